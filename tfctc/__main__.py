@@ -1,0 +1,3 @@
+from tfctc.cli import main
+
+main(prog_name="tfctc")

@@ -1,0 +1,62 @@
+"""The `tfctc` command. Each command's module is imported only when that command runs, so `--help` answers at once."""
+
+import importlib
+import os
+
+import click
+
+from tfctc._version import __version__
+from tfctc.errors import DependencyError, TfctcError
+
+#: Command -> module in this package (function `command`) and one line of help, so that `--help` imports no command.
+COMMANDS = {
+    "simulate": ("simulate", "Write a data set of simulated cells."),
+    "import": ("import_", "Pair image files by cell id and write a manifest."),
+    "fit": ("fit", "Train teacher and student; with no data, on simulated cells."),
+    "evaluate": ("evaluate", "Figures with intervals on cells of patients never seen."),
+    "export": ("export", "Write the bright-field-only model as SavedModel and TFLite."),
+    "predict": ("predict", "Classify bright-field images with a TFLite file, without TensorFlow."),
+}
+TRAINING_LIBRARIES = ("tensorflow", "keras", "tensorflow_datasets", "sklearn", "importlib_resources")
+
+
+class Commands(click.Group):
+    """Loads commands lazily and turns a user's mistake into one line and exit code 2."""
+
+    def list_commands(self, ctx):
+        return list(COMMANDS)
+
+    def get_command(self, ctx, name):
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"tfctc.cli.{COMMANDS[name][0]}").command
+
+    def format_commands(self, ctx, formatter):
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except TfctcError as error:
+            failure = error
+        except ModuleNotFoundError as error:
+            if (error.name or "").split(".")[0] not in TRAINING_LIBRARIES:
+                raise
+            failure = DependencyError(
+                f"tfctc {ctx.invoked_subcommand} needs {error.name}, which is not installed",
+                fix="pip install 'tfctc[train]'",
+            )
+        click.echo(f"tfctc: error: {failure}", err=True)
+        ctx.exit(failure.exit_code)
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tfctc fit    (simulated cells; see the README for real ones)",
+)
+@click.version_option(__version__, "--version", prog_name="tfctc")
+def main():
+    """Train with DAPI, run on bright-field: circulating tumor cells against leukocytes."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,0 +1,78 @@
+"""Reading one channel image from a file. Pillow reads PNG and TIFF alike (LZW too, which tifffile alone does not)."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from tfctc.cells import DatasetFacts
+from tfctc.errors import ImageError
+
+SUFFIXES = (".png", ".tif", ".tiff")
+
+
+def read_pixels(path: str | Path) -> np.ndarray:
+    """Reads a single-channel image as it is stored.
+
+    Returns:
+        ``(H, W)``, uint8 or uint16.
+
+    Raises:
+        ImageError: missing, truncated, not an image, several frames, colour, signed, 32-bit or floating point pixels.
+    """
+    try:
+        with Image.open(path) as image:
+            if getattr(image, "n_frames", 1) != 1:
+                raise ImageError(f"holds {image.n_frames} frames, one expected", path=path, fix="save one frame a file")
+            if image.mode not in ("L", "I;16", "I;16L", "I;16B", "I;12", "F", "I"):
+                raise ImageError(
+                    f"is a {image.mode} image, one grey channel expected", path=path, fix="export the raw channel"
+                )
+            pixels = np.asarray(image)
+    except FileNotFoundError:
+        raise ImageError("no such file", path=path, fix="check the path or the manifest") from None
+    except UnidentifiedImageError:
+        raise ImageError("is not an image", path=path, fix="PNG or TIFF is expected") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ImageError(f"cannot be read ({error})", path=path, fix="copy or export the file again") from None
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise ImageError("holds NaN or infinite pixels", path=path, fix="export the raw counts again")
+    if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:
+        raise ImageError(f"has {pixels.dtype} pixels, 8 or 16 bit unsigned expected", path=path, fix="export raw counts")
+    return pixels.astype(pixels.dtype.newbyteorder("="))
+
+
+def read_channel(path: str | Path, facts: DatasetFacts) -> np.ndarray:
+    """Reads a single-channel image and holds it against what the data set declares.
+
+    Returns:
+        ``(H, W, 1)``, `facts.dtype`, values 0 to `facts.full_scale`.
+
+    Raises:
+        ImageError: as `read_pixels`, and for another size, pixel type or range than declared.
+    """
+    pixels = read_pixels(path)
+    if pixels.dtype != facts.dtype:
+        raise ImageError(
+            f"has {pixels.dtype} pixels, {facts.dtype} expected (bit depth {facts.bit_depth})",
+            path=path,
+            fix="never mix 8 and 16 bit in one data set",
+        )
+    if pixels.shape != tuple(facts.image_size):
+        raise ImageError(
+            f"is {pixels.shape[0]} x {pixels.shape[1]} px, {facts.image_size[0]} x {facts.image_size[1]} expected",
+            path=path,
+            fix="crop all cells to one size",
+        )
+    if pixels.max() > facts.full_scale:
+        raise ImageError(
+            f"has a pixel of {pixels.max()}, above {facts.full_scale} (bit depth {facts.bit_depth})",
+            path=path,
+            fix="declare the right bit depth",
+        )
+    return pixels[..., np.newaxis]
+
+
+def to_unit(pixels: np.ndarray, facts: DatasetFacts) -> np.ndarray:
+    """Stored pixels as float32 in [0, 1], by the full scale of the declared bit depth."""
+    return pixels.astype(np.float32) / np.float32(facts.full_scale)
