@@ -1,0 +1,51 @@
+"""Distillation losses by name. Each file registers one; each compares named taps of student and teacher, cell by cell."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from tfctc.errors import ConfigError
+from tfctc.registry import Registry
+
+Taps = Mapping[str, Any]
+
+
+class DistillationLoss(keras.layers.Layer):
+    """A Keras layer, so that a projector's weights train with the student and stay out of its export.
+
+    Subclasses name the taps they read in `student_taps` and `teacher_taps` and implement
+    ``call({tap: (B, ...)}, {tap: (B, ...)}) -> (B,)`` in float32.
+
+    Args:
+        weight: factor in the total loss.
+    """
+
+    student_taps: tuple[str, ...] = ()
+    teacher_taps: tuple[str, ...] = ()
+
+    def __init__(self, weight: float = 1.0):
+        super().__init__(dtype="float32")
+        self.weight = weight
+
+
+LOSSES: Registry[type[DistillationLoss]] = Registry("distillation loss")
+
+from tfctc.distill.losses import feature, logits  # noqa: E402, F401
+
+
+def build_losses(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, DistillationLoss]:
+    """Losses from a configuration ``{name: {"weight": ..., ...}}``.
+
+    Raises:
+        ConfigError: an unknown loss or argument, or a negative weight.
+    """
+    losses = {}
+    for name, arguments in parts.items():
+        try:
+            losses[name] = LOSSES[name](**arguments)
+        except TypeError as error:
+            raise ConfigError(f"distillation loss {name}: {error}") from None
+        if losses[name].weight < 0:
+            raise ConfigError(f"distillation loss {name}: weight must be 0 or more, got {losses[name].weight}")
+    return losses

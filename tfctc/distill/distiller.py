@@ -1,0 +1,81 @@
+"""Teaching a bright-field student what a DAPI-informed teacher knows, cell by cell."""
+
+from collections.abc import Mapping
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
+from tfctc.distill.losses import DistillationLoss
+
+
+class Distiller(keras.Model):
+    """Trains `student` on its own loss plus distillation losses from a frozen `teacher`.
+
+    Both arrive *tapped*: functional models over named channels whose outputs are ``{tap: feature}``; the student's hold
+    "logits" among them. Batches are ``(x, y, sample_weight)`` with ``x = {"brightfield", "dapi": (B, H, W, 1),
+    "dapi_present": (B,)}``. Cells without a label carry sample weight 0 and learn from the teacher alone; cells
+    without DAPI learn from their label alone. `call`, evaluation and prediction see bright-field only.
+
+    `keras.distillation.Distiller` is not used: it feeds teacher and student the same input and ignores sample weights.
+
+    Args:
+        losses: name -> distillation loss, each with its own weight.
+        student_weight: factor of the student's own (compiled) loss.
+    """
+
+    def __init__(
+        self,
+        student: keras.Model,
+        teacher: keras.Model,
+        losses: Mapping[str, DistillationLoss],
+        student_weight: float = 1.0,
+    ):
+        super().__init__(name="distiller")
+        teacher.trainable = False
+        self.student = student
+        self.teacher = teacher
+        self.distillation_losses = dict(losses)
+        self.student_weight = student_weight
+        self._means = {name: keras.metrics.Mean(name=f"{name}_loss") for name in ["student", *losses]}
+        for loss in losses.values():
+            loss.build(*({tap: output.shape for tap, output in m.output.items()} for m in (student, teacher)))
+            loss.built = True
+        self.built = True
+
+    def call(self, x, training=False):
+        """Logits ``(B, 2)`` from bright-field alone."""
+        return self.student({BRIGHTFIELD: x[BRIGHTFIELD]}, training=training)["logits"]
+
+    def train_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        # Outside the tape: trainable=False is a flag of Keras's, the tape would watch the variables all the same.
+        taught = self._float32(self.teacher({name: x[name] for name in self.teacher.input}, training=False))
+        # A teacher of DAPI has nothing to say of a cell without.
+        pairs = x[DAPI_PRESENT] if DAPI in self.teacher.input else ops.ones_like(x[DAPI_PRESENT])
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+
+        with tf.GradientTape() as tape:
+            learnt = self._float32(self.student({BRIGHTFIELD: x[BRIGHTFIELD]}, training=True))
+            # Compiled loss with class and sample weights, and the student's regularisers; scaled for the strategy.
+            own = self.compute_loss(x, y, learnt["logits"], sample_weight)
+            total = self.student_weight * own
+            parts = {"student": own * replicas}
+            for name, loss in self.distillation_losses.items():
+                parts[name] = ops.mean(loss(learnt, taught) * pairs)
+                total += loss.weight * parts[name] / replicas
+            scaled = self.optimizer.scale_loss(total)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+
+        batch = ops.shape(y)[0]
+        self._loss_tracker.update_state(total * replicas, sample_weight=batch)
+        for name, value in parts.items():
+            self._means[name].update_state(value, sample_weight=batch)
+        results = self.compute_metrics(x, y, learnt["logits"], sample_weight)
+        return results | {mean.name: mean.result() for mean in self._means.values()}
+
+    @staticmethod
+    def _float32(taps):
+        return {name: ops.cast(value, "float32") for name, value in taps.items()}

@@ -1,0 +1,40 @@
+"""Hints: Romero et al. 2015, "FitNets: hints for thin deep nets", arXiv 1412.6550."""
+
+import keras
+from keras import ops
+
+from tfctc.distill.losses import LOSSES, DistillationLoss, Taps
+from tfctc.errors import ConfigError
+
+
+@LOSSES.register("feature")
+class FeatureLoss(DistillationLoss):
+    """Mean over positions of 1 - cos(projector(student feature), teacher feature), in [0, 2].
+
+    The projector is the paper's convolutional regressor with a 1 x 1 kernel. The cosine in place of the paper's L2
+    distance frees the student from the teacher's feature scale, which ReLU networks do not fix.
+
+    Args:
+        tap: the spatial feature map compared, ``(B, h, w, c)``; h and w must agree between student and teacher.
+    """
+
+    def __init__(self, weight: float = 1.0, tap: str = "stage3"):
+        super().__init__(weight)
+        self.tap = tap
+        self.student_taps = self.teacher_taps = (tap,)
+        self.projector = None
+
+    def build(self, student_shapes, teacher_shapes):
+        student, teacher = student_shapes[self.tap], teacher_shapes[self.tap]
+        if len(student) != 4 or student[1:3] != teacher[1:3]:
+            raise ConfigError(
+                f"distillation loss feature: tap {self.tap} must be a map of one size, got student {student[1:]}, "
+                f"teacher {teacher[1:]}"
+            )
+        self.projector = keras.layers.Conv2D(teacher[-1], 1, use_bias=False, dtype=self.dtype_policy, name="projector")
+        self.projector.build(student)
+
+    def call(self, student: Taps, teacher: Taps):
+        projected = ops.normalize(self.projector(student[self.tap]), axis=-1, epsilon=1e-6)
+        target = ops.normalize(teacher[self.tap], axis=-1, epsilon=1e-6)
+        return ops.mean(1.0 - ops.sum(projected * target, axis=-1), axis=(1, 2))

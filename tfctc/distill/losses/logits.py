@@ -1,0 +1,29 @@
+"""Soft targets: Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network", arXiv 1503.02531."""
+
+from keras import ops
+
+from tfctc.distill.losses import LOSSES, DistillationLoss, Taps
+from tfctc.errors import ConfigError
+
+
+@LOSSES.register("logits")
+class LogitsLoss(DistillationLoss):
+    """T² KL(softmax(teacher / T) || softmax(student / T)).
+
+    T² keeps the gradient's size independent of the temperature (section 2 of the paper). It needs two logits or more:
+    the softmax of a single logit is always 1 and the loss identically zero.
+    """
+
+    student_taps = ("logits",)
+    teacher_taps = ("logits",)
+
+    def __init__(self, weight: float = 1.0, temperature: float = 2.0):
+        super().__init__(weight)
+        if not temperature > 0:
+            raise ConfigError(f"distillation loss logits: temperature must be above 0, got {temperature}")
+        self.temperature = temperature
+
+    def call(self, student: Taps, teacher: Taps):
+        log_p = ops.log_softmax(teacher["logits"] / self.temperature)
+        log_q = ops.log_softmax(student["logits"] / self.temperature)
+        return self.temperature**2 * ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)

@@ -1,0 +1,44 @@
+"""How sure a figure is: the cluster bootstrap, which draws patients, because the cells of a patient resemble each other."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tfctc.errors import SplitError
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], Mapping[str, float]],
+    groups: np.ndarray,
+    *,
+    seed: int,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of every figure that `statistic` returns (Efron and Tibshirani 1993, chapters 8 and 13).
+
+    Args:
+        statistic: ``(N,)`` weights -> figures; a weight says how often a cell was drawn. NaN means undefined.
+        groups: ``(N,)`` the patient of each cell; whole patients are drawn, with replacement.
+
+    Returns:
+        figure -> (low, high), over the resamples in which it is defined; (NaN, NaN) if there is none.
+
+    Raises:
+        SplitError: fewer than two patients: nothing can be said about patients never seen.
+    """
+    names, members = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
+        raise SplitError("an interval by patient needs two patients or more, got one")
+    rng = np.random.default_rng(seed)
+    drawn = [
+        statistic(np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[members].astype(float))
+        for _ in range(resamples)
+    ]
+    tails = [50 * (1 - level), 50 * (1 + level)]
+    intervals = {}
+    for figure in drawn[0]:
+        values = np.array([d[figure] for d in drawn])
+        defined = values[np.isfinite(values)]
+        intervals[figure] = tuple(np.percentile(defined, tails).tolist()) if defined.size else (np.nan, np.nan)
+    return intervals

@@ -1,0 +1,76 @@
+"""What a classifier is worth at a threshold, and how that threshold is chosen. Figures are scikit-learn's."""
+
+import numpy as np
+from sklearn import metrics as sk
+
+from tfctc.errors import ConfigError
+
+FIGURES = ("f1", "precision", "recall", "specificity", "auroc", "average_precision")
+
+
+def figures(labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None) -> dict:
+    """Figures of one set of predictions.
+
+    Args:
+        labels: ``(N,)`` 0 or 1.
+        probabilities: ``(N,)`` of the positive class; positive is called from `threshold` upwards.
+        weights: ``(N,)`` how often each cell counts (the bootstrap's way of resampling), default once.
+
+    Returns:
+        Each of `FIGURES` in [0, 1]; NaN where it is undefined (a class is absent).
+    """
+    called = probabilities >= threshold
+    options = {"sample_weight": weights, "zero_division": 0.0}
+    present = np.unique(labels if weights is None else labels[weights > 0])
+    values = {
+        "f1": sk.f1_score(labels, called, **options),
+        "precision": sk.precision_score(labels, called, **options),
+        "recall": sk.recall_score(labels, called, **options),
+        "specificity": sk.recall_score(labels, called, pos_label=0, **options),
+        "auroc": np.nan,
+        "average_precision": np.nan,
+    }
+    if len(present) == 2:
+        values["auroc"] = sk.roc_auc_score(labels, probabilities, sample_weight=weights)
+        values["average_precision"] = sk.average_precision_score(labels, probabilities, sample_weight=weights)
+    else:
+        values["specificity" if 1 in present else "recall"] = np.nan
+        if 1 not in present:
+            values["f1"] = np.nan
+    return {name: float(values[name]) for name in FIGURES}
+
+
+def confusion(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> list[list[int]]:
+    """``[[TN, FP], [FN, TP]]``: rows are truth, columns are calls."""
+    return sk.confusion_matrix(labels, probabilities >= threshold, labels=[0, 1]).tolist()
+
+
+def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, rule: str = "f1") -> float:
+    """The threshold in (0, 1] that is best by `rule`, halfway to the next lower probability.
+
+    Args:
+        rule: "f1" (highest F1), "youden" (highest sensitivity + specificity), or a number in (0, 1) taken as it is.
+
+    Raises:
+        ConfigError: another rule.
+    """
+    try:
+        fixed = float(rule)
+    except ValueError:
+        fixed = None
+    if fixed is not None:
+        if not 0 < fixed < 1:
+            raise ConfigError(f"a threshold must be between 0 and 1, got {rule}")
+        return fixed
+    if rule == "f1":
+        precision, recall, candidates = sk.precision_recall_curve(labels, probabilities)
+        quality = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
+        best = candidates[np.argmax(quality[:-1])]
+    elif rule == "youden":
+        false_positive, true_positive, candidates = sk.roc_curve(labels, probabilities)
+        best = candidates[np.argmax(true_positive - false_positive)]
+    else:
+        raise ConfigError(f"unknown threshold rule {rule!r}", fix="choose f1, youden or a number")
+    # Halfway, so that rounding in an exported file does not move the cell that set the threshold across it.
+    lower = probabilities[probabilities < best]
+    return float((min(best, 1.0) + (lower.max() if lower.size else 0.0)) / 2)

@@ -1,0 +1,25 @@
+"""EfficientNetB4 (Tan and Le 2019, arXiv 1905.11946) as keras.applications builds it."""
+
+import keras
+
+from tfctc.models.backbones import BACKBONES, Backbone
+
+
+def build(x: keras.KerasTensor) -> keras.KerasTensor:
+    # keras.applications divides by 255 inside; undone here, or the first BatchNorm's epsilon would drown the signal.
+    x = keras.layers.Rescaling(255.0, name="undo_rescaling")(x)
+    return keras.applications.EfficientNetB4(include_top=False, weights=None, input_tensor=x).output
+
+
+def stock(weights: str) -> keras.Model:
+    return keras.applications.EfficientNetB4(include_top=False, weights=weights)
+
+
+BACKBONES.register("efficientnetb4")(
+    Backbone(
+        build=build,
+        taps={"stage1": "block2d_add", "stage2": "block3d_add", "stage3": "block5f_add", "stage4": "top_activation"},
+        stock=stock,
+        min_size=32,
+    )
+)

@@ -1,0 +1,82 @@
+"""The student and the teacher: one builder, told apart by the channels they see."""
+
+from collections.abc import Mapping
+
+import keras
+
+from tfctc.config import ModelConfig
+from tfctc.errors import ConfigError
+from tfctc.models.backbones import BACKBONES
+from tfctc.models.weights import load_weights
+
+LOGITS = "logits"
+EMBEDDING = "embedding"
+
+
+def build_classifier(
+    config: ModelConfig,
+    image_size: tuple[int, int],
+    normalisation: Mapping[str, tuple[float, float]],
+    name: str = "classifier",
+) -> keras.Model:
+    """A functional model from named channels to two logits.
+
+    Args:
+        config: backbone, channels, initial weights.
+        image_size: height and width in pixels.
+        normalisation: channel -> (mean, standard deviation) of its [0, 1] pixels over the training split.
+
+    Returns:
+        Inputs: one float32 ``(B, H, W, 1)`` in [0, 1] for each channel, by name. Output: float32 logits ``(B, 2)``,
+        negative class first.
+
+    Raises:
+        ConfigError: an unknown backbone, images too small for it, or weights that do not fit.
+    """
+    backbone = BACKBONES[config.backbone]
+    if min(image_size) < backbone.min_size:
+        raise ConfigError(
+            f"backbone {config.backbone} needs images of {backbone.min_size} px or more, got {image_size}",
+            fix="choose the compact backbone",
+        )
+    inputs = {channel: keras.Input((*image_size, 1), name=channel) for channel in config.channels}
+    channels = []
+    for channel, x in inputs.items():
+        mean, std = normalisation[channel]
+        # float32 even under mixed precision: 16-bit images lose their contrast in half precision.
+        channels.append(
+            keras.layers.Normalization(
+                axis=None, mean=mean, variance=std**2, dtype="float32", name=f"normalise_{channel}"
+            )(x)
+        )
+    x = channels[0] if len(channels) == 1 else keras.layers.Concatenate(name="channels")(channels)
+    x = backbone.build(x)
+    x = keras.layers.GlobalAveragePooling2D(name=EMBEDDING)(x)
+    if config.dropout:
+        x = keras.layers.Dropout(config.dropout, name="dropout")(x)
+    logits = keras.layers.Dense(2, dtype="float32", name=LOGITS)(x)
+    model = keras.Model(inputs, logits, name=name)
+    if config.batchnorm_momentum is not None:
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = config.batchnorm_momentum
+    load_weights(model, config.weights, backbone)
+    return model
+
+
+def tapped(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.Model:
+    """`model` sharing all layers, with output ``{tap: feature}``; "logits" and "embedding" are taps of every model.
+
+    Raises:
+        ConfigError: a tap that the backbone does not have.
+    """
+    layers = {**BACKBONES[config.backbone].taps, EMBEDDING: EMBEDDING, LOGITS: LOGITS}
+    for tap in taps - set(layers):
+        raise ConfigError(f"backbone {config.backbone} has no tap {tap!r}", fix=f"choose one of: {', '.join(layers)}")
+    outputs = {tap: model.get_layer(layers[tap]).output for tap in sorted(taps)}
+    return keras.Model(model.input, outputs, name=f"{model.name}_tapped")
+
+
+def probability(logits):
+    """Probability of the positive class ``(B,)`` from logits ``(B, 2)``."""
+    return keras.ops.softmax(logits, axis=-1)[:, 1]

@@ -1,0 +1,79 @@
+"""Where a model's first weights come from, and the fingerprint of those it ends with."""
+
+import hashlib
+import os
+
+import keras
+import numpy as np
+
+from tfctc.cells import CHANNELS
+from tfctc.errors import ConfigError
+from tfctc.models.backbones import Backbone
+
+
+def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
+    """Initialises `model` in place from "none", "imagenet", a stock weights file (.h5) or a tfctc model (.keras).
+
+    Layers are matched by name; a first convolution over other channels is summed over the source's channels, which
+    equals feeding it the same grey image as RGB, and shared out over the target's channels.
+
+    Raises:
+        ConfigError: no such file, no published weights for this backbone, or nothing that fits.
+    """
+    if weights == "none":
+        return
+    if weights.endswith(".keras"):
+        if not os.path.exists(weights):
+            raise ConfigError("no such weights file", path=weights)
+        source, scale = keras.saving.load_model(weights, compile=False), 1.0
+    else:
+        if weights != "imagenet" and not os.path.exists(weights):
+            raise ConfigError("no such weights file", path=weights, fix='give a path, "imagenet" or "none"')
+        if backbone.stock is None:
+            raise ConfigError(f"no stock weights exist for this backbone, got {weights!r}", fix="give a .keras file")
+        try:
+            source, scale = backbone.stock(weights), backbone.stock_std
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"stock weights cannot be loaded ({type(error).__name__}: {str(error)[:200]})",
+                path=weights,
+                fix="without internet, give the path of a *_notop.h5 file",
+            ) from None
+    if not copy_weights(source, model, scale):
+        raise ConfigError("holds no layer of this network", path=weights, fix="choose the backbone it was made for")
+
+
+def copy_weights(source: keras.Model, target: keras.Model, scale: float = 1.0) -> int:
+    """Copies layers of the same name; returns how many. `scale` multiplies kernels adapted to other channels."""
+    donors = {layer.name: layer for layer in source.layers}
+    copied = 0
+    for layer in target.layers:
+        donor = donors.get(layer.name)
+        if donor is None or not layer.weights or isinstance(layer, keras.layers.Normalization):
+            continue
+        values = donor.get_weights()
+        shapes = [w.shape for w in layer.weights]
+        if len(values) == len(shapes) and _sees_channels(shapes[0]) and values[0].shape[:2] == shapes[0][:2]:
+            values[0] = _adapt_kernel(values[0], shapes[0][2], scale)
+        if [v.shape for v in values] == shapes:
+            layer.set_weights(values)
+            copied += 1
+    return copied
+
+
+def _sees_channels(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 4 and shape[2] <= len(CHANNELS)
+
+
+def _adapt_kernel(kernel: np.ndarray, channels: int, scale: float) -> np.ndarray:
+    if kernel.shape[2] == channels:
+        return kernel
+    return np.repeat(kernel.sum(axis=2, keepdims=True) * (scale / channels), channels, axis=2)
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """SHA-256 over every weight's bytes in the model's own order."""
+    digest = hashlib.sha256()
+    for value in model.get_weights():
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

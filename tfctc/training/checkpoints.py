@@ -1,0 +1,96 @@
+"""What must survive: the best epoch by validation, and everything needed to go on after an interruption."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfctc.files import atomic_file, write_json
+
+#: Seconds between two saved states; an interruption costs at most this and one epoch.
+SAVE_EVERY = 60.0
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the best epoch, stops early, and saves state so that the same training continues bit for bit.
+
+    Keras's BackupAndRestore forgets early stopping's patience and the best weights; here they are part of the state.
+
+    Args:
+        folder: where the state lives while training lasts.
+        keep: the model whose best weights count (the student; never a projector or a teacher).
+        variables: everything that changes in training, the optimizer's variables included.
+        monitor: figure of the epoch's logs; smaller is better if it ends in "loss", else larger.
+        patience: epochs without a better figure before training stops.
+    """
+
+    def __init__(
+        self, folder: Path, keep: keras.Model, variables: Callable[[], Sequence], monitor: str, patience: int
+    ):
+        super().__init__()
+        self.folder, self.keep, self.variables = folder, keep, variables
+        self.monitor, self.patience = monitor, patience
+        self.sign = -1.0 if monitor.endswith("loss") else 1.0
+        self.epoch, self.best, self.best_epoch, self.history = 0, -math.inf, 0, []
+        self._best_weights = keep.get_weights()
+        self._saved_at = time.monotonic()
+
+    @property
+    def finished(self) -> bool:
+        return self.epoch - self.best_epoch >= self.patience
+
+    def restore(self) -> int:
+        """Goes back to the last saved state, if there is one; returns the number of epochs already trained."""
+        state_file = self.folder / "state.json"
+        if state_file.exists():
+            state = json.loads(state_file.read_text())
+            with np.load(self.folder / state["weights"]) as saved:
+                variables = self.variables()
+                for i, variable in enumerate(variables):
+                    variable.assign(saved[f"variable{i}"])
+                self._best_weights = [saved[f"best{i}"] for i in range(len(self._best_weights))]
+            self.epoch, self.best_epoch, self.history = state["epoch"], state["best_epoch"], state["history"]
+            self.best = -math.inf if state["best"] is None else state["best"]
+        return self.epoch
+
+    def save(self) -> None:
+        """Writes the state; `state.json` names the weights file that belongs to it, so a kill between the two is safe."""
+        weights = f"epoch{self.epoch}.npz"
+        with atomic_file(self.folder / weights) as temporary:
+            current = {f"variable{i}": np.asarray(v) for i, v in enumerate(self.variables())}
+            np.savez(temporary, **current, **{f"best{i}": v for i, v in enumerate(self._best_weights)})
+        write_json(
+            self.folder / "state.json",
+            {
+                "weights": weights,
+                "epoch": self.epoch,
+                "best": self.best if math.isfinite(self.best) else None,
+                "best_epoch": self.best_epoch,
+                "history": self.history,
+            },
+        )
+        for old in self.folder.glob("epoch*.npz"):
+            if old.name != weights:
+                old.unlink()
+        self._saved_at = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch = epoch + 1
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        self.history.append({name: value if math.isfinite(value) else None for name, value in figures.items()})
+        value = self.sign * figures[self.monitor]
+        if value > self.best:
+            self.best, self.best_epoch = value, self.epoch
+            self._best_weights = self.keep.get_weights()
+        if self.finished:
+            self.model.stop_training = True
+        if time.monotonic() - self._saved_at > SAVE_EVERY:
+            self.save()
+
+    def restore_best(self) -> None:
+        """Puts the best epoch's weights into the kept model."""
+        self.keep.set_weights(self._best_weights)

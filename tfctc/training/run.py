@@ -1,0 +1,95 @@
+"""A run folder: everything `fit` leaves behind, and how to read it again."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tfctc import config as configs
+from tfctc.cells import DatasetFacts
+from tfctc.config import RunConfig
+from tfctc.data.manifest import Manifest
+from tfctc.errors import RunError
+
+CONFIG, FACTS, SPLITS, RECORD = "config.json", "dataset.json", "splits.json", "run.json"
+STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
+OPERATING_POINT, EVALUATION = "operating_point.json", "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. `config` and `facts` as trained; `record` holds versions, seed, counts and weight hashes."""
+
+    folder: Path
+    config: RunConfig
+    facts: DatasetFacts
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """Opens a finished run.
+
+        Raises:
+            RunError: not a run folder, or one whose training did not finish.
+        """
+        folder = Path(folder)
+        if not (folder / CONFIG).is_file():
+            raise RunError("is not a run folder", path=folder, fix="give the folder that tfctc fit wrote")
+        if not (folder / RECORD).is_file():
+            raise RunError("is not finished", path=folder, fix=f"continue it with: tfctc fit --resume {folder}")
+        return cls(folder, configs.load(RunConfig, folder / CONFIG), configs.load(DatasetFacts, folder / FACTS))
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    @cached_property
+    def record(self) -> dict:
+        return self._json(RECORD)
+
+    @property
+    def operating_point(self) -> dict:
+        return self._json(OPERATING_POINT)
+
+    @property
+    def evaluation(self) -> dict | None:
+        return self._json(EVALUATION) if (self.folder / EVALUATION).exists() else None
+
+    @cached_property
+    def assignment(self) -> dict[str, str]:
+        """Group -> split, as dealt when the run was trained."""
+        return self._json(SPLITS)["groups"]
+
+    def student(self):
+        """The bright-field-only Keras model."""
+        return self._model(STUDENT)
+
+    def teacher(self):
+        """The DAPI-informed Keras model.
+
+        Raises:
+            RunError: the run had no teacher.
+        """
+        return self._model(TEACHER)
+
+    def builder(self, progress=None):
+        """The TFDS builder of the run's own data, dealt exactly as it was for training."""
+        from tfctc.data.builder import build
+
+        manifest = Manifest.open(self.config.data)
+        if manifest.facts != self.facts:
+            raise RunError("the data set's facts have changed since training", path=manifest.folder, fix="run fit again")
+        return build(manifest, self.assignment, self.config.split.by, progress=progress)
+
+    def _json(self, name: str) -> dict:
+        try:
+            return json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"cannot be read ({error})", path=self.folder / name, fix="run fit again") from None
+
+    def _model(self, name: str):
+        import keras
+
+        path = self.folder / name
+        if not path.exists():
+            raise RunError(f"has no {name}", path=self.folder, fix="fit with --mode distilled")
+        return keras.saving.load_model(path, compile=False)
