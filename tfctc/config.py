@@ -52,7 +52,7 @@ class ModelConfig:
     batchnorm_momentum: float | None = 0.9
 
     def __post_init__(self):
-        if not self.channels or any(c not in CHANNELS for c in self.channels) or len(set(self.channels)) < len(self.channels):
+        if not self.channels or not set(self.channels) <= set(CHANNELS) or len(set(self.channels)) < len(self.channels):
             raise ConfigError(f"channels must be some of {', '.join(CHANNELS)}, each once, got {list(self.channels)}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}")

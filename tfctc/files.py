@@ -17,7 +17,8 @@ def _as_output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror or error})", path=path, fix="choose another output") from None
+        problem = f"cannot be written ({error.strerror or error})"
+        raise OutputError(problem, path=path, fix="choose another output") from None
 
 
 def _temporary(path: Path) -> Path:

@@ -38,7 +38,8 @@ def read_pixels(path: str | Path) -> np.ndarray:
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise ImageError("holds NaN or infinite pixels", path=path, fix="export the raw counts again")
     if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:
-        raise ImageError(f"has {pixels.dtype} pixels, 8 or 16 bit unsigned expected", path=path, fix="export raw counts")
+        problem = f"has {pixels.dtype} pixels, 8 or 16 bit unsigned expected"
+        raise ImageError(problem, path=path, fix="export the raw counts")
     return pixels.astype(pixels.dtype.newbyteorder("="))
 
 

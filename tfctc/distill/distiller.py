@@ -33,15 +33,15 @@ class Distiller(keras.Model):
         student_weight: float = 1.0,
     ):
         super().__init__(name="distiller")
-        teacher.trainable = False
         self.student = student
-        self.teacher = teacher
+        # A method, not a layer: Keras must not count the teacher's weights as the distiller's, to train or to save.
+        self._teach = teacher.call
+        self._taught_channels = tuple(teacher.input)
         self.distillation_losses = dict(losses)
         self.student_weight = student_weight
         self._means = {name: keras.metrics.Mean(name=f"{name}_loss") for name in ["student", *losses]}
         for loss in losses.values():
-            loss.build(*({tap: output.shape for tap, output in m.output.items()} for m in (student, teacher)))
-            loss.built = True
+            loss.prepare(*({tap: output.shape for tap, output in m.output.items()} for m in (student, teacher)))
         self.built = True
 
     def call(self, x, training=False):
@@ -50,10 +50,10 @@ class Distiller(keras.Model):
 
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        # Outside the tape: trainable=False is a flag of Keras's, the tape would watch the variables all the same.
-        taught = self._float32(self.teacher({name: x[name] for name in self.teacher.input}, training=False))
+        # Outside the tape, which would watch even weights whose Keras flag says not trainable.
+        taught = self._float32(self._teach({name: x[name] for name in self._taught_channels}, training=False))
         # A teacher of DAPI has nothing to say of a cell without.
-        pairs = x[DAPI_PRESENT] if DAPI in self.teacher.input else ops.ones_like(x[DAPI_PRESENT])
+        pairs = x[DAPI_PRESENT] if DAPI in self._taught_channels else ops.ones_like(x[DAPI_PRESENT])
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
 
         with tf.GradientTape() as tape:

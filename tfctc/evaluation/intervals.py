@@ -1,4 +1,4 @@
-"""How sure a figure is: the cluster bootstrap, which draws patients, because the cells of a patient resemble each other."""
+"""How sure a figure is: a bootstrap that draws patients, because the cells of a patient resemble each other."""
 
 from collections.abc import Callable, Mapping
 

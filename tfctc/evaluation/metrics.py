@@ -19,30 +19,33 @@ def figures(labels: np.ndarray, probabilities: np.ndarray, threshold: float, wei
     Returns:
         Each of `FIGURES` in [0, 1]; NaN where it is undefined (a class is absent).
     """
-    called = probabilities >= threshold
-    options = {"sample_weight": weights, "zero_division": 0.0}
-    present = np.unique(labels if weights is None else labels[weights > 0])
+    (tn, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
     values = {
-        "f1": sk.f1_score(labels, called, **options),
-        "precision": sk.precision_score(labels, called, **options),
-        "recall": sk.recall_score(labels, called, **options),
-        "specificity": sk.recall_score(labels, called, pos_label=0, **options),
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn) if tp + fn else np.nan,
+        # Nobody called positive is a precision of 0, as in scikit-learn, not an undefined one.
+        "precision": _ratio(tp, tp + fp) if tp + fp else 0.0,
+        "recall": _ratio(tp, tp + fn),
+        "specificity": _ratio(tn, tn + fp),
         "auroc": np.nan,
         "average_precision": np.nan,
     }
-    if len(present) == 2:
+    if tp + fn and tn + fp:
         values["auroc"] = sk.roc_auc_score(labels, probabilities, sample_weight=weights)
         values["average_precision"] = sk.average_precision_score(labels, probabilities, sample_weight=weights)
-    else:
-        values["specificity" if 1 in present else "recall"] = np.nan
-        if 1 not in present:
-            values["f1"] = np.nan
     return {name: float(values[name]) for name in FIGURES}
+
+
+def _confusion(labels, probabilities, threshold, weights=None) -> np.ndarray:
+    return sk.confusion_matrix(labels, probabilities >= threshold, labels=[0, 1], sample_weight=weights)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else np.nan
 
 
 def confusion(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> list[list[int]]:
     """``[[TN, FP], [FN, TP]]``: rows are truth, columns are calls."""
-    return sk.confusion_matrix(labels, probabilities >= threshold, labels=[0, 1]).tolist()
+    return _confusion(labels, probabilities, threshold).tolist()
 
 
 def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, rule: str = "f1") -> float:

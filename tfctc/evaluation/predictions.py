@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 
-
 @dataclass(frozen=True)
 class Predictions:
     """Arrays of one length N: ids as strings, `label` 0 or 1, `probability` float32 of the positive class."""

@@ -77,6 +77,17 @@ def tapped(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.Mod
     return keras.Model(model.input, outputs, name=f"{model.name}_tapped")
 
 
+def in_float32(model: keras.Model) -> keras.Model:
+    """`model` as it will run: what was trained in mixed precision computes in float32 from here on."""
+    if all(layer.compute_dtype == "float32" for layer in model.layers):
+        return model
+    copy = keras.models.clone_model(
+        model, clone_function=lambda layer: layer.from_config({**layer.get_config(), "dtype": "float32"})
+    )
+    copy.set_weights(model.get_weights())
+    return copy
+
+
 def probability(logits):
     """Probability of the positive class ``(B,)`` from logits ``(B, 2)``."""
     return keras.ops.softmax(logits, axis=-1)[:, 1]

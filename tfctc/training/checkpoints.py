@@ -58,7 +58,7 @@ class Checkpoint(keras.callbacks.Callback):
         return self.epoch
 
     def save(self) -> None:
-        """Writes the state; `state.json` names the weights file that belongs to it, so a kill between the two is safe."""
+        """Writes the state. `state.json` names the weights file that belongs to it: a kill between the two is safe."""
         weights = f"epoch{self.epoch}.npz"
         with atomic_file(self.folder / weights) as temporary:
             current = {f"variable{i}": np.asarray(v) for i, v in enumerate(self.variables())}

@@ -77,7 +77,7 @@ class Run:
 
         manifest = Manifest.open(self.config.data)
         if manifest.facts != self.facts:
-            raise RunError("the data set's facts have changed since training", path=manifest.folder, fix="run fit again")
+            raise RunError("is not described as it was in training", path=manifest.folder, fix="run fit again")
         return build(manifest, self.assignment, self.config.split.by, progress=progress)
 
     def _json(self, name: str) -> dict:

@@ -1,4 +1,4 @@
-"""Distillation losses by name. Each file registers one; each compares named taps of student and teacher, cell by cell."""
+"""Distillation losses by name. Each file registers one; each compares taps of student and teacher, cell by cell."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,8 @@ Taps = Mapping[str, Any]
 class DistillationLoss(keras.layers.Layer):
     """A Keras layer, so that a projector's weights train with the student and stay out of its export.
 
-    Subclasses name the taps they read in `student_taps` and `teacher_taps` and implement
-    ``call({tap: (B, ...)}, {tap: (B, ...)}) -> (B,)`` in float32.
+    Subclasses name the taps they read in `student_taps` and `teacher_taps`, implement
+    ``call({tap: (B, ...)}, {tap: (B, ...)}) -> (B,)`` in float32, and make weights, if any, in `prepare`.
 
     Args:
         weight: factor in the total loss.
@@ -27,6 +27,10 @@ class DistillationLoss(keras.layers.Layer):
     def __init__(self, weight: float = 1.0):
         super().__init__(dtype="float32")
         self.weight = weight
+        self.built = True
+
+    def prepare(self, student_shapes: Mapping[str, tuple], teacher_shapes: Mapping[str, tuple]) -> None:
+        """Makes the weights a loss needs, once the shapes of the taps are known."""
 
 
 LOSSES: Registry[type[DistillationLoss]] = Registry("distillation loss")

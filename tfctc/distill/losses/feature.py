@@ -24,7 +24,7 @@ class FeatureLoss(DistillationLoss):
         self.student_taps = self.teacher_taps = (tap,)
         self.projector = None
 
-    def build(self, student_shapes, teacher_shapes):
+    def prepare(self, student_shapes, teacher_shapes):
         student, teacher = student_shapes[self.tap], teacher_shapes[self.tap]
         if len(student) != 4 or student[1:3] != teacher[1:3]:
             raise ConfigError(

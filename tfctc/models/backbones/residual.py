@@ -1,4 +1,4 @@
-"""The basic residual block (He et al. 2015, arXiv 1512.03385, figure 5 left), shared by ResNet34 and the compact net."""
+"""The basic residual block (He et al. 2015, arXiv 1512.03385, figure 5 left), of ResNet34 and the compact net."""
 
 import keras
 

@@ -1,0 +1,66 @@
+"""Figures against counting by hand."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from tfctc.errors import ConfigError
+from tfctc.evaluation.metrics import choose_threshold, confusion, figures
+
+LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+PROBABILITIES = np.array([0.1, 0.2, 0.6, 0.3, 0.4, 0.7, 0.8, 0.9])
+
+
+def test_figures_equal_counting_by_hand():
+    found = figures(LABELS, PROBABILITIES, 0.5)  # TP 3, FP 1, FN 1, TN 3
+    pairs = [(p > n) + 0.5 * (p == n) for p in PROBABILITIES[4:] for n in PROBABILITIES[:4]]
+    assert found["precision"] == found["recall"] == found["f1"] == found["specificity"] == 0.75
+    assert found["auroc"] == pytest.approx(np.mean(pairs))
+    # Precision at each positive, from the highest probability down: 1/1, 2/2, 3/3, 4/5.
+    assert found["average_precision"] == pytest.approx((1 + 1 + 1 + 0.8) / 4)
+    assert confusion(LABELS, PROBABILITIES, 0.5) == [[3, 1], [1, 3]]
+
+
+def test_figures_equal_scikit_learns():
+    rng = np.random.default_rng(1)
+    labels, probabilities, weights = rng.integers(0, 2, 100), rng.random(100), rng.integers(0, 4, 100)
+    found, called = figures(labels, probabilities, 0.6, weights), probabilities >= 0.6
+    for name, function in [("f1", sk.f1_score), ("precision", sk.precision_score), ("recall", sk.recall_score)]:
+        assert found[name] == pytest.approx(function(labels, called, sample_weight=weights))
+    assert figures(labels, probabilities, 2.0)["precision"] == 0.0
+
+
+def test_weights_are_repetitions():
+    weights = np.array([2, 0, 1, 3, 1, 1, 0, 2])
+    repeated = np.repeat(np.arange(8), weights)
+    expected = figures(LABELS[repeated], PROBABILITIES[repeated], 0.5)
+    assert figures(LABELS, PROBABILITIES, 0.5, weights.astype(float)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("kept", "undefined"), [(0, {"f1", "recall"}), (1, {"specificity"})])
+def test_an_absent_class_leaves_figures_undefined_not_zero(kept, undefined):
+    chosen = kept == LABELS
+    found = figures(LABELS[chosen], PROBABILITIES[chosen], 0.5)
+    assert {name for name, value in found.items() if np.isnan(value)} == undefined | {"auroc", "average_precision"}
+
+
+def test_the_threshold_is_the_best_of_all():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 200)
+    probabilities = np.clip(0.3 * labels + 0.7 * rng.random(200), 0, 1)
+    every = [figures(labels, probabilities, t) for t in probabilities]
+    chosen = figures(labels, probabilities, choose_threshold(labels, probabilities))
+    assert chosen["f1"] == max(f["f1"] for f in every)
+    youden = figures(labels, probabilities, choose_threshold(labels, probabilities, "youden"))
+    assert youden["recall"] + youden["specificity"] == max(f["recall"] + f["specificity"] for f in every)
+
+
+def test_the_threshold_lies_between_cells_not_on_one():
+    assert choose_threshold(LABELS, PROBABILITIES, "f1") not in PROBABILITIES
+    assert choose_threshold(LABELS, PROBABILITIES, "0.25") == 0.25
+
+
+@pytest.mark.parametrize("rule", ["accuracy", "0", "1.5", "nan"])
+def test_other_rules_are_refused(rule):
+    with pytest.raises(ConfigError):
+        choose_threshold(LABELS, PROBABILITIES, rule)

@@ -1,0 +1,102 @@
+"""tfctc evaluate."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tfctc evaluate runs/simulated-1 --threshold youden",
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--threshold", "rule", default="f1", show_default=True, help="Rule on validation: f1, youden, or a number."
+)
+@click.option("--teacher", is_flag=True, help="Judge the teacher instead: the only evaluation that reads DAPI.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def command(run, rule, teacher, as_json):
+    """Figures of a run on the patients of its test split, each with an interval.
+
+    The threshold is chosen on the validation split; the test split is read once. Intervals are bootstrapped by patient.
+    """
+    import json
+    from dataclasses import asdict
+
+    from tfctc.data.pipeline import count, labelled_records
+    from tfctc.evaluation.evaluate import evaluate
+    from tfctc.evaluation.predictions import predict
+    from tfctc.files import atomic_file, write_json
+    from tfctc.training.run import EVALUATION, OPERATING_POINT, Run
+
+    run = Run.open(run)
+    model = run.teacher() if teacher else run.student()
+    builder = run.builder(progress=lambda line: click.echo(line, err=True))
+    channels = tuple(model.input)
+    answers = {}
+    for split in ("validation", "test"):
+        batches = labelled_records(builder, split, channels, batch_size=64)
+        cells = count(builder, split)
+        with click.progressbar(length=cells, label=f"{split} cells", file=click.get_text_stream("stderr")) as bar:
+            answers[split] = predict(model, batches, bar.update)
+    result = evaluate(answers["validation"], answers["test"], rule=rule, seed=run.config.seed)
+    report = {
+        "model": model.name,
+        "channels": list(channels),
+        "data": run.facts.name,
+        "simulated": run.facts.simulated,
+        "classes": list(run.facts.classes),
+        "interval_by": run.facts.group,
+        **asdict(result),
+    }
+    stem = f"{model.name}_" if teacher else ""
+    written = [run.folder / f"{stem}{EVALUATION}", run.folder / f"{stem}predictions.csv"]
+    write_json(written[0], report)
+    with atomic_file(written[1]) as temporary:
+        _write_cells(temporary, run, answers["test"])
+    if not teacher:
+        point = {"threshold": result.threshold, "rule": rule, "chosen_on": "validation"}
+        write_json(run.folder / OPERATING_POINT, point | {"cells": result.validation_cells})
+    click.echo(json.dumps(report, indent=2) if as_json else _text(report))
+    click.echo(f"Wrote {written[0]} and {written[1]}.", err=as_json)
+    click.echo(f"Next: tfctc export {run.folder}", err=as_json)
+
+
+def _write_cells(path: Path, run, answers) -> None:
+    """One row a test cell, in the manifest's order; `tfctc predict` reads it as a list of images."""
+    import csv
+
+    from tfctc.data.manifest import Manifest
+
+    probability = dict(zip(answers.cell_id.tolist(), answers.probability.tolist(), strict=True))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["cell_id", "patient_id", "brightfield", "label", f"p_{run.facts.positive}"])
+        for cell in Manifest.open(run.config.data).cells():
+            if cell.cell_id in probability:
+                p = f"{probability[cell.cell_id]:.6f}"
+                writer.writerow([cell.cell_id, cell.patient_id, cell.brightfield, cell.label, p])
+
+
+def _text(report: dict) -> str:
+    negative, positive = report["classes"]
+    (tn, fp), (fn, tp) = report["confusion"]
+    kind = "SIMULATED cells" if report["simulated"] else "cells"
+    width = max(len(negative), len(positive))
+    lines = [
+        f"{report['model']} on {' + '.join(report['channels'])}: {report['cells']} test {kind} of {report['data']} "
+        f"({report['positives']} {positive}), {report['patients']} groups by {report['interval_by']}",
+        f"threshold {report['threshold']:.4f} ({report['rule']}, from {report['validation_cells']} validation cells)",
+        f"{'':18} value   {100 * report['level']:.0f} % interval by {report['interval_by']}",
+    ]
+    for name, figure in report["figures"].items():
+        value, low, high = ("  n/a" if v is None else f"{v:.3f}" for v in figure.values())
+        lines.append(f"{name.replace('_', ' '):18} {value}   {low} to {high}")
+    lines += [
+        f"{'true / called':>{width + 6}} {negative:>{width}} {positive:>{width}}",
+        f"{negative:>{width + 6}} {tn:>{width}} {fp:>{width}}",
+        f"{positive:>{width + 6}} {fn:>{width}} {tp:>{width}}",
+    ]
+    if report["patients"] < 10:
+        lines.append(f"Few groups: an interval from {report['patients']} of them is itself uncertain.")
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""tfctc fit."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tfctc fit cells --backbone compact --set training.epochs=30",
+)
+@click.argument("data", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Run folder  [default: runs/NAME-N].")
+@click.option("--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="JSON or TOML file of settings.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. training.epochs=30.")
+@click.option("--mode", help="distilled (teacher, then student) or brightfield (no DAPI).")
+@click.option("--backbone", help="Of student and teacher: resnet50, resnet34, densenet121, efficientnetb4, compact.")
+@click.option("--epochs", type=int, help="At most this many, for teacher and student each.")
+@click.option("--seed", type=int, help="Decides the split, the initial weights and the augmentation.")
+def command(data, output, resume, config_file, settings, mode, backbone, epochs, seed):
+    """Train a DAPI-informed teacher, then the bright-field student it teaches.
+
+    DATA is a data set folder with a manifest (see `tfctc import`). Without it, simulated cells are written to
+    `simulated` and used.
+    """
+    from tfctc import config as configs
+    from tfctc.config import RunConfig
+    from tfctc.errors import RunError
+    from tfctc.training.run import CONFIG
+
+    if resume:
+        if not (resume / CONFIG).is_file():
+            raise RunError("is not a run folder", path=resume, fix="give the folder of an interrupted tfctc fit")
+        config, output = configs.load(RunConfig, resume / CONFIG), resume
+    else:
+        changes = dict(map(configs.parse_assignment, settings))
+        changes |= {"mode": mode, "training.epochs": epochs, "seed": seed}
+        changes |= {"student.backbone": backbone, "teacher.backbone": backbone}
+        changes = {key: value for key, value in changes.items() if value is not None}
+        base = configs.load(RunConfig, config_file) if config_file else RunConfig()
+        config = configs.from_dict(RunConfig, configs.with_changes(configs.to_dict(base), changes))
+        manifest = _manifest(data or (Path(config.data) if config.data else None), config.seed)
+        config = configs.from_dict(RunConfig, {**configs.to_dict(config), "data": str(manifest.folder.resolve())})
+        output = output or _next_free(Path("runs"), manifest.facts.name)
+
+    from tfctc.training.fit import fit
+
+    run = fit(config, output, say=click.echo)
+    click.echo(f"Wrote the run to {run.folder} (student.keras, config.json, history.csv, logs).")
+    click.echo(f"Next: tfctc evaluate {run.folder}")
+
+
+def _manifest(data: Path | None, seed: int):
+    from tfctc.data.manifest import Manifest
+
+    if data is None:
+        data = Path("simulated")
+        if not data.exists():
+            from tfctc.data.simulate import write_dataset
+
+            click.echo(f"No data given: writing simulated cells to {data}.")
+            write_dataset(data, 2000, seed=seed)
+        click.echo(f"Using the simulated cells in {data}.")
+    return Manifest.open(data)
+
+
+def _next_free(folder: Path, name: str) -> Path:
+    number = 1
+    while (folder / f"{name}-{number}").exists():
+        number += 1
+    return folder / f"{name}-{number}"

@@ -1,0 +1,60 @@
+"""A model's figures on patients never seen: threshold from validation, intervals by patient."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfctc.evaluation.intervals import bootstrap
+from tfctc.evaluation.metrics import FIGURES, choose_threshold, confusion, figures
+from tfctc.evaluation.predictions import Predictions
+
+RESAMPLES, LEVEL = 1000, 0.95
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`figures` maps each figure to {"value", "low", "high"}; None where it is undefined."""
+
+    threshold: float
+    rule: str
+    validation_cells: int
+    cells: int
+    positives: int
+    patients: int
+    figures: dict[str, dict[str, float | None]]
+    confusion: list[list[int]]
+    level: float = LEVEL
+    resamples: int = RESAMPLES
+
+
+def evaluate(validation: Predictions, test: Predictions, *, rule: str, seed: int) -> Evaluation:
+    """Chooses the threshold on `validation` by `rule`, then reads `test` once.
+
+    Raises:
+        SplitError: one patient in the test split.
+        ConfigError: an unknown rule.
+    """
+    threshold = choose_threshold(validation.label, validation.probability, rule)
+    point = figures(test.label, test.probability, threshold)
+    intervals = bootstrap(
+        lambda weights: figures(test.label, test.probability, threshold, weights),
+        test.patient_id,
+        seed=seed,
+        resamples=RESAMPLES,
+        level=LEVEL,
+    )
+    return Evaluation(
+        threshold=threshold,
+        rule=rule,
+        validation_cells=len(validation),
+        cells=len(test),
+        positives=int(test.label.sum()),
+        patients=len(np.unique(test.patient_id)),
+        figures={name: _with_interval(point[name], *intervals[name]) for name in FIGURES},
+        confusion=confusion(test.label, test.probability, threshold),
+    )
+
+
+def _with_interval(value: float, low: float, high: float) -> dict[str, float | None]:
+    named = {"value": value, "low": low, "high": high}
+    return {name: number if np.isfinite(number) else None for name, number in named.items()}

@@ -1,0 +1,152 @@
+"""From a manifest to a run folder: the teacher learns from both channels, then teaches the bright-field student."""
+
+import csv
+import importlib.metadata
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfctc import config as configs
+from tfctc._version import __version__
+from tfctc.cells import DAPI
+from tfctc.config import ModelConfig, RunConfig
+from tfctc.data import pipeline
+from tfctc.data.builder import build
+from tfctc.data.manifest import Manifest
+from tfctc.data.splits import deal
+from tfctc.data.summary import summarise
+from tfctc.distill.distiller import Distiller
+from tfctc.distill.losses import DistillationLoss, build_losses
+from tfctc.errors import ManifestError, RunError
+from tfctc.evaluation.metrics import choose_threshold
+from tfctc.evaluation.predictions import predict
+from tfctc.files import atomic_file, write_json
+from tfctc.models.classifier import LOGITS, build_classifier, in_float32, tapped
+from tfctc.models.weights import weights_sha256
+from tfctc.training import run as layout
+from tfctc.training.checkpoints import Checkpoint
+from tfctc.training.run import Run
+from tfctc.training.stage import Stage
+from tfctc.training.strategy import choose_strategy
+
+LIBRARIES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
+STATE, LOGS = "state", "logs"
+
+
+def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = print) -> Run:
+    """Trains what `config` describes into `folder`, or goes on where an interrupted `fit` stopped there.
+
+    Raises:
+        RunError: `folder` holds another run or a finished one.
+        TfctcError: anything wrong with the data or the configuration; nothing has been trained then.
+    """
+    folder, started = Path(folder), time.monotonic()
+    manifest = Manifest.open(config.data)
+    assignment = deal(manifest.groups(config.split.by), config.split, config.seed)
+    losses = build_losses(config.distill.losses)
+    _claim(folder, config)
+    builder = build(manifest, assignment, config.split.by, progress=say)
+    write_json(folder / layout.SPLITS, {"by": config.split.by, "groups": assignment})
+    write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
+    keras.mixed_precision.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
+    try:
+        with choose_strategy().scope():
+            record = _train(config, builder, losses, folder, say)
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    # Last: its presence says that the run is whole.
+    write_json(folder / layout.RECORD, record | {"seconds": round(time.monotonic() - started, 1)})
+    shutil.rmtree(folder / STATE)
+    return Run.open(folder)
+
+
+def _claim(folder: Path, config: RunConfig) -> None:
+    saved = folder / layout.CONFIG
+    fix = "choose another --output"
+    if (folder / layout.RECORD).exists():
+        raise RunError("holds a finished run", path=folder, fix=fix)
+    if saved.exists():
+        if configs.load(RunConfig, saved) != config:
+            raise RunError("holds an unfinished run of another configuration", path=folder, fix=fix)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError("exists already and is not a run folder", path=folder, fix=fix)
+    else:
+        write_json(saved, configs.to_dict(config))
+
+
+def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], folder: Path, say) -> dict:
+    distilled = config.mode == "distilled"
+    channels = tuple(dict.fromkeys(config.student.channels + (config.teacher.channels if distilled else ())))
+    summary = summarise(builder, channels)
+    if DAPI in channels and not summary.labelled_pairs:
+        raise ManifestError("no labelled training cell has DAPI", path=config.data, fix="--mode brightfield")
+
+    def network(part: ModelConfig, name: str, seed: int) -> keras.Model:
+        # Seeded by its own number, so that a run continued after the teacher starts the same student.
+        keras.utils.set_random_seed(seed)
+        return build_classifier(part, tuple(builder.facts.image_size), summary.normalisation, name)
+
+    outcomes = {}
+    teacher_seed, student_seed = (int(s) >> 1 for s in np.random.SeedSequence(config.seed).generate_state(2))
+    if distilled:
+        stage = Stage("teacher", teacher_seed, config, folder / STATE, folder / LOGS, builder)
+        teacher = network(config.teacher, "teacher", teacher_seed)
+        say(f"Teacher: {config.teacher.backbone} on {' + '.join(config.teacher.channels)}")
+        outcomes["teacher"] = stage.train(teacher, teacher, config.teacher.channels, labelled_only=True)
+        _save(in_float32(teacher), folder / layout.TEACHER)
+
+    stage = Stage("student", student_seed, config, folder / STATE, folder / LOGS, builder)
+    student = model = network(config.student, "student", student_seed)
+    if distilled:
+        model = Distiller(
+            tapped(student, config.student, {LOGITS}.union(*(loss.student_taps for loss in losses.values()))),
+            tapped(teacher, config.teacher, {LOGITS}.union(*(loss.teacher_taps for loss in losses.values()))),
+            losses,
+            config.distill.student_weight,
+        )
+    taught = f"taught through {', '.join(losses)}" if distilled and losses else "from labels alone"
+    say(f"Student: {config.student.backbone} on {' + '.join(config.student.channels)}, {taught}")
+    outcomes["student"] = stage.train(model, student, channels, labelled_only=not distilled)
+    student = in_float32(student)
+    _save(student, folder / layout.STUDENT)
+    _write_history(folder / layout.HISTORY, outcomes)
+    _choose_operating_point(student, builder, folder)
+    return {
+        "tfctc": __version__,
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "seed": config.seed,
+        "simulated": builder.facts.simulated,
+        "tfrecords": builder.builder_config.name,
+        "cells": summary.cells,
+        "normalisation": summary.normalisation,
+        "best_epoch": {name: checkpoint.best_epoch for name, checkpoint in outcomes.items()},
+        "weights_sha256": {m.name: weights_sha256(m) for m in ([teacher, student] if distilled else [student])},
+    }
+
+
+def _save(model: keras.Model, path: Path) -> None:
+    with atomic_file(path) as temporary:
+        model.save(temporary)
+
+
+def _write_history(path: Path, outcomes: dict[str, Checkpoint]) -> None:
+    rows = [
+        {"stage": name, "epoch": epoch, **logs}
+        for name, checkpoint in outcomes.items()
+        for epoch, logs in enumerate(checkpoint.history, 1)
+    ]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _choose_operating_point(student: keras.Model, builder, folder: Path) -> None:
+    answers = predict(student, pipeline.labelled_records(builder, "validation", tuple(student.input), 256))
+    point = {"threshold": choose_threshold(answers.label, answers.probability), "rule": "f1"}
+    write_json(folder / layout.OPERATING_POINT, point | {"chosen_on": "validation", "cells": len(answers)})
