@@ -1,0 +1,61 @@
+"""The command line as a whole."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from tfctc.cli import COMMANDS, main
+
+
+def run(code, *arguments):
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_command_and_imports_nothing_heavy():
+    result = run(
+        "import sys; from tfctc.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print('HEAVY', sorted({'tensorflow', 'keras', 'numpy', 'PIL', 'sklearn'} & set(sys.modules)))"
+    )
+    assert "HEAVY []" in result.stdout
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_command_explains_itself_with_an_example(name, flag):
+    result = CliRunner().invoke(main, [name, flag])
+    assert result.exit_code == 0 and f"Example: tfctc {name}" in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_imports_tensorflow_to_explain_itself(name):
+    result = run(
+        "import sys; from tfctc.cli import main\n"
+        "try: main([sys.argv[1], '--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'tensorflow', 'keras', 'sklearn'} & set(sys.modules)",
+        name,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def test_without_the_training_libraries_fit_says_what_to_install(tiny_dataset):
+    result = run(
+        "import sys\n"
+        "for name in ('tensorflow', 'keras', 'tensorflow_datasets', 'sklearn'): sys.modules[name] = None\n"
+        "from tfctc.cli import main; main(['fit', sys.argv[1]])",
+        str(tiny_dataset),
+    )
+    assert result.returncode == 2
+    assert result.stderr.count("tfctc: error:") == 1 and "pip install 'tfctc[train]'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_version_is_the_packages():
+    from tfctc import __version__
+
+    assert __version__ in CliRunner().invoke(main, ["--version"]).output

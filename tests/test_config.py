@@ -1,0 +1,79 @@
+"""The configuration file."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tfctc import config as configs
+from tfctc.config import ModelConfig, RunConfig, SplitConfig
+from tfctc.errors import ConfigError
+
+
+def test_every_field_survives_json(tmp_path):
+    config = RunConfig(
+        data="cells",
+        seed=7,
+        augment={"gain": {"strength": 0.1}},
+        student=ModelConfig("compact", batchnorm_momentum=None),
+        split=SplitConfig("site", 0.25, 0.25),
+    )
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(configs.to_dict(config)))
+    assert configs.load(RunConfig, path) == config
+
+
+def test_toml_is_read_and_changes_win(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('mode = "brightfield"\n[training]\nepochs = 3\nlearning_rate = 1\n')
+    config = configs.load(RunConfig, path, {"training.epochs": 5, "student.backbone": "compact"})
+    assert config.training.epochs == 5 and config.training.learning_rate == 1.0
+    assert config.mode == "brightfield" and config.student.backbone == "compact"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sede": 1}, "unknown key sede; known keys: data, seed"),
+        ({"training": {"epoch": 1}}, "unknown key training.epoch"),
+        ({"training": {"epochs": "ten"}}, "training.epochs must be int, got 'ten'"),
+        ({"training": {"epochs": True}}, "training.epochs must be int"),
+        ({"training": {"epochs": 0}}, "at least 1"),
+        ({"training": 3}, "must be a table"),
+        ({"split": {"test": 0.9}}, "sum below 1"),
+        ({"student": {"channels": ["brightfield", "dapi"]}}, "student sees brightfield alone"),
+        ({"teacher": {"channels": ["pe"]}}, "channels must be some of"),
+        ({"mode": "magic"}, "mode must be"),
+        ({"seed": -1}, "seed must be"),
+        ({"augment": {"gain": 3}}, "augment.gain must be"),
+    ],
+)
+def test_what_is_wrong_is_named(values, message):
+    with pytest.raises(ConfigError, match=message):
+        configs.from_dict(RunConfig, values)
+
+
+def test_a_missing_key_is_named():
+    @dataclasses.dataclass(frozen=True)
+    class Needs:
+        name: str
+
+    with pytest.raises(ConfigError, match="missing key name"):
+        configs.from_dict(Needs, {})
+
+
+@pytest.mark.parametrize("content", ["{", "[1, 2]", "\xff"])
+def test_a_damaged_file_is_one_line_with_its_name(tmp_path, content):
+    path = tmp_path / "config.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ConfigError, match="config.json") as caught:
+        configs.load(RunConfig, path)
+    assert "\n" not in str(caught.value)
+
+
+def test_assignments_from_the_command_line():
+    assert configs.parse_assignment("training.epochs=5") == ("training.epochs", 5)
+    assert configs.parse_assignment("mode=brightfield") == ("mode", "brightfield")
+    assert configs.parse_assignment('augment={"gain": {}}') == ("augment", {"gain": {}})
+    with pytest.raises(ConfigError, match="expected key=value"):
+        configs.parse_assignment("epochs")

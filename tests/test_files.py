@@ -1,0 +1,59 @@
+"""Nothing half-written, whatever happens."""
+
+import json
+
+import pytest
+
+from tfctc.errors import OutputError
+from tfctc.files import atomic_file, atomic_folder, write_json
+
+
+def left(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_a_file_appears_whole_and_alone(tmp_path):
+    with atomic_file(tmp_path / "deep" / "a.txt") as temporary:
+        temporary.write_text("whole")
+        assert not (tmp_path / "deep" / "a.txt").exists()
+    assert (tmp_path / "deep" / "a.txt").read_text() == "whole" and left(tmp_path / "deep") == ["a.txt"]
+
+
+def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "a.txt").read_text() == "old" and left(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with atomic_folder(tmp_path / "a") as room:
+        (room / "x").write_text("1")
+    assert left(tmp_path / "a") == ["x"]
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "b") as room:
+        (room / "x").write_text("1")
+        raise RuntimeError
+    assert left(tmp_path) == ["a"]
+
+
+def test_a_folder_in_the_way_is_kept(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "precious").touch()
+    with pytest.raises(OutputError, match="not an empty folder"), atomic_folder(tmp_path / "a"):
+        pass
+    assert left(tmp_path / "a") == ["precious"]
+
+
+@pytest.mark.parametrize("writer", [atomic_file, atomic_folder])
+def test_an_unwritable_place_is_one_line(tmp_path, writer):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"), writer(tmp_path / "file" / "below"):
+        pass
+
+
+def test_json_refuses_nan_and_keeps_the_old(tmp_path):
+    write_json(tmp_path / "a.json", {"x": 1.5})
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1.5}
