@@ -1,0 +1,228 @@
+"""Where the cell lies. One draw moves every channel, so that their sub-pixel registration is kept.
+
+Each operation only says from where an output pixel is fetched. The answers are chained and the image is resampled once:
+interpolation blurs, and would blur again with every operation.
+
+*Coordinates* are float32 ``(2, H, W)``: row and column of each pixel, in pixels from the image centre.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import tensorflow as tf
+
+from tfctc.augment.operation import AUGMENTATIONS, Channels, Operation, Stage, strength
+
+#: Knots per side of the elastic displacement: waves of about a quarter of the image, wider than a nucleus edge.
+KNOTS = 5
+#: Width in pixels of the border that is mirrored to and fro to fill what comes from outside the image.
+BORDER = 4
+
+
+@cache
+def pixel_grid(height: int, width: int) -> np.ndarray:
+    """The coordinates that fetch every pixel from its own place."""
+    rows, columns = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
+    return np.stack(np.meshgrid(rows, columns, indexing="ij")).astype(np.float32)
+
+
+def _keys(t: tf.Tensor) -> list[tf.Tensor]:
+    """Weights of the four neighbours at -1, 0, 1, 2 for a point at 0 <= t <= 1: Keys 1981, a = -1/2."""
+    return [
+        ((-0.5 * t + 1.0) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1.0,
+        ((-1.5 * t + 2.0) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    ]
+
+
+# XLA fuses the 16 taps: 0.2 ms for two 64 px channels against 0.7 ms op by op.
+@tf.function(jit_compile=True)
+def resample(images: tf.Tensor, coordinates: tf.Tensor) -> tf.Tensor:
+    """Fetches every output pixel from its coordinates, by cubic convolution.
+
+    Cubic (Keys 1981, IEEE Trans. ASSP 29:1153) because linear interpolation takes a quarter of the fine structure
+    (Laplacian) out of a rotated cell image, cubic a tenth, and test images are not interpolated at all. Weights sum to
+    1; at whole pixels they are exactly 0 and 1. Places outside are filled from a border of `BORDER` px, mirrored to and
+    fro: background goes on as background with its noise, which repeating the last pixel would draw out into streaks,
+    and no piece of the cell appears in the corners, as it does when the whole image is mirrored.
+
+    Args:
+        images: ``(H, W, C)`` float32, H and W 2 or more; the channels move together.
+        coordinates: ``(2, H, W)``.
+
+    Returns:
+        ``(H, W, C)``; may overshoot the range of `images` beside a sharp edge by about a tenth of the step.
+    """
+    height, width, channels = images.shape
+    bases, weights = [], []
+    for axis, size in enumerate((height, width)):
+        last = size - 1.0
+        place = coordinates[axis] + last / 2
+        inside = tf.clip_by_value(place, 0.0, last)
+        border = min(float(BORDER), last)
+        depth = border - tf.abs(tf.math.floormod(tf.abs(place - inside), 2 * border) - border)
+        place = inside + tf.sign(inside - place) * depth
+        base = tf.minimum(tf.floor(place), last - 1.0)
+        bases.append(tf.cast(base, tf.int32))
+        weights.append(_keys((place - base)[..., tf.newaxis]))
+    pixels = tf.reshape(tf.pad(images, [[1, 1], [1, 1], [0, 0]], "REFLECT"), (-1, channels))
+    corner = bases[0] * (width + 2) + bases[1]
+    result = tf.zeros_like(images)
+    for row, row_weight in enumerate(weights[0]):
+        start = corner + row * (width + 2)
+        taps = [weight * tf.gather(pixels, start + column) for column, weight in enumerate(weights[1])]
+        result += row_weight * tf.add_n(taps)
+    return result
+
+
+def warp(channels: Channels, coordinates: tf.Tensor) -> dict[str, tf.Tensor]:
+    """All channels fetched from the same coordinates."""
+    moved = resample(tf.concat(list(channels.values()), axis=-1), coordinates)
+    return dict(zip(channels, tf.split(moved, len(channels), axis=-1), strict=True))
+
+
+@dataclass(frozen=True)
+class GeometricOperation(Operation):
+    """Acts through `fetch`; a policy chains the coordinates of all of them before it resamples once."""
+
+    stage = Stage.GEOMETRY
+
+    def __call__(self, channels, seed):
+        height, width, _ = next(iter(channels.values())).shape
+        return warp(channels, self.fetch(tf.constant(pixel_grid(height, width)), seed))
+
+    def fetch(self, coordinates: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Coordinates to coordinates."""
+        raise NotImplementedError
+
+
+def rotate(coordinates: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
+    """Turns the image counter-clockwise as displayed (rows downwards), like `numpy.rot90`."""
+    angle = degrees * (np.pi / 180)
+    cos, sin = tf.cos(angle), tf.sin(angle)
+    row, column = tf.unstack(coordinates)
+    return tf.stack([cos * row + sin * column, cos * column - sin * row])
+
+
+def shear(coordinates: tf.Tensor, tangent: tf.Tensor) -> tf.Tensor:
+    """Slides rows along themselves: a column fetched at row r comes from ``tangent * r`` further right."""
+    row, column = tf.unstack(coordinates)
+    return tf.stack([row, column + tangent * row])
+
+
+@cache
+def _bumps(size: int) -> np.ndarray:
+    """Cubic B-splines ``(size, KNOTS)`` with knots evenly from the first to the last pixel."""
+    distance = np.abs(np.linspace(0, KNOTS - 1, size)[:, np.newaxis] - np.arange(KNOTS))
+    near, far = 2 / 3 - distance**2 + distance**3 / 2, np.clip(2 - distance, 0, None) ** 3 / 6
+    return np.where(distance < 1, near, far).astype(np.float32)
+
+
+def elastic(coordinates: tf.Tensor, displacements: tf.Tensor) -> tf.Tensor:
+    """Adds a smooth displacement: cubic B-splines times `displacements`, ``(2, KNOTS, KNOTS)`` in pixels."""
+    _, height, width = coordinates.shape
+    # One product per axis: TensorFlow's batched matmul is ten times slower on matrices this small.
+    return coordinates + tf.stack([_bumps(height) @ knots @ _bumps(width).T for knots in tf.unstack(displacements)])
+
+
+def _sides(coordinates: tf.Tensor) -> np.ndarray:
+    """Height and width in pixels, shaped to scale coordinates."""
+    return np.float32(coordinates.shape[1:]).reshape(2, 1, 1)
+
+
+@AUGMENTATIONS.register("flip")
+@dataclass(frozen=True)
+class Flip(GeometricOperation):
+    """Mirrors the image; exact, no pixel value changes.
+
+    Args:
+        horizontal: probability of left to right.
+        vertical: probability of top to bottom.
+    """
+
+    horizontal: float = strength(0.5, most=1.0)
+    vertical: float = strength(0.5, most=1.0)
+
+    def fetch(self, coordinates, seed):
+        drawn = tf.random.stateless_uniform((2, 1, 1), seed) < [[[self.vertical]], [[self.horizontal]]]
+        return coordinates * tf.where(drawn, -1.0, 1.0)
+
+
+@AUGMENTATIONS.register("rotate")
+@dataclass(frozen=True)
+class Rotate(GeometricOperation):
+    """Turns about the image centre.
+
+    Args:
+        degrees: largest angle either way; 180 is every direction.
+    """
+
+    degrees: float = strength(180.0, most=180.0)
+
+    def fetch(self, coordinates, seed):
+        return rotate(coordinates, tf.random.stateless_uniform((), seed, -self.degrees, self.degrees))
+
+
+@AUGMENTATIONS.register("translate")
+@dataclass(frozen=True)
+class Translate(GeometricOperation):
+    """Shifts by any, not a whole, number of pixels.
+
+    Args:
+        fraction: largest shift either way, as a fraction of each side.
+    """
+
+    fraction: float = strength(0.05, most=0.5)
+
+    def fetch(self, coordinates, seed):
+        shift = tf.random.stateless_uniform((2, 1, 1), seed, -self.fraction, self.fraction)
+        return coordinates + shift * _sides(coordinates)
+
+
+@AUGMENTATIONS.register("scale")
+@dataclass(frozen=True)
+class Scale(GeometricOperation):
+    """Enlarges or shrinks. Keep it small: size in micrometres tells cells apart.
+
+    Args:
+        log: half-width of the evenly drawn logarithm of the factor; 0.05 is 0.95 to 1.05.
+    """
+
+    log: float = strength(0.05, most=1.0)
+
+    def fetch(self, coordinates, seed):
+        return coordinates * tf.exp(tf.random.stateless_uniform((), seed, -self.log, self.log))
+
+
+@AUGMENTATIONS.register("shear")
+@dataclass(frozen=True)
+class Shear(GeometricOperation):
+    """Slants. Together with a full rotation it slants in every direction.
+
+    Args:
+        tangent: largest slant either way, columns per row.
+    """
+
+    tangent: float = strength(0.05, most=1.0)
+
+    def fetch(self, coordinates, seed):
+        return shear(coordinates, tf.random.stateless_uniform((), seed, -self.tangent, self.tangent))
+
+
+@AUGMENTATIONS.register("elastic")
+@dataclass(frozen=True)
+class Elastic(GeometricOperation):
+    """Bends smoothly.
+
+    Args:
+        fraction: standard deviation of the displacement at each knot, as a fraction of each side. Above about 0.04 the
+            image can fold over itself.
+    """
+
+    fraction: float = strength(0.015, most=0.1)
+
+    def fetch(self, coordinates, seed):
+        displacements = self.fraction * tf.random.stateless_normal((2, KNOTS, KNOTS), seed)
+        return elastic(coordinates, displacements * _sides(coordinates))

@@ -1,0 +1,193 @@
+"""How the cell is lit and its light recorded: bright-field, and DAPI on its own terms.
+
+Images are float32 ``(H, W, 1)``, in [0, 1] of the camera's full scale when they come in and never clipped here. Real
+ones may fill a narrow slice of that range, so every strength is relative to the image's own level (a factor) or to its
+own contrast (see `levels`). An all-zero image, a missing DAPI, stays all zero.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tfctc.augment.operation import AUGMENTATIONS, ChannelOperation, Stage, levels, strength
+from tfctc.cells import BRIGHTFIELD, DAPI
+
+
+def gain(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    """More or less light, or a longer or shorter exposure."""
+    return image * factor
+
+
+def offset(image: tf.Tensor, contrasts: tf.Tensor) -> tf.Tensor:
+    """Adds a constant, given in units of the image's contrast."""
+    low, high = levels(image)
+    return image + contrasts * (high - low)
+
+
+def gamma(image: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
+    """Bends the tone curve between the image's own low and high level; both ends and what lies beyond stay."""
+    low, high = levels(image)
+    tone = tf.clip_by_value(tf.math.divide_no_nan(image - low, high - low), 0.0, 1.0)
+    return image + (high - low) * (tone**exponent - tone)
+
+
+def _edges(image: tf.Tensor) -> list[np.ndarray]:
+    """Row ``(H, 1, 1)`` and column ``(1, W, 1)`` of each pixel, -1 and 1 at the centres of the outermost pixels."""
+    rows, columns = (np.linspace(-1, 1, size, dtype=np.float32) for size in image.shape[:2])
+    return [rows[:, np.newaxis, np.newaxis], columns[:, np.newaxis]]
+
+
+def gradient(image: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
+    """Uneven light: times 1 + `slopes` · (row, column), which run from -1 to 1 from edge to edge."""
+    rows, columns = _edges(image)
+    return image * (1.0 + slopes[0] * rows + slopes[1] * columns)
+
+
+def vignette(image: tf.Tensor, loss: tf.Tensor, centre: tf.Tensor) -> tf.Tensor:
+    """Light falling off from the optical axis: times ``1 - loss r²`` (cos⁴ to second order).
+
+    Args:
+        image: ``(H, W, 1)``.
+        loss: share lost at r = 1, half a diagonal away from the axis.
+        centre: ``(2,)`` row and column of the axis, -1 to 1 from edge to edge.
+    """
+    rows, columns = _edges(image)
+    return image * (1.0 - loss / 2 * ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2))
+
+
+def bleach(image: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """Takes a share of the fluorescence; the background, the image's low level, stays."""
+    low, _ = levels(image)
+    return image - share * (image - low)
+
+
+@AUGMENTATIONS.register("gain")
+@dataclass(frozen=True)
+class Gain(ChannelOperation):
+    """Lamp and exposure.
+
+    Args:
+        log: half-width of the evenly drawn logarithm of the factor; 0.1 is 0.90 to 1.11.
+    """
+
+    stage = Stage.ILLUMINATION
+    channel = BRIGHTFIELD
+    log: float = strength(0.1)
+
+    def apply(self, image, seed):
+        return gain(image, tf.exp(tf.random.stateless_uniform((), seed, -self.log, self.log)))
+
+
+@AUGMENTATIONS.register("dapi_gain")
+@dataclass(frozen=True)
+class DapiGain(Gain):
+    """Exposure, lamp and uptake of the stain. Kept well below a factor of two: brightness is also DNA content."""
+
+    channel = DAPI
+    log: float = strength(0.15)
+
+
+@AUGMENTATIONS.register("offset")
+@dataclass(frozen=True)
+class Offset(ChannelOperation):
+    """Camera black level.
+
+    Args:
+        contrasts: largest shift either way, in units of the image's contrast.
+    """
+
+    stage = Stage.ILLUMINATION
+    channel = BRIGHTFIELD
+    contrasts: float = strength(0.1)
+
+    def apply(self, image, seed):
+        return offset(image, tf.random.stateless_uniform((), seed, -self.contrasts, self.contrasts))
+
+
+@AUGMENTATIONS.register("dapi_background")
+@dataclass(frozen=True)
+class DapiBackground(ChannelOperation):
+    """Haze of unbound stain and light out of focus. Only added: below zero DAPI's dark background would be cut off.
+
+    Args:
+        contrasts: largest haze, in units of the image's contrast.
+    """
+
+    stage = Stage.ILLUMINATION
+    channel = DAPI
+    contrasts: float = strength(0.05)
+
+    def apply(self, image, seed):
+        return offset(image, tf.random.stateless_uniform((), seed, 0.0, self.contrasts))
+
+
+@AUGMENTATIONS.register("dapi_bleaching")
+@dataclass(frozen=True)
+class DapiBleaching(ChannelOperation):
+    """Stain faded by earlier exposures.
+
+    Args:
+        share: largest share of the fluorescence lost.
+    """
+
+    stage = Stage.ILLUMINATION
+    channel = DAPI
+    share: float = strength(0.1, most=1.0)
+
+    def apply(self, image, seed):
+        return bleach(image, tf.random.stateless_uniform((), seed, 0.0, self.share))
+
+
+@AUGMENTATIONS.register("gamma")
+@dataclass(frozen=True)
+class Gamma(ChannelOperation):
+    """Tone curve.
+
+    Args:
+        log: half-width of the evenly drawn logarithm of the exponent.
+    """
+
+    stage = Stage.ILLUMINATION
+    channel = BRIGHTFIELD
+    log: float = strength(0.1)
+
+    def apply(self, image, seed):
+        return gamma(image, tf.exp(tf.random.stateless_uniform((), seed, -self.log, self.log)))
+
+
+@AUGMENTATIONS.register("gradient")
+@dataclass(frozen=True)
+class Gradient(ChannelOperation):
+    """Condenser off centre, in any direction.
+
+    Args:
+        share: largest change of level from the centre of the image to its edge.
+    """
+
+    stage = Stage.ILLUMINATION
+    channel = BRIGHTFIELD
+    share: float = strength(0.05, most=0.7)
+
+    def apply(self, image, seed):
+        share, turn = tf.unstack(tf.random.stateless_uniform((2,), seed))
+        angle = 2 * np.pi * turn
+        return gradient(image, self.share * share * tf.stack([tf.sin(angle), tf.cos(angle)]))
+
+
+@AUGMENTATIONS.register("vignette")
+@dataclass(frozen=True)
+class Vignette(ChannelOperation):
+    """Light lost away from the optical axis, which may lie up to half way from the centre to the edges.
+
+    Args:
+        share: largest share of the level lost half a diagonal away from the axis.
+    """
+
+    stage = Stage.ILLUMINATION
+    channel = BRIGHTFIELD
+    share: float = strength(0.05, most=0.4)
+
+    def apply(self, image, seed):
+        drawn = tf.random.stateless_uniform((3,), seed)
+        return vignette(image, self.share * drawn[0], drawn[1:] - 0.5)

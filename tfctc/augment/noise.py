@@ -1,0 +1,127 @@
+"""Focus and noise, in the statistics of the channel they act on.
+
+Images are float32 ``(H, W, 1)`` and never clipped here. Noise is given in units of the image's own contrast (see
+`levels`), so an all-zero image, a missing DAPI, stays all zero.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tfctc.augment.operation import AUGMENTATIONS, ChannelOperation, Stage, levels, strength
+from tfctc.cells import BRIGHTFIELD, DAPI
+
+
+def blur(image: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
+    """Gaussian blur, standard deviation `sigma` in pixels; at the border the weights inside are scaled to sum to 1."""
+    # exp(-(1 / 1e-3)² / 2) is exactly 0 in float32: below that sigma the image is untouched, and 0 / 0 cannot arise.
+    scale = -0.5 / tf.maximum(sigma, 1e-3) ** 2
+    weights = []
+    for size in image.shape[:2]:
+        distance = np.arange(size, dtype=np.float32)[:, np.newaxis] - np.arange(size, dtype=np.float32)
+        weight = tf.exp(scale * distance**2)
+        weights.append(weight / tf.reduce_sum(weight, axis=1, keepdims=True))
+    return tf.matmul(weights[0] @ image[..., 0], weights[1], transpose_b=True)[..., tf.newaxis]
+
+
+def shot(image: tf.Tensor, contrasts: tf.Tensor, normal: tf.Tensor) -> tf.Tensor:
+    """Photon noise: variance proportional to the pixel value (the normal limit of Poisson counts).
+
+    Args:
+        image: ``(H, W, 1)``; values below zero get no noise.
+        contrasts: standard deviation at the image's high level, in units of its contrast.
+        normal: ``(H, W, 1)`` standard normal numbers.
+    """
+    low, high = levels(image)
+    deviation = contrasts * (high - low) * tf.sqrt(tf.maximum(tf.math.divide_no_nan(image, high), 0.0))
+    return image + deviation * normal
+
+
+def read(image: tf.Tensor, contrasts: tf.Tensor, normal: tf.Tensor) -> tf.Tensor:
+    """Camera noise: the same standard deviation everywhere, in units of the image's contrast; `normal` as in `shot`."""
+    low, high = levels(image)
+    return image + contrasts * (high - low) * normal
+
+
+def _draw(seed: tf.Tensor, most: float, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """How much, evenly from 0 to `most`, and standard normal numbers of the image's shape."""
+    seeds = tf.random.split(seed, 2)
+    return tf.random.stateless_uniform((), seeds[0], 0.0, most), tf.random.stateless_normal(image.shape, seeds[1])
+
+
+@AUGMENTATIONS.register("blur")
+@dataclass(frozen=True)
+class Blur(ChannelOperation):
+    """Slight defocus.
+
+    Args:
+        pixels: largest standard deviation of the Gaussian, in pixels.
+    """
+
+    stage = Stage.OPTICS
+    channel = BRIGHTFIELD
+    pixels: float = strength(0.7)
+
+    def apply(self, image, seed):
+        return blur(image, tf.random.stateless_uniform((), seed, 0.0, self.pixels))
+
+
+@AUGMENTATIONS.register("dapi_blur")
+@dataclass(frozen=True)
+class DapiBlur(Blur):
+    """`Blur` for DAPI, whose focus is its own: another wavelength, often another plane."""
+
+    channel = DAPI
+
+
+@AUGMENTATIONS.register("shot")
+@dataclass(frozen=True)
+class Shot(ChannelOperation):
+    """Photon noise.
+
+    Args:
+        contrasts: largest standard deviation where the image is brightest, in units of its contrast.
+    """
+
+    stage = Stage.PHOTONS
+    channel = BRIGHTFIELD
+    contrasts: float = strength(0.02)
+
+    def apply(self, image, seed):
+        return shot(image, *_draw(seed, self.contrasts, image))
+
+
+@AUGMENTATIONS.register("dapi_shot")
+@dataclass(frozen=True)
+class DapiShot(Shot):
+    """`Shot` for DAPI: few photons, so more of it, and nearly none on the dark background."""
+
+    channel = DAPI
+    contrasts: float = strength(0.03)
+
+
+@AUGMENTATIONS.register("read")
+@dataclass(frozen=True)
+class Read(ChannelOperation):
+    """Camera noise.
+
+    Args:
+        contrasts: largest standard deviation, in units of the image's contrast.
+    """
+
+    stage = Stage.READOUT
+    channel = BRIGHTFIELD
+    contrasts: float = strength(0.02)
+
+    def apply(self, image, seed):
+        return read(image, *_draw(seed, self.contrasts, image))
+
+
+@AUGMENTATIONS.register("dapi_read")
+@dataclass(frozen=True)
+class DapiRead(Read):
+    """`Read` for DAPI, whose contrast is far above the camera's noise."""
+
+    channel = DAPI
+    contrasts: float = strength(0.005)

@@ -1,0 +1,93 @@
+"""What an augmentation is: a frozen dataclass of strengths, images in, images out, its randomness an argument."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+import tensorflow as tf
+
+from tfctc.errors import ConfigError
+from tfctc.registry import Registry
+
+#: Channel -> its image, float32 ``(H, W, 1)`` with a static height and width.
+Channels = Mapping[str, tf.Tensor]
+#: Side in pixels of the blocks whose means `levels` compares.
+BLOCK = 4
+
+
+class Stage(IntEnum):
+    """When an operation acts. The light's own order: the cell lies somewhere, is lit, is imaged, counted, read out."""
+
+    GEOMETRY = 0
+    ILLUMINATION = 1
+    OPTICS = 2
+    PHOTONS = 3
+    READOUT = 4
+
+
+def strength(default: float, most: float = math.inf):
+    """A dataclass field that is 0 (the operation changes nothing) or more, up to `most`."""
+    return dataclasses.field(default=default, metadata={"most": most})
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One random change. Every field is a strength; all at zero is the exact identity. Nothing is clipped.
+
+    Raises:
+        ConfigError: a strength that is negative, not finite, or above what it allows.
+    """
+
+    stage: ClassVar[Stage]
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value, most = getattr(self, field.name), field.metadata["most"]
+            if not (math.isfinite(value) and 0 <= value <= most):
+                limit = "0 or more" if most == math.inf else f"0 to {most}"
+                raise ConfigError(f"{type(self).__name__}: {field.name} must be {limit}, got {value}")
+
+    def __call__(self, channels: Channels, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Channels of the same keys and shapes. `seed`, int32 ``(2,)``, decides every random number."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ChannelOperation(Operation):
+    """Changes the image of one channel and hands every other one through."""
+
+    channel: ClassVar[str]
+
+    def __call__(self, channels, seed):
+        return {name: self.apply(image, seed) if name == self.channel else image for name, image in channels.items()}
+
+    def apply(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """``(H, W, 1)`` to ``(H, W, 1)``."""
+        raise NotImplementedError
+
+
+#: Operations by the name a configuration gives them.
+AUGMENTATIONS: Registry[type[Operation]] = Registry("augmentation")
+
+
+def levels(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The darkest and the brightest level of an image; their difference is its *contrast*, the unit of many strengths.
+
+    Levels are the smallest and largest mean over 4 x 4 px blocks: blind to single hot pixels and nearly to pixel noise,
+    and ten times cheaper than percentiles, which need a sort. An empty (all zero) image has contrast 0.
+
+    Args:
+        image: ``(H, W, 1)``; rows and columns beyond a multiple of the block are left out.
+
+    Returns:
+        Two scalars, low and high.
+    """
+    height, width, _ = image.shape
+    block = min(BLOCK, height, width)
+    rows, columns = height // block, width // block
+    blocks = tf.reshape(image[: rows * block, : columns * block], (rows, block, columns, block))
+    means = tf.reduce_mean(blocks, axis=(1, 3))
+    return tf.reduce_min(means), tf.reduce_max(means)
