@@ -1,0 +1,33 @@
+"""`tfctc simulate`: a data set to try everything on."""
+
+import click
+
+EPILOG = "Example: tfctc simulate simulated/cells --cells 5000 --patients 50 --seed 1"
+
+
+@click.command(epilog=EPILOG, context_settings={"show_default": True})
+@click.argument("out", type=click.Path())
+@click.option("--cells", type=click.IntRange(min=1), default=2000, help="Cells.")
+@click.option("--patients", type=click.IntRange(min=1), default=40, help="Patients; each has cells of both classes.")
+@click.option("--sites", type=click.IntRange(min=1), default=3, help="Sites; a patient belongs to one.")
+@click.option("--size", type=int, default=64, metavar="PX", help="Height and width of an image, in pixels.")
+@click.option("--mpp", type=float, default=0.64, metavar="UM", help="Micrometres per pixel.")
+@click.option("--positive", type=float, default=0.5, metavar="SHARE", help="Share of CTCs.")
+@click.option("--unlabelled", type=float, default=0.0, metavar="SHARE", help="Share of cells without a label.")
+@click.option("--without-dapi", type=float, default=0.0, metavar="SHARE", help="Share of cells without a DAPI image.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="The same seed gives the same cells.")
+def command(out, cells, seed, **options):
+    """Write a data set of simulated cells into the folder OUT.
+
+    Bright-field and DAPI images of leukocytes and CTCs by the physics of a microscope, 12 bits in 16-bit PNG, with
+    manifest.csv, dataset.json and, for analysis only, truth.csv. Nothing learnt from them says anything about patients.
+    """
+    from tfctc.data.simulate import SimulationOptions, write_dataset
+
+    options = SimulationOptions(**options)
+    with click.progressbar(length=cells, label="Simulating cells", update_min_steps=50) as bar:
+        folder = write_dataset(out, cells, seed=seed, options=options, progress=bar.update)
+    click.echo(
+        f"Wrote {cells} simulated cells of {options.patients} simulated patients at {options.sites} sites to {folder}"
+    )
+    click.echo(f"Next: tfctc fit {folder}")
