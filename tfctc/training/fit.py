@@ -12,6 +12,7 @@ import numpy as np
 
 from tfctc import config as configs
 from tfctc._version import __version__
+from tfctc.augment.policy import Policy
 from tfctc.cells import DAPI
 from tfctc.config import ModelConfig, RunConfig
 from tfctc.data import pipeline
@@ -25,6 +26,7 @@ from tfctc.errors import ManifestError, RunError
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.predictions import predict
 from tfctc.files import atomic_file, write_json
+from tfctc.models.backbones import BACKBONES
 from tfctc.models.classifier import LOGITS, build_classifier, in_float32, tapped
 from tfctc.models.weights import weights_sha256
 from tfctc.training import run as layout
@@ -48,6 +50,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     manifest = Manifest.open(config.data)
     assignment = deal(manifest.groups(config.split.by), config.split, config.seed)
     losses = build_losses(config.distill.losses)
+    _check_names(config)
     _claim(folder, config)
     builder = build(manifest, assignment, config.split.by, progress=say)
     write_json(folder / layout.SPLITS, {"by": config.split.by, "groups": assignment})
@@ -62,6 +65,13 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     write_json(folder / layout.RECORD, record | {"seconds": round(time.monotonic() - started, 1)})
     shutil.rmtree(folder / STATE)
     return Run.open(folder)
+
+
+def _check_names(config: RunConfig) -> None:
+    """Whatever names the configuration uses are known, before anything is written or trained."""
+    Policy.from_config(config.augment)
+    for part in (config.student, config.teacher):
+        BACKBONES[part.backbone]
 
 
 def _claim(folder: Path, config: RunConfig) -> None:

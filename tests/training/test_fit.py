@@ -1,0 +1,100 @@
+"""fit as a library: going on after a kill, unlabelled cells, what it refuses."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+
+from tfctc.config import DistillConfig, ModelConfig, RunConfig, TrainingConfig
+from tfctc.errors import RunError
+from tfctc.training import checkpoints
+from tfctc.training.fit import fit
+from tfctc.training.run import Run
+from tfctc.training.stage import Stage
+
+COMPACT = {"student": ModelConfig("compact"), "teacher": ModelConfig("compact", ("brightfield", "dapi"))}
+
+
+def config(data, **training):
+    options = {"epochs": 2, "batch_size": 8, **training}
+    losses = {"logits": {}, "feature": {"tap": "stage3"}}
+    return RunConfig(str(data), training=TrainingConfig(**options), distill=DistillConfig(1.0, losses), **COMPACT)
+
+
+def quiet(_):
+    pass
+
+
+@pytest.mark.parametrize("killed_in", ["teacher", "student"])
+def test_a_killed_run_goes_on_and_ends_bit_identical(tiny_dataset, tmp_path, monkeypatch, killed_in):
+    monkeypatch.setattr(checkpoints, "SAVE_EVERY", 0.0)
+    settings = config(tiny_dataset)
+    whole = fit(settings, tmp_path / "whole", quiet)
+
+    ended = checkpoints.Checkpoint.on_epoch_end
+
+    def die(self, epoch, logs=None):
+        ended(self, epoch, logs)
+        if epoch == 0 and self.folder.name == killed_in:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as kill:
+        kill.setattr(checkpoints.Checkpoint, "on_epoch_end", die)
+        with pytest.raises(KeyboardInterrupt):
+            fit(settings, tmp_path / "killed", quiet)
+    with pytest.raises(RunError, match="--resume"):
+        Run.open(tmp_path / "killed")
+    resumed = fit(settings, tmp_path / "killed", quiet)
+    assert resumed.record["weights_sha256"] == whole.record["weights_sha256"]
+    assert (resumed.folder / "history.csv").read_bytes() == (whole.folder / "history.csv").read_bytes()
+
+
+def test_an_unfinished_run_is_not_taken_over_by_another_configuration(tiny_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(Stage, "train", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        fit(config(tiny_dataset), tmp_path / "run", quiet)
+    with pytest.raises(RunError, match="another configuration"):
+        fit(config(tiny_dataset, epochs=3), tmp_path / "run", quiet)
+
+
+def test_unlabelled_cells_reach_the_student_and_not_the_teacher(tiny_dataset, tmp_path):
+    """Half the labels of every patient are taken away: the counts say where the cells went."""
+    data = tmp_path / "data"
+    shutil.copytree(tiny_dataset, data, ignore=shutil.ignore_patterns("tfrecords"))
+    rows = list(csv.DictReader((data / "manifest.csv").open()))
+    seen: dict = {}
+    for row in rows:
+        key = row["patient_id"], row["label"]
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] % 2 == 0:
+            row["label"] = ""
+    with (data / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    steps = {}
+
+    class Recorded(Stage):
+        def train(self, model, keep, channels, labelled_only):
+            kept = super().train(model, keep, channels, labelled_only)
+            steps[self.name] = int(model.optimizer.iterations)
+            return kept
+
+    import tfctc.training.fit as module
+
+    original, module.Stage = module.Stage, Recorded
+    try:
+        run = fit(config(data, epochs=1), tmp_path / "run", quiet)
+    finally:
+        module.Stage = original
+    train = run.record["cells"]["train"]
+    labelled = sum(n for name, n in train.items() if name != "unlabelled")
+    assert train["unlabelled"] > 0
+    assert steps == {"teacher": int(np.ceil(labelled / 8)), "student": int(np.ceil(sum(train.values()) / 8))}
+
+
+def test_mixed_precision_leaves_a_float32_model(tiny_dataset, tmp_path):
+    run = fit(config(tiny_dataset, epochs=1, mixed_precision=True), tmp_path / "run", quiet)
+    for model in (run.student(), run.teacher()):
+        assert {layer.compute_dtype for layer in model.layers} == {"float32"}
