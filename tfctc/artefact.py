@@ -1,0 +1,71 @@
+"""The record inside an exported TFLite file: written by `export`, read by `inference`, which never meet.
+
+A .tflite file is one flatbuffer. A zip archive appended to it (the layout of TFLite's "associated files") is ignored by
+the interpreter, so the file stays runnable anywhere and carries what one must know to use it.
+"""
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from tfctc.errors import ArtefactError
+
+#: Name of the record in the appended archive, and of the list of files beside the artefacts.
+RECORD, MANIFEST = "tfctc.json", "manifest.json"
+SCHEMA = 1
+#: Bytes 4 to 8 of a TFLite flatbuffer.
+MAGIC = b"TFL3"
+
+
+def seal(path: str | Path, record: dict[str, Any]) -> None:
+    """Appends `record` to the flatbuffer in `path`, with the flatbuffer's length and SHA-256 under ``flatbuffer``."""
+    content = Path(path).read_bytes()
+    print_ = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    text = json.dumps(record | {"flatbuffer": print_}, indent=2, allow_nan=False)
+    with zipfile.ZipFile(path, "a") as archive:
+        # A ZipInfo carries a fixed date: the same model gives the same bytes.
+        archive.writestr(zipfile.ZipInfo(RECORD), text)
+
+
+def unseal(path: str | Path) -> dict[str, Any]:
+    """The record in `path`, after the flatbuffer has been held against it.
+
+    Raises:
+        ArtefactError: no such file, not a TFLite file, not one of tfctc, written by a newer tfctc, or damaged.
+    """
+    path, fix = Path(path), "export the model again, or copy the file again"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"cannot be read ({error.strerror})", path=path, fix="give a .tflite file") from None
+    if content[4:8] != MAGIC:
+        raise ArtefactError("is not a TFLite file", path=path, fix="give a .tflite file that tfctc export wrote")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            record = json.loads(archive.read(RECORD))
+        length, expected = record["flatbuffer"]["bytes"], record["flatbuffer"]["sha256"]
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError):
+        problem = f"holds no readable {RECORD}: truncated, or not written by tfctc"
+        raise ArtefactError(problem, path=path, fix=fix) from None
+    if record.get("schema") != SCHEMA:
+        problem = f"has a record of schema {record.get('schema')}, {SCHEMA} expected"
+        raise ArtefactError(problem, path=path, fix="install the tfctc version that wrote it")
+    if hashlib.sha256(content[:length]).hexdigest() != expected:
+        raise ArtefactError("is damaged: its network is not the one that was written", path=path, fix=fix)
+    _check_manifest(path, hashlib.sha256(content).hexdigest())
+    return record
+
+
+def _check_manifest(path: Path, found: str) -> None:
+    """Holds the file against the list of files beside it, if there is one that names it."""
+    manifest = path.parent / MANIFEST
+    try:
+        expected = json.loads(manifest.read_text(encoding="utf-8"))["files"][path.name]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        # A copied or renamed file is on its own; it has been held against its own record already.
+        return
+    if found != expected:
+        problem = f"is not the file that {manifest.name} beside it lists"
+        raise ArtefactError(problem, path=path, fix="copy the whole version folder again")

@@ -1,0 +1,79 @@
+"""tfctc export."""
+
+from pathlib import Path
+
+import click
+
+CALIBRATION_CELLS, PARITY_CELLS, BATCH = 200, 256, 64
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tfctc export runs/simulated-1 --name ctc --quantize none --quantize int8",
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--tflite", is_flag=True, help="Write TFLite files. Without any option: SavedModel and TFLite.")
+@click.option("--saved-model", is_flag=True, help="Write a SavedModel.")
+@click.option(
+    "--quantize",
+    "precisions",
+    multiple=True,
+    type=click.Choice(["none", "float16", "dynamic", "int8"]),
+    help="TFLite files to write, may be repeated; implies --tflite.  [default: none, int8]",
+)
+@click.option("--name", help="Name of the model.  [default: the run's]")
+@click.option("--output", type=click.Path(path_type=Path), default="exports", show_default=True, help="Where to.")
+def command(run, tflite, saved_model, precisions, name, output):
+    """Write the bright-field-only model of RUN to OUTPUT/NAME/VERSION/, with its record and a model card.
+
+    Every artefact is held against the Keras model on cells of the validation split; if one differs, nothing is written.
+    OUTPUT/NAME is a base path for TensorFlow Serving.
+    """
+    from tfctc.data.pipeline import eval_batches, labelled_records
+    from tfctc.errors import RunError
+    from tfctc.export.subject import Subject
+    from tfctc.export.version import write_version
+    from tfctc.training.run import Run
+
+    run = Run.open(run)
+    tflite = tflite or bool(precisions)
+    saved_model, tflite = saved_model or not tflite, tflite or not saved_model
+    precisions = tuple(dict.fromkeys(precisions or ("none", "int8"))) if tflite else ()
+    record = run.record
+    training = {"run": run.name, "mode": run.config.mode, "seed": run.config.seed, "cells": record["cells"]}
+    student = run.student()
+    subject = Subject(student, name or run.name, run.facts, run.operating_point, run.evaluation, training)
+    if subject.weights_sha256 != record["weights_sha256"]["student"]:
+        raise RunError("does not hold the student that was trained in it", path=run.folder, fix="run fit again")
+    builder = run.builder(progress=lambda line: click.echo(line, err=True))
+    channels = tuple(student.input)
+    calibration = ()
+    if "int8" in precisions:
+        calibration = _images(eval_batches(builder, "train", channels, BATCH), CALIBRATION_CELLS)
+    images = _images(labelled_records(builder, "validation", channels, batch_size=BATCH), PARITY_CELLS)
+    version = write_version(
+        subject, output / subject.name, images, calibration, saved_model, precisions, lambda s: click.echo(s, err=True)
+    )
+    click.echo(f"Wrote {', '.join(sorted(p.name for p in version.iterdir()))} to {version}")
+    models = sorted(version.glob("*.tflite"))
+    if models:
+        click.echo(f"Next: tfctc predict {models[0]} {run.folder / 'predictions.csv' if run.evaluation else 'IMAGES'}")
+    else:
+        click.echo(f"Next: saved_model_cli show --dir {version} --all")
+
+
+def _images(batches, most: int):
+    """The bright-field images of the first `most` cells, float32 ``(N, H, W, 1)`` in [0, 1]."""
+    import numpy as np
+
+    from tfctc.cells import BRIGHTFIELD
+
+    taken, count = [], 0
+    for batch in batches:
+        # eval_batches gives (x, y, weight), labelled_records a dictionary.
+        features = batch[0] if isinstance(batch, tuple) else batch
+        taken.append(features[BRIGHTFIELD].numpy())
+        count += len(taken[-1])
+        if count >= most:
+            break
+    return np.concatenate(taken)[:most] if taken else np.empty((0,))

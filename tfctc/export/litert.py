@@ -1,0 +1,61 @@
+"""The student as TFLite flatbuffers, for LiteRT on the instrument."""
+
+import tempfile
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python.convert import ConverterError  # has no public name
+
+from tfctc.cells import BRIGHTFIELD, DatasetFacts
+from tfctc.errors import ExportError
+from tfctc.export.saved_model import answer, image_spec
+
+SIGNATURE = "serving_default"
+
+
+#: Value of ``--quantize`` -> name of the artefact.
+PRECISIONS = {"none": "float32", "float16": "float16", "dynamic": "dynamic", "int8": "int8"}
+
+
+def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration: Iterable[np.ndarray] = ()) -> bytes:
+    """A flatbuffer of built-in operations: one image ``(1, H, W, 1)`` -> probability of the positive class ``(1,)``.
+
+    Args:
+        precision: "none" and "float16" keep float32 arithmetic, "dynamic" stores int8 weights, "int8" is integer
+            throughout, input and output included; their scale and zero point are in the file.
+        calibration: for "int8": float32 images ``(H, W, 1)`` in [0, 1], from the training split.
+
+    Raises:
+        ExportError: an operation that TFLite does not build in, or "int8" without calibration images.
+    """
+    calibration = iter(calibration)
+    first = next(calibration, None)
+    if precision == "int8" and first is None:
+        raise ExportError("int8 needs calibration images, got none")
+
+    def representative():
+        yield SIGNATURE, {BRIGHTFIELD: first[np.newaxis]}
+        for image in calibration:
+            yield SIGNATURE, {BRIGHTFIELD: image[np.newaxis]}
+
+    archive = keras.export.ExportArchive()
+    archive.add_endpoint(SIGNATURE, lambda brightfield: answer(model, brightfield), [image_spec(facts, 1)])
+    # Through a SavedModel: from_concrete_functions loses a Keras 3 model's weights and says nothing.
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if precision != "none":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if precision == "int8":
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = converter.inference_output_type = tf.int8
+            converter.representative_dataset = representative
+        try:
+            return converter.convert()
+        except ConverterError as error:
+            raise ExportError(f"TFLite {precision} cannot be converted ({str(error)[:300]})") from None

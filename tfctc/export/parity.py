@@ -1,0 +1,142 @@
+"""Gates: an artefact is written only if it runs, is whole, and answers as the Keras model does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from tfctc.cells import BRIGHTFIELD, DatasetFacts
+from tfctc.errors import ExportError
+from tfctc.models.classifier import probability
+
+SAVED_MODEL = "saved_model"
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What one kind of artefact must keep to.
+
+    Args:
+        figure: "max_abs" or "mean_abs", of the difference in probability.
+        bound: the highest `figure` let through.
+        weight_bytes: what one weight takes in the file.
+    """
+
+    figure: str
+    bound: float
+    weight_bytes: int
+
+
+GATES = {
+    SAVED_MODEL: Gate("max_abs", 1e-5, 4),
+    "float32": Gate("max_abs", 1e-4, 4),
+    "float16": Gate("max_abs", 1e-2, 2),
+    "dynamic": Gate("mean_abs", 0.02, 1),
+    "int8": Gate("mean_abs", 0.02, 1),
+}
+
+
+def reference(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Keras probabilities ``(N,)`` of the positive class for float32 images ``(N, H, W, 1)`` in [0, 1]."""
+    return np.concatenate(
+        [probability(model({BRIGHTFIELD: batch}, training=False)).numpy() for batch in _batches(images)]
+    )
+
+
+def run_saved_model(folder: str | Path, images: np.ndarray) -> np.ndarray:
+    """What ``serving_default`` of the SavedModel in `folder` answers, ``(N,)``."""
+    serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    return np.concatenate(
+        [serve(**{BRIGHTFIELD: tf.constant(batch)})["probability"].numpy() for batch in _batches(images)]
+    )
+
+
+def run_tflite(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
+    """What the flatbuffer answers, image by image, as float32 ``(N,)``."""
+    interpreter = Interpreter(model_content=flatbuffer)
+    interpreter.allocate_tensors()
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+    answers = np.empty(len(images), np.float32)
+    for i, image in enumerate(images):
+        interpreter.set_tensor(source["index"], _quantise(image[np.newaxis], source))
+        interpreter.invoke()
+        answers[i] = _restore(interpreter.get_tensor(target["index"]), target)[0]
+    return answers
+
+
+def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> None:
+    """Exactly one input of one image, one output, and no operation that needs more than the plain runtime.
+
+    Raises:
+        ExportError: the first of these that does not hold.
+    """
+    interpreter = Interpreter(model_content=flatbuffer)
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    expected = [1, *facts.image_size, 1]
+    shapes = [i["shape"].tolist() for i in inputs]
+    if shapes != [expected] or len(outputs) != 1:
+        raise ExportError(f"{artefact} has inputs {shapes} and {len(outputs)} outputs, one of {expected} expected")
+    model = schema.Model.GetRootAsModel(flatbuffer, 0)
+    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
+    custom = [code.CustomCode().decode() for code in codes if code.CustomCode()]
+    if custom:
+        raise ExportError(f"{artefact} needs operations that are not built in: {', '.join(custom)}")
+
+
+def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
+    """Holds an artefact of `size` bytes and its answers `found` ``(N,)`` against the Keras model's.
+
+    Returns:
+        For the manifest: images, max_abs, mean_abs, the gated figure and its bound, and `labels_changed`: how many
+        images fall on the other side of `threshold`.
+
+    Raises:
+        ExportError: artefact, figure and bound of the first gate not passed.
+    """
+    gate = GATES[artefact]
+    smallest = int(0.9 * parameters * gate.weight_bytes)
+    if size < smallest:
+        raise ExportError(f"{artefact} has {size} bytes, at least {smallest} expected for {parameters} weights")
+    if not np.isfinite(found).all() or found.min() < 0 or found.max() > 1:
+        raise ExportError(f"{artefact} answers outside [0, 1]: {found.min()} to {found.max()}")
+    difference = np.abs(found.astype(np.float64) - expected)
+    parity = {
+        "images": len(found),
+        "max_abs": float(difference.max()),
+        "mean_abs": float(difference.mean()),
+        "gate": gate.figure,
+        "bound": gate.bound,
+        "labels_changed": int(((found >= threshold) != (expected >= threshold)).sum()),
+    }
+    # Written so that NaN fails.
+    if not parity[gate.figure] <= gate.bound:
+        raise ExportError(
+            f"{artefact} differs from Keras: {gate.figure} {parity[gate.figure]:.3g} over {len(found)} images, "
+            f"at most {gate.bound:g} allowed",
+            fix=None if artefact == SAVED_MODEL else "leave it out with --quantize",
+        )
+    return parity
+
+
+def _batches(images: np.ndarray):
+    return (images[i : i + BATCH] for i in range(0, len(images), BATCH))
+
+
+def _quantise(values: np.ndarray, tensor: dict) -> np.ndarray:
+    if tensor["dtype"] == np.float32:
+        return values
+    scale, zero = tensor["quantization"]
+    kind = np.iinfo(tensor["dtype"])
+    return np.clip(np.rint(values / scale + zero), kind.min, kind.max).astype(tensor["dtype"])
+
+
+def _restore(values: np.ndarray, tensor: dict) -> np.ndarray:
+    if tensor["dtype"] == np.float32:
+        return values
+    scale, zero = tensor["quantization"]
+    return ((values.astype(np.float32) - zero) * scale).astype(np.float32)

@@ -1,0 +1,106 @@
+"""One version folder: every artefact written, gated and listed, or nothing at all."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfctc.artefact import MANIFEST, seal
+from tfctc.errors import ExportError
+from tfctc.export import parity
+from tfctc.export.card import model_card
+from tfctc.export.litert import PRECISIONS, convert
+from tfctc.export.saved_model import write_saved_model
+from tfctc.export.subject import Subject
+from tfctc.files import atomic_folder, write_json
+
+CARD = "MODEL_CARD.md"
+
+
+def next_version(base: str | Path) -> int:
+    """The next free integer below `base`, 1 for the first."""
+    base = Path(base)
+    taken = [int(p.name) for p in base.iterdir() if p.name.isdecimal()] if base.is_dir() else []
+    return max(taken, default=0) + 1
+
+
+def write_version(
+    subject: Subject,
+    base: str | Path,
+    images: np.ndarray,
+    calibration: Sequence[np.ndarray] = (),
+    saved_model: bool = True,
+    precisions: Sequence[str] = ("none", "int8"),
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Writes ``<base>/<next version>/``, so that `base` is a TensorFlow Serving base path.
+
+    Args:
+        images: real ones to compare every artefact with Keras on, float32 ``(N, H, W, 1)`` in [0, 1].
+        calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "int8".
+        precisions: TFLite files to write, keys of `PRECISIONS`.
+        say: told what is going on.
+
+    Returns:
+        The version folder: the SavedModel, ``model_<precision>.tflite``, manifest.json and MODEL_CARD.md.
+
+    Raises:
+        ExportError: an artefact did not pass a gate; nothing is left on disk.
+    """
+    base = Path(base)
+    if not len(images):
+        raise ExportError("parity needs at least one image, got none")
+    version = next_version(base)
+    try:
+        with atomic_folder(base / str(version)) as folder:
+            found = {}
+            expected = parity.reference(subject.model, images)
+            if saved_model:
+                say("Writing the SavedModel ...")
+                found[parity.SAVED_MODEL] = _saved_model(subject, folder, images, expected)
+            for precision in precisions:
+                say(f"Converting {PRECISIONS[precision]} ...")
+                found |= _tflite(subject, version, folder, precision, images, expected, calibration)
+            manifest = subject.record(version) | {"parity": found, "files": _files(folder)}
+            (folder / CARD).write_text(model_card(manifest, subject.evaluation), encoding="utf-8")
+            manifest["files"] = _files(folder)
+            write_json(folder / MANIFEST, manifest)
+    except BaseException:
+        # Succeeds only on an empty folder: one that this call made, or that held no version.
+        with contextlib.suppress(OSError):
+            base.rmdir()
+        raise
+    return base / str(version)
+
+
+def _saved_model(subject: Subject, folder: Path, images: np.ndarray, expected: np.ndarray) -> dict:
+    write_saved_model(subject.model, subject.facts, folder)
+    size = sum(path.stat().st_size for path in folder.glob("variables/variables.data*"))
+    answers = parity.run_saved_model(folder, images)
+    return parity.check(parity.SAVED_MODEL, size, subject.model.count_params(), answers, expected, subject.threshold)
+
+
+def _tflite(subject, version: int, folder: Path, precision: str, images, expected, calibration) -> dict:
+    artefact = PRECISIONS[precision]
+    flatbuffer = convert(subject.model, subject.facts, precision, calibration)
+    parity.check_tflite_form(artefact, flatbuffer, subject.facts)
+    answers, parameters = parity.run_tflite(flatbuffer, images), subject.model.count_params()
+    figures = {artefact: parity.check(artefact, len(flatbuffer), parameters, answers, expected, subject.threshold)}
+    path = folder / f"model_{artefact}.tflite"
+    path.write_bytes(flatbuffer)
+    seal(path, subject.record(version) | {"parity": figures})
+    return figures
+
+
+def _files(folder: Path) -> dict[str, dict]:
+    """Size and SHA-256 of every file in `folder`, by its path in it."""
+    return {
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
