@@ -4,10 +4,5 @@ import tensorflow as tf
 
 @pytest.fixture(scope="session")
 def two_devices():
-    """Two logical CPUs, to be asked for before TensorFlow's first operation."""
+    """The two logical CPUs of tests/conftest.py."""
     return [device.name for device in tf.config.list_logical_devices("CPU")[:2]]
-
-
-def pytest_configure():
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -48,7 +48,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     """
     folder, started = Path(folder), time.monotonic()
     manifest = Manifest.open(config.data)
-    assignment = deal(manifest.groups(config.split.by), config.split, config.seed)
+    assignment = deal(manifest.groups(config.split.by), manifest.facts, config.split, config.seed)
     losses = build_losses(config.distill.losses)
     _check_names(config)
     _claim(folder, config)

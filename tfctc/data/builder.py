@@ -1,0 +1,168 @@
+"""From a manifest to sharded tfrecords, by tensorflow-datasets: both channels lossless, one file set per split."""
+
+import contextlib
+import hashlib
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import absl.logging
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, DAPI_PRESENT, SPLITS, Cell
+from tfctc.data.manifest import Manifest
+from tfctc.errors import ImageError, OutputError, SplitError
+from tfctc.images import read_channel
+
+#: Folder of the tfrecords inside a data set.
+TFRECORDS = "tfrecords"
+#: Seconds between two lines of progress.
+SAY_EVERY = 5.0
+
+
+@contextlib.contextmanager
+def without_warnings():
+    """Keeps tensorflow-datasets from warning of its own internals ("custom configuration", "dtype is deprecated")."""
+    before = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    try:
+        yield
+    finally:
+        absl.logging.set_verbosity(before)
+
+
+class Cells(tfds.core.GeneratorBasedBuilder):
+    """The cells of one manifest, dealt in one way. Its configuration's name is a fingerprint of all that went in.
+
+    A record: `cell_id`, `patient_id`, `site` (text); `label` int32 (0, 1, or -1 for none); `brightfield`, `dapi`
+    ``(H, W, 1)`` uint8 or uint16 as stored; `dapi_present` float32, 0 where `dapi` is a blank stand-in.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, *, manifest: Manifest, split_of: Callable[[Cell], str], progress, **options):
+        self.facts, self._manifest, self._split_of, self._progress = manifest.facts, manifest, split_of, progress
+        super().__init__(**options)
+
+    def _info(self):
+        shape, dtype = (*self.facts.image_size, 1), np.dtype(self.facts.dtype)
+        images = {c: tfds.features.Image(shape=shape, dtype=dtype, encoding_format="png") for c in CHANNELS}
+        texts = {name: tfds.features.Text() for name in ("cell_id", "patient_id", "site")}
+        scalars = {"label": tfds.features.Scalar(np.int32), DAPI_PRESENT: tfds.features.Scalar(np.float32)}
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=f"{self.facts.name}, {'simulated ' if self.facts.simulated else ''}cells",
+            features=tfds.features.FeaturesDict({**texts, **images, **scalars}),
+        )
+
+    def _split_generators(self, dl_manager):
+        return {split: self._generate_examples(split) for split in SPLITS}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict]]:
+        blank = _png(np.zeros((*self.facts.image_size, 1), self.facts.dtype))
+        for cell in self._manifest.cells():
+            if self._split_of(cell) == split:
+                yield cell.cell_id, {
+                    "cell_id": cell.cell_id,
+                    "patient_id": cell.patient_id,
+                    "site": cell.site,
+                    "label": self.facts.class_index(cell.label),
+                    BRIGHTFIELD: io.BytesIO(_png(read_channel(cell.brightfield, self.facts))),
+                    DAPI: io.BytesIO(_png(read_channel(cell.dapi, self.facts)) if cell.dapi else blank),
+                    DAPI_PRESENT: float(bool(cell.dapi)),
+                }
+                self._progress()
+
+    def _log_download_bytes(self):
+        """Nothing is downloaded; `build` says what is written."""
+
+    _log_download_done = _log_download_bytes
+
+
+def build(
+    manifest: Manifest,
+    assignment: Mapping[str, str],
+    by: str,
+    data_dir: str | Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Cells:
+    """Writes the tfrecords unless the very same ones are there already.
+
+    They are the same if the facts, every row, the dealing, and every image file's size and time of change are. An
+    interrupted build leaves nothing that a later one could take for whole.
+
+    Args:
+        assignment: group -> split.
+        by: the manifest column that holds the group.
+        data_dir: where to write; `tfrecords` in the data set's folder by default.
+        progress: called with a line now and then.
+
+    Raises:
+        SplitError: a group that `assignment` does not know, or a patient in two groups.
+        ImageError: the first image that is missing, unreadable, or not of the declared kind.
+        OutputError: `data_dir` cannot be written to.
+    """
+    data_dir = Path(data_dir or manifest.folder / TFRECORDS)
+    for group in manifest.groups(by):
+        if group not in assignment:
+            problem = f"{by} {group} was not there when the cells were dealt"
+            raise SplitError(problem, path=manifest.folder, fix="run fit again to deal it")
+    name = f"{manifest.facts.name}-{_fingerprint(manifest, assignment, by)}"
+    say = _Progress(progress or (lambda line: None))
+    try:
+        with without_warnings():
+            builder = Cells(
+                manifest=manifest,
+                split_of=lambda cell: assignment[getattr(cell, by)],
+                progress=say.count,
+                data_dir=data_dir,
+                config=tfds.core.BuilderConfig(name=name, version=Cells.VERSION),
+            )
+            if not builder.data_path.exists():
+                say.line(f"Writing tfrecords to {data_dir}")
+                for left_over in Path(builder.data_path).parent.glob("*.incomplete*"):
+                    shutil.rmtree(left_over, ignore_errors=True)
+                tfds.disable_progress_bar()
+                builder.download_and_prepare()
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise OutputError(problem, path=data_dir, fix="copy the data set's manifest to a place of your own") from None
+    return builder
+
+
+def _fingerprint(manifest: Manifest, assignment: Mapping[str, str], by: str) -> str:
+    digest = hashlib.sha256(repr((manifest.facts, by, sorted(assignment.items()))).encode())
+    for cell in manifest.cells():
+        stamps = []
+        for path in (cell.brightfield, cell.dapi):
+            if path:
+                try:
+                    stat = Path(path).stat()
+                except OSError:
+                    raise ImageError("no such file", path=path, fix="check the path or the manifest") from None
+                stamps.append((Path(path).name, stat.st_size, stat.st_mtime_ns))
+        digest.update(repr((cell.cell_id, cell.patient_id, cell.site, cell.label, stamps)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    encoded = io.BytesIO()
+    Image.fromarray(pixels[..., 0]).save(encoded, "png", compress_level=1)
+    return encoded.getvalue()
+
+
+class _Progress:
+    """Counts cells and says so every few seconds."""
+
+    def __init__(self, line: Callable[[str], None]):
+        self.line, self.cells, self.last = line, 0, time.monotonic()
+
+    def count(self) -> None:
+        self.cells += 1
+        if time.monotonic() - self.last > SAY_EVERY:
+            self.last = time.monotonic()
+            self.line(f"  {self.cells} cells written")

@@ -1,0 +1,134 @@
+"""The manifest: one CSV row a cell, and beside it what is true of all of them. The stable contract of a data set."""
+
+import csv
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from tfctc import config as configs
+from tfctc.cells import COLUMNS, Cell, DatasetFacts
+from tfctc.errors import ConfigError, ManifestError, SplitError
+from tfctc.files import write_json
+
+MANIFEST, FACTS = "manifest.csv", "dataset.json"
+#: Columns that may say what must never straddle two splits.
+GROUPS = ("patient_id", "site")
+REQUIRED = ("cell_id", "patient_id", "brightfield")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A data set folder: manifest.csv (columns `COLUMNS`; image paths relative to the folder, or absolute) and its facts.
+
+    Rows are streamed, never held: a million cells need no more memory than their 64-bit fingerprints.
+    """
+
+    folder: Path
+    facts: DatasetFacts
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Manifest":
+        """Opens a data set by its folder or its manifest.csv, and checks every row (not the images).
+
+        Raises:
+            ManifestError: no manifest or facts, unknown or missing columns, an empty required value, a duplicate
+                `cell_id`, an unknown label, or no cell at all; the message names the line.
+            ConfigError: facts that cannot be read.
+        """
+        path = Path(path)
+        folder = path.parent if path.name == MANIFEST else path
+        for name in (MANIFEST, FACTS):
+            if not (folder / name).is_file():
+                raise ManifestError(f"holds no {name}", path=folder, fix="make a data set with: tfctc import")
+        manifest = cls(folder, configs.load(DatasetFacts, folder / FACTS))
+        ids = array("Q")
+        for line, cell in manifest._lines():
+            manifest._check(line, cell)
+            ids.append(int.from_bytes(blake2b(cell.cell_id.encode(), digest_size=8).digest(), "little"))
+        if not ids:
+            raise ManifestError("holds no cell", path=folder / MANIFEST)
+        if len(np.unique(np.frombuffer(ids, np.uint64))) < len(ids):
+            raise ManifestError(manifest._duplicate(), path=folder / MANIFEST, fix="give every cell an id of its own")
+        return manifest
+
+    def cells(self) -> Iterator[Cell]:
+        """Yields the cells in file order, with image paths joined to the folder."""
+        for _, cell in self._lines():
+            dapi = str(self.folder / cell.dapi) if cell.dapi else ""
+            yield replace(cell, brightfield=str(self.folder / cell.brightfield), dapi=dapi)
+
+    def groups(self, by: str) -> dict[str, Counter]:
+        """Counts the cells of every group: group -> label ("" for none) -> cells.
+
+        Raises:
+            ConfigError: `by` names no grouping column.
+            SplitError: a patient that belongs to two groups, which would leak between splits.
+        """
+        if by not in GROUPS:
+            raise ConfigError(f"cells cannot be split by {by!r}", fix=f"choose one of: {', '.join(GROUPS)}")
+        groups: dict[str, Counter] = {}
+        home: dict[str, str] = {}
+        for _, cell in self._lines():
+            group = getattr(cell, by)
+            if home.setdefault(cell.patient_id, group) != group:
+                raise SplitError(
+                    f"{self.facts.group} {cell.patient_id} has cells in {by} {home[cell.patient_id]!r} and {group!r}",
+                    path=self.folder / MANIFEST,
+                    fix="split by patient_id",
+                )
+            groups.setdefault(group, Counter())[cell.label] += 1
+        return groups
+
+    def _lines(self) -> Iterator[tuple[int, Cell]]:
+        path = self.folder / MANIFEST
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file)
+                header = reader.fieldnames or ()
+                if set(header) != set(COLUMNS):
+                    expected, received = ", ".join(COLUMNS), ", ".join(map(str, header))
+                    raise ManifestError(f"columns must be {expected}, got {received or 'none'}", path=path)
+                for row in reader:
+                    if None in row or None in row.values():
+                        raise ManifestError(f"line {reader.line_num} has not {len(COLUMNS)} values", path=path)
+                    yield reader.line_num, Cell(**row)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
+
+    def _check(self, line: int, cell: Cell) -> None:
+        for name in REQUIRED:
+            if not getattr(cell, name):
+                raise ManifestError(f"line {line} (cell {cell.cell_id!r}) has no {name}", path=self.folder / MANIFEST)
+        try:
+            self.facts.class_index(cell.label)
+        except ManifestError as error:
+            problem = f"line {line} (cell {cell.cell_id}): {error.problem}"
+            raise ManifestError(problem, path=self.folder / MANIFEST, fix=error.fix) from None
+
+    def _duplicate(self) -> str:
+        first: dict[str, int] = {}
+        for line, cell in self._lines():
+            if first.setdefault(cell.cell_id, line) != line:
+                return f"cell {cell.cell_id} stands on lines {first[cell.cell_id]} and {line}"
+        raise AssertionError("two ids of one 64-bit fingerprint")
+
+
+def write_manifest(
+    folder: Path, facts: DatasetFacts, cells: Iterable[Cell], progress: Callable[[int], None] = lambda cells: None
+) -> None:
+    """Writes manifest.csv and dataset.json into `folder`, which must exist.
+
+    Not atomic by itself: write into the temporary folder of `tfctc.files.atomic_folder`.
+    """
+    write_json(folder / FACTS, configs.to_dict(facts))
+    with (folder / MANIFEST).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for cell in cells:
+            writer.writerow(astuple(cell))
+            progress(1)

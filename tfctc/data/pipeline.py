@@ -1,0 +1,148 @@
+"""Streaming the tfrecords as batches: constant memory, decided by a seed alone, whatever the parallelism.
+
+A training batch is ``(x, y, sample_weight)``: `x` holds the channels, float32 ``(B, H, W, 1)`` in [0, 1], and
+`dapi_present`, float32 ``(B,)``; `y` int32 ``(B,)``; a cell without a label has `y` 0 and weight 0.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tfctc.cells import DAPI, DAPI_PRESENT, UNLABELLED
+from tfctc.data.builder import Cells, without_warnings
+
+#: Cells held to be shuffled. The tfrecords are shuffled already, so this only makes the epochs differ.
+SHUFFLE_CELLS = 4096
+#: Bytes of a cached record beside its pixels, measured roughly: ids, label, bookkeeping.
+RECORD_BYTES = 300
+
+
+def records(
+    builder: Cells, split: str, channels: tuple[str, ...], *, cache_mb: int = 0, parallelism: int = tf.data.AUTOTUNE
+) -> tf.data.Dataset:
+    """The stored records of a split in their fixed order: ids, `label`, `dapi_present`, and `channels` as stored.
+
+    A channel that is not asked for is not even decoded. Decoded records are kept in memory, as the integers they are,
+    if all of the split's fit into `cache_mb` megabytes.
+    """
+    features = {"cell_id", "patient_id", "site", "label", DAPI_PRESENT, *channels}
+    with without_warnings():
+        dataset = builder.as_dataset(
+            split=split,
+            decoders=tfds.decode.PartialDecoding({name: True for name in features}),
+            read_config=tfds.ReadConfig(try_autocache=False, num_parallel_calls_for_decode=parallelism),
+            shuffle_files=False,
+        )
+    pixels = math.prod(builder.facts.image_size) * (1 if builder.facts.dtype == "uint8" else 2)
+    cells = builder.info.splits[split].num_examples
+    return dataset.cache() if cells * (pixels * len(channels) + RECORD_BYTES) <= cache_mb * 2**20 else dataset
+
+
+def train_batches(
+    builder: Cells,
+    channels: tuple[str, ...],
+    *,
+    batch_size: int,
+    seed: int,
+    augment: Callable[[Mapping[str, tf.Tensor], tf.Tensor], Mapping[str, tf.Tensor]],
+    class_weights: tuple[float, float] | None = None,
+    labelled_only: bool = True,
+    start_step: int = 0,
+    cache_mb: int = 1024,
+    parallelism: int = tf.data.AUTOTUNE,
+) -> tf.data.Dataset:
+    """An endless stream of augmented training batches; every pass over the cells has its own order and augmentation.
+
+    Args:
+        augment: channels of one cell and its seed, int32 ``(2,)``, to the same channels.
+        class_weights: sample weight of a negative and of a positive cell; None weighs all alike.
+        labelled_only: whether cells without a label are left out.
+        start_step: batches to pass over, as if they had been drawn: a resumed training sees what it would have seen.
+    """
+    cells = records(builder, "train", channels, parallelism=parallelism, cache_mb=cache_mb)
+    if labelled_only:
+        cells = cells.filter(_labelled)
+    passed, skipped = divmod(start_step * batch_size, count(builder, "train", labelled_only=labelled_only))
+
+    def one_pass(number):
+        # Inside this function only: `shuffle` mixes the global seed in, which is not ours to depend on.
+        tf.random.set_seed(1)
+        order = tf.random.fold_in(tf.constant([seed, 0]), tf.cast(number, tf.int32))
+        shuffled = cells.shuffle(SHUFFLE_CELLS, seed=tf.cast(order[0], tf.int64), reshuffle_each_iteration=False)
+        seeds = tf.data.Dataset.range(tf.int32.max, output_type=tf.int32).map(
+            lambda i: tf.random.fold_in(tf.random.fold_in(tf.constant([seed, 1]), tf.cast(number, tf.int32)), i)
+        )
+        return tf.data.Dataset.zip((shuffled, seeds))
+
+    def prepare(record, record_seed):
+        x, y, weight = _example(builder, channels, record)
+        if class_weights is not None:
+            weight *= tf.gather(tf.constant(class_weights, tf.float32), y)
+        return {**x, **augment({name: x[name] for name in channels}, record_seed)}, y, weight
+
+    stream = tf.data.Dataset.range(passed, tf.int64.max).flat_map(one_pass).skip(skipped)
+    stream = stream.map(prepare, num_parallel_calls=parallelism, deterministic=True)
+    return stream.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def eval_batches(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:
+    """Each labelled cell of a split once, as it is, in fixed order; batches as in training."""
+    cells = records(builder, split, channels).filter(_labelled)
+    cells = cells.map(lambda record: _example(builder, channels, record), tf.data.AUTOTUNE, deterministic=True)
+    return cells.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:
+    """The labelled cells of a split that have all `channels`, in fixed order.
+
+    Returns:
+        Batches ``{channel: float32 (B, H, W, 1) in [0, 1], "cell_id", "patient_id": bytes, "label": int32}``.
+    """
+    cells = records(builder, split, channels).filter(_labelled)
+    if DAPI in channels:
+        cells = cells.filter(lambda record: record[DAPI_PRESENT] > 0)
+
+    def select(record):
+        names = {name: record[name] for name in ("cell_id", "patient_id", "label")}
+        return names | {channel: _to_unit(builder, record[channel]) for channel in channels}
+
+    return cells.map(select, tf.data.AUTOTUNE, deterministic=True).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+@lru_cache(maxsize=64)
+def labels(builder: Cells, split: str) -> tuple[int, int, int]:
+    """How many cells of a split are negative, positive, unlabelled."""
+    counts = [0, 0, 0]
+    for batch in records(builder, split, ()).map(lambda record: record["label"]).batch(1024).as_numpy_iterator():
+        for i, value in enumerate((0, 1, UNLABELLED)):
+            counts[i] += int((batch == value).sum())
+    return tuple(counts)
+
+
+def count(builder: Cells, split: str, labelled_only: bool = True) -> int:
+    """Cells of a split."""
+    negative, positive, unlabelled = labels(builder, split)
+    return negative + positive + (0 if labelled_only else unlabelled)
+
+
+def class_weights(builder: Cells) -> tuple[float, float]:
+    """Weights that make both classes count alike in training: cells / (2 * cells of the class)."""
+    negative, positive, _ = labels(builder, "train")
+    return (negative + positive) / (2 * negative), (negative + positive) / (2 * positive)
+
+
+def _labelled(record):
+    return record["label"] != UNLABELLED
+
+
+def _example(builder: Cells, channels: tuple[str, ...], record):
+    x = {channel: _to_unit(builder, record[channel]) for channel in channels} | {DAPI_PRESENT: record[DAPI_PRESENT]}
+    return x, tf.maximum(record["label"], 0), tf.cast(_labelled(record), tf.float32)
+
+
+def _to_unit(builder: Cells, pixels: tf.Tensor) -> tf.Tensor:
+    """Divided, as `tfctc.images.to_unit` does: a product with the reciprocal would round differently."""
+    return tf.cast(pixels, tf.float32) / tf.constant(builder.facts.full_scale, tf.float32)

@@ -1,0 +1,70 @@
+"""Dealing patients, never cells, to train, validation and test."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from tfctc.cells import SPLITS, UNLABELLED, DatasetFacts
+from tfctc.config import SplitConfig
+from tfctc.errors import SplitError
+
+
+def deal(
+    groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, config: SplitConfig, seed: int
+) -> dict[str, str]:
+    """Deals whole groups, stratified by label.
+
+    Each held-out split is one of the equal folds of `StratifiedGroupKFold` whose number comes nearest to its share
+    (0.2: one fold of five). Groups without a labelled cell go to train, the only split where they are of use.
+
+    Args:
+        groups: group -> label ("" for none) -> number of cells, as `Manifest.groups` counts them.
+
+    Returns:
+        Group -> split, in the order of `groups`.
+
+    Raises:
+        SplitError: one group, a class without a cell, or a class in fewer groups than there are splits.
+    """
+    one = facts.group
+    if len(groups) < len(SPLITS):
+        raise SplitError(
+            f"{len(groups)} {one}(s) cannot be dealt to {', '.join(SPLITS)}",
+            fix=f"{len(SPLITS)} or more are needed; give their ids, or cells of more of them",
+        )
+    for label in facts.classes:
+        holders = sum(1 for counts in groups.values() if counts.get(label))
+        if not holders:
+            raise SplitError(f"class {label} has no cell", fix="label cells of both classes")
+        if holders < len(SPLITS):
+            raise SplitError(
+                f"class {label} occurs in {holders} {one}(s) only",
+                fix=f"{len(SPLITS)} or more are needed, one for each of {', '.join(SPLITS)}",
+            )
+    names, labels = [], []
+    for group, counts in groups.items():
+        for label, count in counts.items():
+            if facts.class_index(label) != UNLABELLED:
+                names += [group] * count
+                labels += [facts.class_index(label)] * count
+    names, labels = np.array(names), np.array(labels)
+    states = np.random.SeedSequence(seed).generate_state(2)
+    for test in _folds(names, labels, config.test, int(states[0])):
+        rest = ~np.isin(names, list(test))
+        for validation in _folds(names[rest], labels[rest], config.validation / (1 - config.test), int(states[1])):
+            return {g: "test" if g in test else "validation" if g in validation else "train" for g in groups}
+    raise SplitError(
+        f"no way was found to deal the {one}s with both classes in each of {', '.join(SPLITS)}",
+        fix=f"add {one}s that have cells of both classes",
+    )
+
+
+def _folds(names: np.ndarray, labels: np.ndarray, share: float, seed: int) -> Iterator[set[str]]:
+    """Sets of groups that can be held out with both classes on either side."""
+    folds = min(max(2, round(1 / share)), len(np.unique(names)), int(np.bincount(labels).min()))
+    if folds >= 2:
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        for kept, held in splitter.split(names, labels, names):
+            if len(np.unique(labels[held])) == len(np.unique(labels[kept])) == 2:
+                yield set(names[held].tolist())
