@@ -22,15 +22,15 @@ MAGIC = b"TFL3"
 def seal(path: str | Path, record: dict[str, Any]) -> None:
     """Appends `record` to the flatbuffer in `path`, with the flatbuffer's length and SHA-256 under ``flatbuffer``."""
     content = Path(path).read_bytes()
-    print_ = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    text = json.dumps(record | {"flatbuffer": print_}, indent=2, allow_nan=False)
+    fingerprint = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    text = json.dumps(record | {"flatbuffer": fingerprint}, indent=2, allow_nan=False)
     with zipfile.ZipFile(path, "a") as archive:
         # A ZipInfo carries a fixed date: the same model gives the same bytes.
         archive.writestr(zipfile.ZipInfo(RECORD), text)
 
 
-def unseal(path: str | Path) -> dict[str, Any]:
-    """The record in `path`, after the flatbuffer has been held against it.
+def unseal(path: str | Path) -> tuple[bytes, dict[str, Any]]:
+    """The flatbuffer in `path` and its record, after the one has been held against the other.
 
     Raises:
         ArtefactError: no such file, not a TFLite file, not one of tfctc, written by a newer tfctc, or damaged.
@@ -45,17 +45,18 @@ def unseal(path: str | Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             record = json.loads(archive.read(RECORD))
-        length, expected = record["flatbuffer"]["bytes"], record["flatbuffer"]["sha256"]
+        length, expected = int(record["flatbuffer"]["bytes"]), record["flatbuffer"]["sha256"]
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError):
         problem = f"holds no readable {RECORD}: truncated, or not written by tfctc"
         raise ArtefactError(problem, path=path, fix=fix) from None
     if record.get("schema") != SCHEMA:
         problem = f"has a record of schema {record.get('schema')}, {SCHEMA} expected"
         raise ArtefactError(problem, path=path, fix="install the tfctc version that wrote it")
-    if hashlib.sha256(content[:length]).hexdigest() != expected:
+    flatbuffer = content[:length]
+    if hashlib.sha256(flatbuffer).hexdigest() != expected:
         raise ArtefactError("is damaged: its network is not the one that was written", path=path, fix=fix)
     _check_manifest(path, hashlib.sha256(content).hexdigest())
-    return record
+    return flatbuffer, record
 
 
 def _check_manifest(path: Path, found: str) -> None:

@@ -29,7 +29,7 @@ def command(run, tflite, saved_model, precisions, name, output):
     Every artefact is held against the Keras model on cells of the validation split; if one differs, nothing is written.
     OUTPUT/NAME is a base path for TensorFlow Serving.
     """
-    from tfctc.data.pipeline import eval_batches, labelled_records
+    from tfctc.data.pipeline import labelled_records
     from tfctc.errors import RunError
     from tfctc.export.subject import Subject
     from tfctc.export.version import write_version
@@ -46,13 +46,14 @@ def command(run, tflite, saved_model, precisions, name, output):
     if subject.weights_sha256 != record["weights_sha256"]["student"]:
         raise RunError("does not hold the student that was trained in it", path=run.folder, fix="run fit again")
     builder = run.builder(progress=lambda line: click.echo(line, err=True))
-    channels = tuple(student.input)
-    calibration = ()
-    if "int8" in precisions:
-        calibration = _images(eval_batches(builder, "train", channels, BATCH), CALIBRATION_CELLS)
-    images = _images(labelled_records(builder, "validation", channels, batch_size=BATCH), PARITY_CELLS)
+
+    def images(split, most):
+        return _images(labelled_records(builder, split, tuple(student.input), BATCH), most)
+
+    calibration = images("train", CALIBRATION_CELLS) if "int8" in precisions else ()
+    say = lambda line: click.echo(line, err=True)  # noqa: E731
     version = write_version(
-        subject, output / subject.name, images, calibration, saved_model, precisions, lambda s: click.echo(s, err=True)
+        subject, output / subject.name, images("validation", PARITY_CELLS), calibration, saved_model, precisions, say
     )
     click.echo(f"Wrote {', '.join(sorted(p.name for p in version.iterdir()))} to {version}")
     models = sorted(version.glob("*.tflite"))
@@ -68,12 +69,5 @@ def _images(batches, most: int):
 
     from tfctc.cells import BRIGHTFIELD
 
-    taken, count = [], 0
-    for batch in batches:
-        # eval_batches gives (x, y, weight), labelled_records a dictionary.
-        features = batch[0] if isinstance(batch, tuple) else batch
-        taken.append(features[BRIGHTFIELD].numpy())
-        count += len(taken[-1])
-        if count >= most:
-            break
-    return np.concatenate(taken)[:most] if taken else np.empty((0,))
+    images = [batch[BRIGHTFIELD].numpy() for batch in batches.unbatch().batch(most).take(1)]
+    return images[0] if images else np.empty((0,), np.float32)

@@ -8,17 +8,16 @@ SAVED_MODEL = "saved_model"
 
 def model_card(manifest: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
     """Markdown from a version's manifest and what `tfctc evaluate` wrote of the run, if it did."""
-    return "\n\n".join(
-        [
-            f"# {manifest['model_version']}",
-            _what(manifest),
-            _data(manifest),
-            "## Figures\n\n" + (_figures(evaluation) if evaluation else "Not evaluated: run `tfctc evaluate`."),
-            _artefacts(manifest),
-            _use(manifest),
-            _limits(manifest),
-        ]
-    ) + "\n"
+    sections = [
+        f"# {manifest['model_version']}",
+        _what(manifest),
+        _data(manifest),
+        "## Figures\n\n" + (_figures(evaluation) if evaluation else "Not evaluated: run `tfctc evaluate`."),
+        _artefacts(manifest),
+        _use(manifest),
+        _limits(manifest),
+    ]
+    return "\n\n".join(sections) + "\n"
 
 
 def _what(manifest) -> str:
@@ -37,7 +36,7 @@ def _data(manifest) -> str:
     lines = ["## Data", ""]
     if manifest["simulated"]:
         lines += ["**SIMULATED CELLS. Trained on no real cell: nothing here says anything about patients.**", ""]
-    mpp = "not known" if data["mpp"] is None else f"{data['mpp']:g} µm a pixel"
+    mpp = "pixel size not known" if data["mpp"] is None else f"{data['mpp']:g} µm a pixel"
     lines += [
         f"- Data set `{data['name']}`, split by {data['group']}: none is in two splits.",
         f"- Images: {data['image_size'][0]} x {data['image_size'][1]} px, {data['bit_depth']} bit, {mpp}.",
@@ -98,8 +97,8 @@ def _limits(manifest) -> str:
     return (
         "## Limits\n\n"
         "- No clinical claim. Not a medical device, not validated for diagnosis.\n"
-        f"- Only images of the kind above: other sizes and bit depths are refused, another microscope, magnification or "
-        f"preparation than that of `{manifest['dataset']['name']}` is not noticed.\n"
+        "- Only images of the kind above: other sizes and bit depths are refused; another microscope, magnification or "
+        f"preparation than `{manifest['dataset']['name']}` was taken with is not noticed.\n"
         "- Every image is taken to hold one whole cell; what is neither class is called one of the two all the same.\n"
         "- The probability is the network's own, not calibrated."
     )

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
 
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.models.classifier import probability
+from tfctc.runtime import Runtime
 
 SAVED_MODEL = "saved_model"
 BATCH = 32
@@ -58,15 +58,8 @@ def run_saved_model(folder: str | Path, images: np.ndarray) -> np.ndarray:
 
 def run_tflite(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
     """What the flatbuffer answers, image by image, as float32 ``(N,)``."""
-    interpreter = Interpreter(model_content=flatbuffer)
-    interpreter.allocate_tensors()
-    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-    answers = np.empty(len(images), np.float32)
-    for i, image in enumerate(images):
-        interpreter.set_tensor(source["index"], _quantise(image[np.newaxis], source))
-        interpreter.invoke()
-        answers[i] = _restore(interpreter.get_tensor(target["index"]), target)[0]
-    return answers
+    runtime = Runtime(flatbuffer)
+    return np.concatenate([runtime(image[np.newaxis]) for image in images])
 
 
 def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> None:
@@ -75,12 +68,13 @@ def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> 
     Raises:
         ExportError: the first of these that does not hold.
     """
-    interpreter = Interpreter(model_content=flatbuffer)
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    expected = [1, *facts.image_size, 1]
-    shapes = [i["shape"].tolist() for i in inputs]
-    if shapes != [expected] or len(outputs) != 1:
-        raise ExportError(f"{artefact} has inputs {shapes} and {len(outputs)} outputs, one of {expected} expected")
+    expected = (1, *facts.image_size, 1)
+    try:
+        shape = Runtime(flatbuffer).input_shape
+    except ValueError as error:
+        raise ExportError(f"{artefact} does not run: {str(error)[:300]}") from None
+    if shape != expected:
+        raise ExportError(f"{artefact} takes {shape}, one image {expected} expected")
     model = schema.Model.GetRootAsModel(flatbuffer, 0)
     codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
     custom = [code.CustomCode().decode() for code in codes if code.CustomCode()]
@@ -125,18 +119,3 @@ def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected
 
 def _batches(images: np.ndarray):
     return (images[i : i + BATCH] for i in range(0, len(images), BATCH))
-
-
-def _quantise(values: np.ndarray, tensor: dict) -> np.ndarray:
-    if tensor["dtype"] == np.float32:
-        return values
-    scale, zero = tensor["quantization"]
-    kind = np.iinfo(tensor["dtype"])
-    return np.clip(np.rint(values / scale + zero), kind.min, kind.max).astype(tensor["dtype"])
-
-
-def _restore(values: np.ndarray, tensor: dict) -> np.ndarray:
-    if tensor["dtype"] == np.float32:
-        return values
-    scale, zero = tensor["quantization"]
-    return ((values.astype(np.float32) - zero) * scale).astype(np.float32)

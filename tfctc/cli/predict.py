@@ -1,0 +1,55 @@
+"""tfctc predict."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tfctc predict exports/ctc/1/model_int8.tflite cells/ --pattern '(?P<cell>.+)_(?P<channel>BF).tif'",
+)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--pattern", metavar="REGEX", help="For folders: groups cell and perhaps channel, on the path inside.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Of the probability.  [default: the model's]")
+@click.option("--threads", type=click.IntRange(min=1), help="For one image.  [default: LiteRT's choice]")
+@click.option(
+    "-o", "--output", default="predictions.csv", show_default=True, metavar="CSV", help="Results; - prints them."
+)
+def command(model, images, pattern, threshold, threads, output):
+    """Classify bright-field images with the TFLite file MODEL, without TensorFlow.
+
+    IMAGES are image files, folders, and CSV files with the columns cell_id and brightfield (a manifest.csv, or the
+    predictions.csv of a run). An image that is not of the model's kind is refused: a row without a probability, and
+    exit code 2 at the end.
+    """
+    from tfctc.errors import ImageError, OutputError
+    from tfctc.files import atomic_file
+    from tfctc.inference.batch import predict_cells
+    from tfctc.inference.predictor import Predictor
+    from tfctc.inference.sources import find_cells
+
+    if output != "-" and any(Path(output).resolve() == source.resolve() for source in images):
+        raise OutputError("is among the images", path=output, fix="choose another --output")
+    predictor = Predictor(model, threads)
+    cells = find_cells(images, pattern)
+
+    def write(file):
+        with click.progressbar(length=len(cells), label="Predicting", file=click.get_text_stream("stderr")) as bar:
+            return predict_cells(
+                predictor, cells, file, threshold, lambda error: click.echo(f"refused: {error}", err=True), bar.update
+            )
+
+    if output == "-":
+        refused = write(click.get_text_stream("stdout"))
+    else:
+        with atomic_file(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            refused = write(file)
+        click.echo(f"Wrote {len(cells)} rows to {output}", err=True)
+    if refused:
+        raise ImageError(
+            f"{refused} of {len(cells)} images were refused", fix="mend the files named above and predict again"
+        )
+    facts = predictor.facts
+    click.echo(f"Next: look at the rows with label {facts.positive} in {output}", err=True)

@@ -1,0 +1,50 @@
+"""Many images: one CSV row each, one image in memory at a time."""
+
+import csv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from tfctc.errors import ImageError
+from tfctc.inference.predictor import Predictor
+
+REFUSED = "refused"
+
+
+def predict_cells(
+    predictor: Predictor,
+    cells: Mapping[str, Path],
+    file: TextIO,
+    threshold: float | None = None,
+    refuse: Callable[[ImageError], None] = lambda error: None,
+    progress: Callable[[int], None] = lambda cells: None,
+) -> int:
+    """Writes ``cell_id, p_<positive>, label, threshold, model_version``, a row a cell.
+
+    An image that is not of the model's kind has no probability and the label `REFUSED`.
+
+    Args:
+        cells: cell id -> bright-field image file.
+        file: open for writing with ``newline=""``.
+        threshold: of the probability; the model's own if None.
+        refuse: told of each refused image.
+        progress: called with 1 after each cell.
+
+    Returns:
+        How many images were refused.
+    """
+    limit = predictor.threshold if threshold is None else threshold
+    writer, refused = csv.writer(file), 0
+    writer.writerow(["cell_id", f"p_{predictor.facts.positive}", "label", "threshold", "model_version"])
+    for cell_id, path in cells.items():
+        try:
+            p = predictor.predict_file(path)
+            # Nine digits are a float32 to the last bit: whoever applies the threshold again gets the same label.
+            answer = [f"{p:.9g}", predictor.label(p, limit)]
+        except ImageError as error:
+            refused += 1
+            refuse(error)
+            answer = ["", REFUSED]
+        writer.writerow([cell_id, *answer, repr(limit), predictor.model_version])
+        progress(1)
+    return refused

@@ -1,0 +1,107 @@
+"""Which bright-field images are meant by what a user names: files, folders, tables of cells."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tfctc.cells import BRIGHTFIELD
+from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
+from tfctc.images import SUFFIXES
+
+BRIGHTFIELD_NAMES = {"bf", "brightfield", "bright-field", "bright_field"}
+DAPI_NAMES = {"dapi", "dna", "hoechst"}
+#: Words of a name: 12_cellDAPI -> cell, DAPI.
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+FIX = "choose the bright-field files with --pattern '(?P<cell>.+)_(?P<channel>BF|DAPI).png', or give manifest.csv"
+
+
+def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> dict[str, Path]:
+    """Cell id -> bright-field image file, in the order given.
+
+    Args:
+        sources: image files; folders, searched for PNG and TIFF files at any depth; CSV files with the columns
+            `cell_id` and `brightfield` (a path, relative to the CSV file's folder or absolute).
+        pattern: for folders: a regular expression for the whole path of a file in the folder, with ``/`` between
+            parts, with the group `cell` and perhaps `channel`. Files that do not match, or whose channel is not
+            bright-field, are passed over. Elsewhere a cell's id is its file's name without suffix.
+
+    Raises:
+        ConfigError: a pattern that is not one.
+        ImageError: a source that does not exist, a file that by its name is a DAPI image, or no image at all.
+        ManifestError: a CSV file without these columns.
+        PairingError: two files of one cell id.
+    """
+    expression = _compile(pattern)
+    cells: dict[str, Path] = {}
+    for source in map(Path, sources):
+        for cell_id, path in _of(source, expression):
+            if cell_id in cells:
+                problem = f"cell {cell_id} has two images: {cells[cell_id]} and {path}"
+                raise PairingError(problem, fix="give each cell once, or tell them apart by --pattern")
+            cells[cell_id] = path
+    if not cells:
+        raise ImageError("no images found", fix="PNG or TIFF files are expected; does --pattern match the whole path?")
+    return cells
+
+
+def _compile(pattern: str | None) -> re.Pattern | None:
+    if pattern is None:
+        return None
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"--pattern {pattern!r} is not a regular expression ({error})") from None
+    if "cell" not in expression.groupindex:
+        raise ConfigError(f"--pattern {pattern!r} has no group named cell", fix="write (?P<cell>...) in it")
+    return expression
+
+
+def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
+    if source.is_dir():
+        yield from _folder(source, pattern)
+    elif not source.exists():
+        raise ImageError("no such file or folder", path=source, fix="check the path")
+    elif source.suffix.lower() == ".csv":
+        yield from _table(source)
+    else:
+        _refuse_dapi(source, source.stem)
+        yield source.stem, source
+
+
+def _folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        place = path.relative_to(folder)
+        if pattern is None:
+            _refuse_dapi(path, place.as_posix())
+            yield path.stem, path
+        elif match := pattern.fullmatch(place.as_posix()):
+            channel = match.groupdict().get("channel")
+            if channel is None:
+                _refuse_dapi(path, place.as_posix())
+            elif channel.lower() not in BRIGHTFIELD_NAMES:
+                continue
+            yield match["cell"], path
+
+
+def _table(path: Path) -> Iterator[tuple[str, Path]]:
+    try:
+        # utf-8-sig: spreadsheets write a byte order mark in front of the first column's name.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if not {"cell_id", BRIGHTFIELD} <= set(reader.fieldnames or ()):
+                problem = f"has columns {reader.fieldnames}, cell_id and {BRIGHTFIELD} expected"
+                raise ManifestError(problem, path=path, fix="give a manifest.csv or a run's predictions.csv")
+            for row in reader:
+                if not row["cell_id"] or not row[BRIGHTFIELD]:
+                    raise ManifestError(f"line {reader.line_num} has no cell_id or no {BRIGHTFIELD} path", path=path)
+                yield row["cell_id"], path.parent / row[BRIGHTFIELD]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"cannot be read ({error})", path=path, fix="UTF-8 CSV is expected") from None
+
+
+def _refuse_dapi(path: Path, name: str) -> None:
+    if any(word.lower() in DAPI_NAMES for word in WORD.findall(name)):
+        raise ImageError("looks like a DAPI image by its name", path=path, fix=FIX)
