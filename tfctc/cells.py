@@ -5,6 +5,7 @@ label (may be missing). Pixels are stored as unsigned integers and become float3
 the full scale of the declared bit depth, never by an image's own minimum and maximum.
 """
 
+import re
 from dataclasses import dataclass, fields
 
 from tfctc.errors import ManifestError
@@ -58,6 +59,8 @@ class DatasetFacts:
     simulated: bool = False
 
     def __post_init__(self):
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
+            raise ManifestError(f"name must be letters, digits, - and _, got {self.name!r}", fix="--name")
         if len(self.classes) != 2 or len(set(self.classes)) != 2 or not all(self.classes):
             raise ManifestError(f"classes must be two different names (negative, positive), got {list(self.classes)}")
         if not 8 <= self.bit_depth <= 16:

@@ -92,7 +92,8 @@ def eval_batches(builder: Cells, split: str, channels: tuple[str, ...], batch_si
     """Each labelled cell of a split once, as it is, in fixed order; batches as in training."""
     cells = records(builder, split, channels).filter(_labelled)
     cells = cells.map(lambda record: _example(builder, channels, record), tf.data.AUTOTUNE, deterministic=True)
-    return cells.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    batches = cells.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(count(builder, split) / batch_size)))
 
 
 def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:

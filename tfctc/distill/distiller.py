@@ -76,6 +76,11 @@ class Distiller(keras.Model):
         results = self.compute_metrics(x, y, learnt["logits"], sample_weight)
         return results | {mean.name: mean.result() for mean in self._means.values()}
 
+    def test_step(self, data):
+        """As Keras evaluates `call`; what only training knows of (the parts of the loss) is left out."""
+        parts = {mean.name for mean in self._means.values()}
+        return {name: value for name, value in super().test_step(data).items() if name not in parts}
+
     @staticmethod
     def _float32(taps):
         return {name: ops.cast(value, "float32") for name, value in taps.items()}

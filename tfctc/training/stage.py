@@ -73,6 +73,7 @@ class Stage:
                 epochs=training.epochs,
                 initial_epoch=done,
                 validation_data=validation,
+                shuffle=False,
                 callbacks=[checkpoint, keras.callbacks.TensorBoard(str(self.logs / self.name), write_graph=False)],
                 verbose=1 if sys.stdout.isatty() else 2,
             )

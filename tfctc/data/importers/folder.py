@@ -1,0 +1,145 @@
+"""From a folder of image files to a data set: pair, label, look at every image, write the manifest."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfctc.cells import BRIGHTFIELD, DAPI, Cell, DatasetFacts
+from tfctc.data.importers.labels import Known, translate
+from tfctc.data.importers.pairing import Pairing, listed, orphans
+from tfctc.data.manifest import write_manifest
+from tfctc.errors import ManifestError, PairingError
+from tfctc.files import atomic_folder
+from tfctc.images import read_channel, read_pixels
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the files do not tell about the data set; see `DatasetFacts`. A bit depth of None is that of the files."""
+
+    name: str
+    classes: tuple[str, str] = ("leukocyte", "ctc")
+    bit_depth: int | None = None
+    mpp: float | None = None
+    group: str = "patient"
+
+
+@dataclass
+class Report:
+    """What became of the files, for the user to check."""
+
+    cells: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def gather(
+    found: Pairing,
+    known: Mapping[str, Known],
+    classes: tuple[str, str],
+    *,
+    mapping: Mapping[str, str],
+    drop: set[str],
+    skip_orphans: bool = False,
+) -> tuple[list[Cell], Report]:
+    """Puts files and labels together, ordered by cell id.
+
+    Args:
+        mapping: the table's labels -> class names; an empty name makes a cell unlabelled.
+        drop: the table's labels whose cells are left out.
+        skip_orphans: leave out cells without bright-field or patient instead of raising.
+
+    Raises:
+        PairingError: DAPI without its bright-field, or a table that knows none of the cells.
+        ManifestError: an unknown label, or a cell whose patient nobody tells.
+    """
+    report = Report()
+    lost = orphans(found.cells)
+    if lost and not skip_orphans:
+        raise PairingError(
+            f"{len(lost)} cell(s) without a bright-field image: {listed(lost)}", fix="add them, or --skip-orphans"
+        )
+    if known and not set(known) & set(found.cells):
+        raise PairingError(
+            f"no id of the label table is a cell's ({next(iter(known))} against {next(iter(found.cells))})",
+            fix="mend the pattern's group cell, or --id-column",
+        )
+    cells, dropped, homeless = [], 0, []
+    for cell_id in sorted(set(found.cells) - set(lost)):
+        files, row = found.cells[cell_id], known.get(cell_id, Known(""))
+        patient = files.patient or row.patient
+        if row.label in drop and row.label:
+            dropped += 1
+        elif not patient:
+            homeless.append(cell_id)
+        else:
+            cells.append(
+                Cell(
+                    cell_id,
+                    patient,
+                    files.site or row.site,
+                    str(files.files[BRIGHTFIELD].resolve()),
+                    str(files.files[DAPI].resolve()) if DAPI in files.files else "",
+                    translate(row.label, mapping, classes, f"cell {cell_id}"),
+                )
+            )
+    if homeless and not skip_orphans:
+        raise ManifestError(
+            f"{len(homeless)} cell(s) of no patient: {listed(homeless)}",
+            fix="add (?P<patient>...) to the pattern or --patient-column; --skip-orphans leaves them out",
+        )
+    if not cells:
+        raise ManifestError("no cell is left", fix="check --drop and the label table")
+    for label in (*classes, ""):
+        report.cells[label or "unlabelled"] = sum(cell.label == label for cell in cells)
+    notes = {
+        "file(s) outside the pattern": found.unmatched,
+        "cell(s) without bright-field left out": lost,
+        "cell(s) without a patient left out": homeless,
+        "cell(s) without DAPI kept": [cell.cell_id for cell in cells if not cell.dapi],
+        "labelled cell(s) without an image": sorted(set(known) - set(found.cells)),
+    }
+    report.notes = [f"{len(names)} {what}: {listed(names)}" for what, names in notes.items() if names]
+    report.notes += [f"{count} file(s) of channel {name} ignored" for name, count in sorted(found.ignored.items())]
+    report.notes += [f"{dropped} cell(s) dropped by label"] if dropped else []
+    return cells, report
+
+
+def write(
+    output: str | Path,
+    cells: list[Cell],
+    description: Description,
+    progress: Callable[[int], None] = lambda cells: None,
+) -> tuple[DatasetFacts, list[str]]:
+    """Looks at every image, then writes the data set folder; returns its facts and notes for the user.
+
+    Raises:
+        ImageError: the first image that differs from the others in size or depth, or cannot be used.
+        ManifestError: a description that no data set can have.
+        OutputError: `output` is not empty or cannot be written to; nothing is left behind.
+    """
+    first = read_pixels(cells[0].brightfield)
+    facts = DatasetFacts(
+        description.name,
+        description.classes,
+        description.bit_depth or 8 * first.dtype.itemsize,
+        first.shape,
+        description.mpp,
+        description.group,
+    )
+    highest = 0
+    with atomic_folder(output) as room:
+
+        def checked():
+            nonlocal highest
+            for cell in cells:
+                for path in filter(None, (cell.brightfield, cell.dapi)):
+                    highest = max(highest, int(read_channel(path, facts).max()))
+                yield cell
+                progress(1)
+
+        write_manifest(room, facts, checked())
+    notes = []
+    if description.bit_depth is None and facts.bit_depth == 16 and 0 < highest < 2**15:
+        bits = max(8, highest.bit_length())
+        notes.append(f"no pixel is above {highest}: if the camera has fewer bits than 16 (12?), say --bit-depth {bits}")
+    return facts, notes

@@ -1,0 +1,68 @@
+"""What a table knows of the cells: label, and patient and site where the path does not tell."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfctc.errors import ManifestError
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the table calls its columns; patient and site are optional."""
+
+    cell_id: str = "cell_id"
+    label: str = "label"
+    patient: str = ""
+    site: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """One row of the table."""
+
+    label: str
+    patient: str = ""
+    site: str = ""
+
+
+def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Known]:  # noqa: B008  (frozen)
+    """Cell id -> what the CSV says of it.
+
+    Raises:
+        ManifestError: unreadable, a column that is not there, an empty or a repeated id.
+    """
+    path, known = Path(path), {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            wanted = (columns.cell_id, columns.label, columns.patient, columns.site)
+            for name in filter(None, wanted):
+                if name not in (reader.fieldnames or ()):
+                    problem = f"has no column {name!r} (columns: {', '.join(reader.fieldnames or ())})"
+                    raise ManifestError(problem, path=path, fix="name it with --id-column, --label-column and so on")
+            for row in reader:
+                cell_id, *rest = ((row[name] or "").strip() if name else "" for name in wanted)
+                if not cell_id or cell_id in known:
+                    problem = f"line {reader.line_num} repeats cell {cell_id}" if cell_id else "has a row without an id"
+                    raise ManifestError(problem, path=path, fix="keep one row a cell")
+                known[cell_id] = Known(*rest)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
+    return known
+
+
+def translate(label: str, mapping: Mapping[str, str], classes: tuple[str, str], where: str) -> str:
+    """A table's label as one of `classes`, or empty for none.
+
+    Raises:
+        ManifestError: a label that is neither mapped nor a class.
+    """
+    label = mapping.get(label, label)
+    if label and label not in classes:
+        raise ManifestError(
+            f"{where}: unknown label {label!r}, classes are {' and '.join(classes)}",
+            fix=f"--map {label}={classes[0]}, --drop {label}, or other --classes",
+        )
+    return label

@@ -1,0 +1,120 @@
+"""Finding the channel images that belong to one cell: strictly by id, never by sorted order."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI
+from tfctc.errors import ConfigError, PairingError
+from tfctc.images import SUFFIXES
+
+#: What file names call the channels; case, spaces and punctuation do not matter.
+ALIASES = {
+    **dict.fromkeys(("bf", "brightfield", "trans", "transmission"), BRIGHTFIELD),
+    **dict.fromkeys(("dapi", "dna", "hoechst"), DAPI),
+}
+#: Names listed in a message before "and N more".
+NAMED = 5
+
+
+@dataclass
+class Found:
+    """The images of one cell, and what their paths told."""
+
+    patient: str = ""
+    site: str = ""
+    files: dict[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Cell id -> what was found; channels that nobody asked for -> files; files that the pattern did not match."""
+
+    cells: dict[str, Found]
+    ignored: Counter
+    unmatched: list[str]
+
+
+def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = None) -> Pairing:
+    """Sorts the image files below `folder` by cell.
+
+    Args:
+        pattern: regular expression for a whole path below the folder, "/" between its parts. Groups: `cell` (the id,
+            unique in the data set) and `channel`; if the path tells them, `patient` and `site`.
+        channels: further names of channels, in addition to `ALIASES`.
+
+    Raises:
+        ConfigError: a pattern that is none, or lacks its groups; an unknown channel.
+        PairingError: no folder, no image, nothing matched, no bright-field at all, or two images of one cell's channel.
+    """
+    expression = _compile(pattern)
+    names = ALIASES | {_plain(name): channel for name, channel in (channels or {}).items()}
+    for channel in set(names.values()) - set(CHANNELS):
+        raise ConfigError(f"unknown channel {channel!r}", fix=f"choose one of: {', '.join(CHANNELS)}")
+    found = Pairing({}, Counter(), [])
+    for path in _image_files(Path(folder)):
+        relative = path.relative_to(folder).as_posix()
+        match = expression.fullmatch(relative)
+        if not match:
+            found.unmatched.append(relative)
+            continue
+        groups = {name: value or "" for name, value in match.groupdict().items()}
+        channel = names.get(_plain(groups["channel"]))
+        if channel is None:
+            found.ignored[groups["channel"]] += 1
+            continue
+        cell = found.cells.setdefault(groups["cell"], Found(groups.get("patient", ""), groups.get("site", "")))
+        if channel in cell.files:
+            other = cell.files[channel].relative_to(folder).as_posix()
+            raise PairingError(
+                f"cell {groups['cell']} has two {channel} images, {other} and {relative}",
+                path=folder,
+                fix="let the group cell span what tells them apart, e.g. (?P<cell>(?P<patient>[^/]+)/...)",
+            )
+        cell.files[channel] = path
+    if not found.cells and not found.ignored:
+        names_one = f"e.g. {found.unmatched[0]}" if found.unmatched else "there is none"
+        raise PairingError(f"no image file matches the pattern ({names_one})", path=folder, fix="mend the pattern")
+    if not any(BRIGHTFIELD in cell.files for cell in found.cells.values()):
+        seen = ", ".join([*found.ignored, *{c for cell in found.cells.values() for c in cell.files}])
+        problem = f"no bright-field image among channels {seen}"
+        raise PairingError(problem, path=folder, fix="--channel NAME=brightfield")
+    return found
+
+
+def orphans(cells: Mapping[str, Found]) -> list[str]:
+    """Ids of cells that have no bright-field image."""
+    return [cell_id for cell_id, cell in cells.items() if BRIGHTFIELD not in cell.files]
+
+
+def listed(names: list[str]) -> str:
+    """The first few names and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _compile(pattern: str) -> re.Pattern:
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"--pattern is not a regular expression ({error}): {pattern}") from None
+    for group in {"cell", "channel"} - set(expression.groupindex):
+        raise ConfigError(f"--pattern lacks the group (?P<{group}>...): {pattern}")
+    return expression
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def _image_files(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise PairingError("is not a folder", path=folder, fix="give the folder of the images")
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield Path(parent, name)
