@@ -1,0 +1,144 @@
+"""A version folder: whole and described, or not there."""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from tfctc.artefact import unseal
+from tfctc.cells import DatasetFacts
+from tfctc.errors import ConfigError, ExportError
+from tfctc.export import parity
+from tfctc.export import version as versions
+from tfctc.export.card import model_card
+from tfctc.export.litert import convert
+from tfctc.export.subject import Subject
+from tfctc.export.version import next_version, write_version
+from tfctc.runtime import Runtime
+
+TFLITE = {f"model_{name}.tflite" for name in ("float32", "float16", "dynamic", "int8")}
+
+
+@pytest.fixture
+def manifest(version):
+    return json.loads((version / "manifest.json").read_text())
+
+
+def test_it_is_the_first_version_and_holds_what_was_asked_for(version):
+    assert version.name == "1"
+    names = {path.name for path in version.iterdir()}
+    assert names >= TFLITE | {"saved_model.pb", "variables", "manifest.json", "MODEL_CARD.md"}
+    assert [path.name for path in version.parent.iterdir()] == ["1"]
+
+
+def test_the_manifest_lists_every_other_file_as_it_is(version, manifest):
+    files = {str(p.relative_to(version)): p for p in version.rglob("*") if p.is_file() and p.name != "manifest.json"}
+    assert manifest["files"].keys() == files.keys()
+    for name, path in files.items():
+        content = path.read_bytes()
+        assert manifest["files"][name] == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def test_the_manifest_says_what_one_must_know(manifest, subject):
+    digest = hashlib.sha256(b"".join(w.tobytes() for w in subject.model.get_weights())).hexdigest()
+    assert manifest["weights_sha256"] == digest
+    assert manifest["model_version"] == f"made-up/1+{digest[:12]}"
+    assert manifest["classes"] == ["leukocyte", "ctc"] and manifest["positive"] == "ctc"
+    assert manifest["operating_point"] == {"threshold": 0.4, "rule": "f1", "chosen_on": "validation"}
+    assert manifest["dataset"]["bit_depth"] == 12 and manifest["dataset"]["image_size"] == [24, 20]
+    assert "4095" in manifest["preprocessing"] and manifest["simulated"] is True and manifest["training"]["seed"] == 7
+    assert set(manifest["parity"]) == set(parity.GATES)
+
+
+@pytest.mark.parametrize("name", sorted(TFLITE))
+def test_a_sealed_file_answers_as_keras(version, images, keras_probability, name):
+    """The whole file is given to LiteRT, appended record and all."""
+    runtime = Runtime((version / name).read_bytes())
+    found = np.concatenate([runtime(image[np.newaxis]) for image in images])
+    difference = np.abs(found - keras_probability)
+    assert difference.mean() <= (1e-5 if "float32" in name else 1e-3 if "float16" in name else 0.02)
+    flatbuffer, record = unseal(version / name)
+    figures = record["parity"][name.removeprefix("model_").removesuffix(".tflite")]
+    assert figures["max_abs"] == pytest.approx(difference.max(), abs=1e-6)
+    assert len(flatbuffer) < (version / name).stat().st_size
+
+
+def test_int8_is_integer_in_and_out_and_named(version):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(version / "model_int8.tflite"))
+    tensors = interpreter.get_input_details() + interpreter.get_output_details()
+    assert [tensor["dtype"] for tensor in tensors] == [np.int8, np.int8]
+    assert list(interpreter.get_signature_list().values()) == [{"inputs": ["brightfield"], "outputs": ["probability"]}]
+    for name in TFLITE - {"model_int8.tflite"}:
+        assert Interpreter(model_path=str(version / name)).get_input_details()[0]["dtype"] == np.float32
+
+
+@pytest.mark.parametrize(("artefact", "before"), [("saved_model", ()), ("float32", ("1", "7", "notes"))])
+def test_a_gate_that_closes_leaves_the_folder_as_it_was(subject, images, tmp_path, monkeypatch, artefact, before):
+    base = tmp_path / "made-up"
+    for name in before:
+        (base / name).mkdir(parents=True)
+    monkeypatch.setitem(parity.GATES, artefact, parity.Gate("max_abs", -1.0, 4))
+    with pytest.raises(ExportError, match=f"{artefact} differs from Keras: max_abs"):
+        write_version(subject, base, images[:2], precisions=("none",), say=lambda line: None)
+    assert sorted(p.name for p in base.iterdir()) == sorted(before) if before else not base.exists()
+
+
+def test_lost_weights_are_found_out(subject, images, tmp_path, monkeypatch):
+    """The trap that the gates are for: a converter that writes a network without its weights."""
+
+    def forgetful(model, facts, precision, calibration=()):
+        blank = keras.models.clone_model(model)
+        blank.set_weights([np.zeros_like(w) for w in model.get_weights()])
+        return convert(blank, facts, precision, calibration)
+
+    monkeypatch.setattr(versions, "convert", forgetful)
+    with pytest.raises(ExportError, match="float32"):
+        write_version(subject, tmp_path / "m", images[:4], saved_model=False, precisions=("none",), say=str)
+    assert not list(tmp_path.iterdir())
+
+
+def test_versions_count_up_and_never_reuse_a_gap(tmp_path):
+    assert next_version(tmp_path / "nowhere") == 1
+    for name in ("1", "3", "notes", ".4.x.tmp"):
+        (tmp_path / name).mkdir()
+    assert next_version(tmp_path) == 4
+
+
+def test_without_images_nothing_is_exported(subject, images, tmp_path):
+    with pytest.raises(ExportError, match="parity needs"):
+        write_version(subject, tmp_path / "m", images[:0])
+    with pytest.raises(ExportError, match="calibration"):
+        write_version(subject, tmp_path / "m", images[:2], saved_model=False, precisions=("int8",), say=str)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b"])
+def test_a_name_is_one_part_of_a_path(subject, name):
+    with pytest.raises(ConfigError, match="model name"):
+        Subject(subject.model, name, subject.facts, {"threshold": 0.5})
+
+
+def test_a_model_that_sees_dapi_cannot_be_exported():
+    inputs = {name: keras.Input((8, 8, 1), name=name) for name in ("brightfield", "dapi")}
+    pooled = [keras.layers.Flatten()(x) for x in inputs.values()]
+    teacher = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Concatenate()(pooled)))
+    with pytest.raises(ConfigError, match="brightfield-only"):
+        Subject(teacher, "teacher", DatasetFacts("made-up", image_size=(8, 8)), {"threshold": 0.5})
+
+
+def test_the_card_says_simulated_and_not_evaluated_or_the_figures(version, manifest):
+    card = (version / "MODEL_CARD.md").read_text()
+    for words in ("SIMULATED", "Not evaluated", "bright-field only", "No clinical claim", "0.4000", "tfctc predict"):
+        assert words in card
+    evaluation = {
+        "simulated": False, "cells": 90, "positives": 40, "classes": ["leukocyte", "ctc"], "patients": 12,
+        "interval_by": "patient", "threshold": 0.25, "level": 0.95,
+        "figures": {"average_precision": {"value": 0.8125, "low": 0.7, "high": None}},
+    }  # fmt: skip
+    card = model_card(manifest | {"simulated": False}, evaluation)
+    assert "SIMULATED" not in card and "Not evaluated" not in card
+    assert "| average precision | 0.812 | 0.700 to n/a |" in card and "90 test cells (40 ctc)" in card
