@@ -23,7 +23,7 @@ REQUIRED = ("cell_id", "patient_id", "brightfield")
 
 @dataclass(frozen=True)
 class Manifest:
-    """A data set folder: its facts, and manifest.csv with `COLUMNS`; image paths are absolute or relative to the folder.
+    """A data set folder: its facts, and manifest.csv with `COLUMNS`; image paths absolute or relative to it.
 
     Rows are streamed, never held: a million cells need no more memory than their 64-bit fingerprints.
     """

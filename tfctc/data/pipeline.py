@@ -70,11 +70,10 @@ def train_batches(
     def one_pass(number):
         # Inside this function only: `shuffle` mixes the global seed in, which is not ours to depend on.
         tf.random.set_seed(1)
-        order = tf.random.fold_in(tf.constant([seed, 0]), tf.cast(number, tf.int32))
-        shuffled = cells.shuffle(SHUFFLE_CELLS, seed=tf.cast(order[0], tf.int64), reshuffle_each_iteration=False)
-        seeds = tf.data.Dataset.range(tf.int32.max, output_type=tf.int32).map(
-            lambda i: tf.random.fold_in(tf.random.fold_in(tf.constant([seed, 1]), tf.cast(number, tf.int32)), i)
-        )
+        pass_seed = tf.stack([seed, tf.cast(number, tf.int32)])
+        order = tf.random.stateless_uniform((), pass_seed, maxval=tf.int64.max, dtype=tf.int64)
+        shuffled = cells.shuffle(SHUFFLE_CELLS, seed=order, reshuffle_each_iteration=False)
+        seeds = tf.data.Dataset.range(tf.int32.max, output_type=tf.int32).map(lambda i: tf.random.fold_in(pass_seed, i))
         return tf.data.Dataset.zip((shuffled, seeds))
 
     def prepare(record, record_seed):

@@ -61,9 +61,9 @@ def deal(
 
 
 def _folds(names: np.ndarray, labels: np.ndarray, share: float, seed: int) -> Iterator[set[str]]:
-    """Sets of groups that can be held out with both classes on either side."""
-    folds = min(max(2, round(1 / share)), len(np.unique(names)), int(np.bincount(labels).min()))
-    if folds >= 2:
+    """Sets of groups that can be held out with both classes on either side; larger ones where groups have one class."""
+    most = min(max(2, round(1 / share)), len(np.unique(names)), int(np.bincount(labels).min()))
+    for folds in range(most, 1, -1):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         for kept, held in splitter.split(names, labels, names):
             if len(np.unique(labels[held])) == len(np.unique(labels[kept])) == 2:

@@ -1,0 +1,114 @@
+"""tfrecords against the image files they were made from."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import made_up_cells, write_cells
+from PIL import Image
+
+from tfctc.cells import SPLITS, Cell, DatasetFacts
+from tfctc.config import SplitConfig
+from tfctc.data import builder as module
+from tfctc.data.builder import build
+from tfctc.data.manifest import Manifest
+from tfctc.data.pipeline import records
+from tfctc.data.splits import deal
+from tfctc.errors import ImageError, OutputError, SplitError
+
+
+def built(folder, by="patient_id", **options):
+    manifest = Manifest.open(folder)
+    assignment = deal(manifest.groups(by), manifest.facts, SplitConfig(), 0)
+    return build(manifest, assignment, by, **options), manifest, assignment
+
+
+@pytest.mark.parametrize("bit_depth", [8, 12, 16])
+def test_every_record_is_its_files_bit_for_bit(tmp_path, bit_depth):
+    facts = DatasetFacts("depth", bit_depth=bit_depth, image_size=(12, 20))
+    cells = made_up_cells(facts)
+    cells[3] = replace(cells[3], dapi="", label="")
+    folder = write_cells(tmp_path / "data", facts, cells)
+    builder, manifest, assignment = built(folder)
+    by_id, seen, patients = {cell.cell_id: cell for cell in manifest.cells()}, set(), {}
+    for split in SPLITS:
+        for record in records(builder, split, ("brightfield", "dapi")).as_numpy_iterator():
+            cell = by_id[record["cell_id"].decode()]
+            assert record["patient_id"].decode() == cell.patient_id and record["site"].decode() == cell.site
+            assert assignment[cell.patient_id] == split and record["label"] == facts.class_index(cell.label)
+            assert record["dapi_present"] == bool(cell.dapi)
+            for channel in ("brightfield", "dapi"):
+                path = getattr(cell, channel)
+                expected = np.asarray(Image.open(path)) if path else np.zeros(facts.image_size)
+                assert record[channel].dtype == facts.dtype
+                np.testing.assert_array_equal(record[channel][..., 0], expected)
+            seen.add(cell.cell_id)
+            patients.setdefault(cell.patient_id, set()).add(split)
+    assert seen == set(by_id) and all(len(splits) == 1 for splits in patients.values())
+
+
+def test_the_same_is_built_once_and_a_changed_image_again(tiny_dataset, tmp_path):
+    folder = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    lines = []
+    first, manifest, _ = built(folder, progress=lines.append)
+    again, *_ = built(folder, progress=lines.append)
+    assert len(lines) == 1 and again.data_path == first.data_path
+    cell = next(manifest.cells())
+    pixels = np.asarray(Image.open(cell.brightfield)).copy()
+    pixels[0, 0] += 1
+    Image.fromarray(pixels).save(cell.brightfield)
+    os.utime(cell.brightfield, ns=(0, 1))
+    changed, *_ = built(folder, progress=lines.append)
+    assert len(lines) == 2 and changed.data_path != first.data_path
+    found = {
+        record["cell_id"].decode(): record["brightfield"][..., 0]
+        for split in SPLITS
+        for record in records(changed, split, ("brightfield",)).as_numpy_iterator()
+    }
+    np.testing.assert_array_equal(found[cell.cell_id], pixels)
+
+
+def test_an_interrupted_build_is_not_taken_for_whole(tiny_dataset, tmp_path, monkeypatch):
+    def die(self):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as kill:
+        kill.setattr(module._Progress, "count", die)
+        with pytest.raises(KeyboardInterrupt):
+            built(tiny_dataset, data_dir=tmp_path)
+    builder, manifest, _ = built(tiny_dataset, data_dir=tmp_path)
+    assert sum(builder.info.splits[s].num_examples for s in SPLITS) == len(list(manifest.cells()))
+    assert not list(Path(tmp_path).rglob("*incomplete*"))
+
+
+def test_split_by_site(tiny_dataset, tmp_path):
+    builder, *_ = built(tiny_dataset, by="site", data_dir=tmp_path)
+    sites = [{r["site"] for r in records(builder, split, ()).as_numpy_iterator()} for split in SPLITS]
+    assert all(sites) and not (sites[0] & sites[1] | sites[0] & sites[2] | sites[1] & sites[2])
+
+
+def test_a_patient_unknown_when_dealt_is_an_error(tiny_dataset):
+    manifest = Manifest.open(tiny_dataset)
+    with pytest.raises(SplitError, match="patient_id p01 was not there when the cells were dealt"):
+        build(manifest, {"p00": "train"}, "patient_id")
+
+
+def test_a_missing_or_broken_image_is_named_and_nothing_is_left(tiny_dataset, tmp_path):
+    folder = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    cell: Cell = next(Manifest.open(folder).cells())
+    Path(cell.dapi).write_bytes(Path(cell.dapi).read_bytes()[:60])
+    with pytest.raises(ImageError, match=cell.dapi):
+        built(folder)
+    Path(cell.dapi).unlink()
+    with pytest.raises(ImageError, match="no such file"):
+        built(folder)
+    assert not [p for p in folder.rglob("*") if "tfrecord" in p.name and p.is_file()]
+
+
+def test_a_place_that_cannot_be_written_to(tiny_dataset, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        built(tiny_dataset, data_dir=tmp_path / "file" / "below")

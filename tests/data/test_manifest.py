@@ -1,0 +1,80 @@
+"""The manifest as a contract: read back with csv, refused line by line."""
+
+import csv
+from collections import Counter
+
+import pytest
+
+from tfctc.cells import COLUMNS, Cell, DatasetFacts
+from tfctc.data.manifest import Manifest, write_manifest
+from tfctc.errors import ConfigError, ManifestError, SplitError
+
+FACTS = DatasetFacts("few", classes=("interphase", "mitosis"), image_size=(8, 6), bit_depth=12, mpp=0.5, group="block")
+CELLS = [
+    Cell("a", "p1", "s1", "images/a.png", "images/a_dapi.png", "mitosis"),
+    Cell("b", "p1", "s1", "/elsewhere/b.png", "", "interphase"),
+    Cell("ü, comma", "p2", "s2", "images/c.png", "images/c_dapi.png", ""),
+]
+
+
+def test_round_trip(tmp_path):
+    write_manifest(tmp_path, FACTS, iter(CELLS))
+    with (tmp_path / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert tuple(rows[0]) == COLUMNS and rows[3][0] == "ü, comma"
+    for path in (tmp_path, tmp_path / "manifest.csv"):
+        manifest = Manifest.open(path)
+        assert manifest.facts == FACTS
+        read = list(manifest.cells())
+        assert [c.cell_id for c in read] == ["a", "b", "ü, comma"]
+        assert read[0].dapi == str(tmp_path / "images/a_dapi.png")
+        assert (read[1].brightfield, read[1].dapi) == ("/elsewhere/b.png", "")
+
+
+def test_groups_are_counted_by_label(tmp_path):
+    write_manifest(tmp_path, FACTS, CELLS)
+    manifest = Manifest.open(tmp_path)
+    assert manifest.groups("patient_id") == {"p1": Counter(mitosis=1, interphase=1), "p2": Counter({"": 1})}
+    assert set(manifest.groups("site")) == {"s1", "s2"}
+    with pytest.raises(ConfigError, match="cannot be split by 'ward'"):
+        manifest.groups("ward")
+
+
+def test_a_patient_at_two_sites_cannot_be_split_by_site(tmp_path):
+    write_manifest(tmp_path, FACTS, [*CELLS, Cell("d", "p1", "s2", "d.png")])
+    with pytest.raises(SplitError, match="block p1 has cells in site 's1' and 's2'"):
+        Manifest.open(tmp_path).groups("site")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,p1,,a.png,,mitosis\na,p2,,b.png,,\n", "cell a stands on lines 2 and 3"),
+        ("a,p1,,a.png,,tumor\n", r"line 2 \(cell a\): unknown label 'tumor'; use one of: interphase, mitosis"),
+        ("a,p1,,,,\n", r"line 2 \(cell 'a'\) has no brightfield"),
+        ("a,,,a.png,,\n", "has no patient_id"),
+        (",p1,,a.png,,\n", "has no cell_id"),
+        ("a,p1,,a.png\n", "line 2 has not 6 values"),
+        ("a,p1,,a.png,,,,\n", "line 2 has not 6 values"),
+        ("", "holds no cell"),
+    ],
+)
+def test_what_a_manifest_may_not_be(tmp_path, text, message):
+    write_manifest(tmp_path, FACTS, [])
+    with (tmp_path / "manifest.csv").open("a") as file:
+        file.write(text)
+    with pytest.raises(ManifestError, match=message) as error:
+        Manifest.open(tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+def test_columns_are_checked(tmp_path):
+    write_manifest(tmp_path, FACTS, CELLS)
+    (tmp_path / "manifest.csv").write_text("cell_id,label\na,mitosis\n")
+    with pytest.raises(ManifestError, match="columns must be cell_id, .*, got cell_id, label"):
+        Manifest.open(tmp_path)
+
+
+def test_a_folder_without_a_manifest_is_named(tmp_path):
+    with pytest.raises(ManifestError, match="holds no manifest.csv"):
+        Manifest.open(tmp_path)

@@ -1,0 +1,153 @@
+"""The stream: one seed, one stream, whatever the parallelism; other epochs, other pixels."""
+
+import csv
+import itertools
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tfctc.augment.policy import Policy
+from tfctc.config import SplitConfig
+from tfctc.data import pipeline
+from tfctc.data.builder import build
+from tfctc.data.manifest import Manifest
+from tfctc.data.splits import deal
+from tfctc.data.summary import summarise
+
+CHANNELS = ("brightfield", "dapi")
+POLICY = Policy.from_config(None)
+
+
+def make(folder):
+    manifest = Manifest.open(folder)
+    return build(manifest, deal(manifest.groups("patient_id"), manifest.facts, SplitConfig(), 0), "patient_id")
+
+
+@pytest.fixture(scope="module")
+def builder(tiny_dataset):
+    return make(tiny_dataset)
+
+
+@pytest.fixture(scope="module")
+def partly(tiny_dataset, tmp_path_factory):
+    """Every third cell without a label, every fourth without DAPI."""
+    folder = tmp_path_factory.mktemp("partly") / "data"
+    shutil.copytree(tiny_dataset, folder, ignore=shutil.ignore_patterns("tfrecords"))
+    rows = list(csv.DictReader((folder / "manifest.csv").open()))
+    for i, row in enumerate(rows):
+        row["label"] = "" if i % 3 == 0 else row["label"]
+        row["dapi"] = "" if i % 4 == 0 else row["dapi"]
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return make(folder)
+
+
+def stream(builder, n, channels=CHANNELS, augment=POLICY, **options):
+    options = {"batch_size": 8, "seed": 3, **options}
+    batches = pipeline.train_batches(builder, channels, augment=augment, **options)
+    return list(itertools.islice(batches.as_numpy_iterator(), n))
+
+
+def same(a, b):
+    return all(np.array_equal(p, q) for p, q in zip(tf.nest.flatten(a), tf.nest.flatten(b), strict=True))
+
+
+def test_one_seed_one_stream_whatever_the_parallelism_cache_and_global_seed(builder):
+    reference = stream(builder, 7)
+    for parallelism, cache_mb, global_seed in ((1, 1024, 1), (8, 0, 2)):
+        tf.random.set_seed(global_seed)
+        assert same(stream(builder, 7, parallelism=parallelism, cache_mb=cache_mb), reference)
+    assert not same(stream(builder, 7, seed=4), reference)
+
+
+def test_epochs_differ_in_order_and_augmentation_and_hold_every_cell_once(builder):
+    """24 training cells in batches of 8; unaugmented pixels tell which cell it is."""
+    raw = stream(builder, 6, augment=lambda channels, seed: channels)
+    originals = pipeline.labelled_records(builder, "train", ("brightfield",), 64)
+    names = {x.tobytes(): i for batch in originals.as_numpy_iterator() for i, x in enumerate(batch["brightfield"])}
+    orders = [[names[x.tobytes()] for b in raw[e : e + 3] for x in b[0]["brightfield"]] for e in (0, 3)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(24)) and orders[0] != orders[1]
+    augmented = stream(builder, 6)
+    by_cell = [
+        dict(zip(order, (x.tobytes() for b in augmented[e : e + 3] for x in b[0]["brightfield"]), strict=True))
+        for order, e in zip(orders, (0, 3), strict=True)
+    ]
+    assert all(by_cell[0][cell] != by_cell[1][cell] for cell in range(24))
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_starting_later_is_the_same_as_passing_over(builder, step):
+    assert same(stream(builder, 2, start_step=step), stream(builder, step + 2)[step:])
+
+
+def test_values_are_the_files_divided_by_the_full_scale(builder, tiny_dataset):
+    paths = {cell.cell_id: cell for cell in Manifest.open(tiny_dataset).cells()}
+    checked = 0
+    for batch in pipeline.labelled_records(builder, "test", CHANNELS, 5).as_numpy_iterator():
+        for i, cell_id in enumerate(batch["cell_id"]):
+            for channel in CHANNELS:
+                file = np.asarray(Image.open(getattr(paths[cell_id.decode()], channel)))
+                np.testing.assert_array_equal(batch[channel][i, ..., 0], file.astype(np.float32) / np.float32(4095))
+                checked += 1
+    assert checked == 24
+
+
+def test_cells_without_a_label_weigh_nothing_or_are_left_out(partly):
+    negative, positive, unlabelled = pipeline.labels(partly, "train")
+    assert unlabelled and pipeline.count(partly, "train") == negative + positive
+    batches = stream(partly, pipeline.count(partly, "train", labelled_only=False) // 8, labelled_only=False)
+    weights = np.concatenate([weight for _, _, weight in batches])
+    assert (weights == 0).sum() == unlabelled and (weights == 1).sum() == negative + positive
+    assert all((weight == 1).all() for _, _, weight in stream(partly, 6))
+    for split in ("validation", "test"):
+        labelled = pipeline.count(partly, split)
+        assert sum(len(y) for _, y, _ in pipeline.eval_batches(partly, split, CHANNELS, 5)) == labelled
+        assert labelled < pipeline.count(partly, split, labelled_only=False)
+
+
+def test_cells_without_dapi_say_so_and_are_left_out_where_dapi_is_asked_for(partly):
+    batches = pipeline.eval_batches(partly, "test", CHANNELS, 50).as_numpy_iterator()
+    x, _, _ = next(batches)
+    without = x["dapi_present"] == 0
+    assert without.any() and (x["dapi"][without] == 0).all() and (x["dapi"][~without].max((1, 2, 3)) > 0).all()
+    sizes = {
+        channels: sum(len(b["label"]) for b in pipeline.labelled_records(partly, "test", channels, 5))
+        for channels in (("brightfield",), CHANNELS)
+    }
+    assert sizes[("brightfield",)] - sizes[CHANNELS] == without.sum()
+
+
+def test_class_weights_are_scikit_learns(partly):
+    from sklearn.utils.class_weight import compute_class_weight
+
+    y = np.concatenate([b["label"] for b in pipeline.labelled_records(partly, "train", ("brightfield",), 5)])
+    expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=y)
+    np.testing.assert_allclose(pipeline.class_weights(partly), expected)
+    for _, y, weight in stream(partly, 2, class_weights=(0.25, 4.0)):
+        np.testing.assert_array_equal(weight, np.where(y == 1, 4.0, 0.25))
+
+
+def test_a_channel_not_asked_for_does_not_arrive(builder):
+    (x, _, _), *_ = stream(builder, 1, channels=("brightfield",))
+    assert set(x) == {"brightfield", "dapi_present"}
+    assert "dapi" not in records_of(builder)
+
+
+def records_of(builder):
+    return next(pipeline.records(builder, "train", ("brightfield",)).as_numpy_iterator())
+
+
+def test_the_summary_counts_and_measures_as_numpy_does(partly):
+    summary = summarise(partly, CHANNELS)
+    negative, positive, unlabelled = pipeline.labels(partly, "train")
+    assert summary.cells["train"] == {"leukocyte": negative, "ctc": positive, "unlabelled": unlabelled}
+    stored = list(pipeline.records(partly, "train", CHANNELS).as_numpy_iterator())
+    assert summary.labelled_pairs == sum(r["label"] >= 0 and r["dapi_present"] == 1 for r in stored)
+    for channel, (mean, deviation) in summary.normalisation.items():
+        pixels = np.stack([r[channel] for r in stored if channel == "brightfield" or r["dapi_present"]]) / 4095
+        assert mean == pytest.approx(pixels.mean()) and deviation == pytest.approx(pixels.std())

@@ -1,0 +1,78 @@
+"""Dealing: whole groups, both classes everywhere, the same for a seed."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tfctc.cells import SPLITS, DatasetFacts
+from tfctc.config import SplitConfig
+from tfctc.data.splits import deal
+from tfctc.errors import SplitError
+
+FACTS = DatasetFacts("few")
+
+
+def uneven_groups(n=40, seed=0):
+    """Patients with 5 to 100 cells; some have one class only, as donors do."""
+    rng = np.random.default_rng(seed)
+    groups = {}
+    for i in range(n):
+        cells, share = int(rng.integers(5, 100)), (0.0 if i % 4 == 0 else rng.uniform(0.1, 0.5))
+        positive = int(cells * share)
+        groups[f"p{i}"] = Counter({"ctc": positive, "leukocyte": cells - positive, "": 30})
+    return groups
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shares_and_strata_come_out(seed):
+    groups = uneven_groups()
+    assignment = deal(groups, FACTS, SplitConfig(), seed)
+    assert assignment.keys() == groups.keys()
+    totals = {split: Counter() for split in SPLITS}
+    for group, split in assignment.items():
+        totals[split] += groups[group]
+    labelled = sum(g["ctc"] + g["leukocyte"] for g in groups.values())
+    overall = sum(g["ctc"] for g in groups.values()) / labelled
+    for split, share in zip(SPLITS, (0.6, 0.2, 0.2), strict=True):
+        cells = totals[split]["ctc"] + totals[split]["leukocyte"]
+        assert cells / labelled == pytest.approx(share, abs=0.08)
+        assert totals[split]["ctc"] / cells == pytest.approx(overall, abs=0.1)
+
+
+def test_a_seed_decides():
+    groups = uneven_groups()
+    assert deal(groups, FACTS, SplitConfig(), 5) == deal(groups, FACTS, SplitConfig(), 5)
+    assert len({tuple(deal(groups, FACTS, SplitConfig(), s).items()) for s in range(10)}) > 5
+
+
+def test_groups_without_labels_only_teach():
+    groups = uneven_groups(12) | {"u1": Counter({"": 50}), "u2": Counter({"": 1})}
+    assignment = deal(groups, FACTS, SplitConfig(), 0)
+    assert assignment["u1"] == assignment["u2"] == "train"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_three_groups_are_the_fewest(seed):
+    both = Counter(ctc=5, leukocyte=5)
+    assignment = deal({"a": both, "b": both, "c": both}, FACTS, SplitConfig(), seed)
+    assert sorted(assignment.values()) == sorted(SPLITS)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"a": {"ctc": 9, "leukocyte": 9}}, r"1 patient\(s\) cannot be dealt"),
+        ({g: {"leukocyte": 9} for g in "abcd"}, "class ctc has no cell"),
+        ({g: {"leukocyte": 9, "ctc": int(g < "c")} for g in "abcd"}, r"class ctc occurs in 2 patient\(s\) only"),
+        ({g: {"leukocyte": 9} for g in "abc"} | {g: {"ctc": 9} for g in "def"}, None),
+    ],
+)
+def test_too_little_is_refused_or_dealt_whole(groups, message):
+    if message:
+        with pytest.raises(SplitError, match=message):
+            deal(groups, FACTS, SplitConfig(), 0)
+    else:
+        assignment = deal(groups, FACTS, SplitConfig(), 0)
+        for split in SPLITS:
+            assert set().union(*(groups[g] for g, s in assignment.items() if s == split)) == {"leukocyte", "ctc"}
