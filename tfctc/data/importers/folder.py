@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from tfctc.cells import BRIGHTFIELD, DAPI, Cell, DatasetFacts
 from tfctc.data.importers.labels import Known, translate
 from tfctc.data.importers.pairing import Pairing, listed, orphans
@@ -22,6 +24,14 @@ class Description:
     bit_depth: int | None = None
     mpp: float | None = None
     group: str = "patient"
+
+    def __post_init__(self):
+        self.facts(np.zeros((1, 1), np.uint16))  # a mistake is told before the files are looked at
+
+    def facts(self, pixels: np.ndarray) -> DatasetFacts:
+        """With what one image ``(H, W)`` tells."""
+        bit_depth = self.bit_depth or 8 * pixels.dtype.itemsize
+        return DatasetFacts(self.name, self.classes, bit_depth, pixels.shape, self.mpp, self.group)
 
 
 @dataclass
@@ -117,15 +127,7 @@ def write(
         ManifestError: a description that no data set can have.
         OutputError: `output` is not empty or cannot be written to; nothing is left behind.
     """
-    first = read_pixels(cells[0].brightfield)
-    facts = DatasetFacts(
-        description.name,
-        description.classes,
-        description.bit_depth or 8 * first.dtype.itemsize,
-        first.shape,
-        description.mpp,
-        description.group,
-    )
+    facts = description.facts(read_pixels(cells[0].brightfield))
     highest = 0
     with atomic_folder(output) as room:
 

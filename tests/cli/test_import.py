@@ -1,0 +1,149 @@
+"""`tfctc import` as a user types it, and every kind of bad input ending in one line."""
+
+import csv
+import os
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from tfctc.cli import main
+
+PATTERN = r"(?P<patient>p\d)_(?P<cell>c\d+)_(?P<channel>BF|DAPI)\.(png|tif)"
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """24 cells of 6 patients, both channels, 12 bits, and their labels."""
+    folder, rng = tmp_path / "scans", np.random.default_rng(0)
+    folder.mkdir()
+    with (folder / "labels.csv").open("w", newline="") as file:
+        labels = csv.writer(file)
+        labels.writerow(["cell_id", "label"])
+        for n in range(24):
+            labels.writerow([f"c{n:02}", ("WBC", "CTC")[n % 2]])
+            for channel in ("BF", "DAPI"):
+                pixels = rng.integers(0, 4096, (10, 12), dtype=np.uint16)
+                Image.fromarray(pixels).save(folder / f"p{n // 4}_c{n:02}_{channel}.png")
+    return folder
+
+
+def run(folder, *arguments, output=None):
+    labels = ["--labels", folder / "labels.csv", "--map", "WBC=leukocyte", "--map", "CTC=ctc"]
+    output = output or folder.parent / "out"
+    arguments = ["import", folder, "--pattern", PATTERN, *labels, "--output", output, *arguments]
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_says_what_it_wrote_where_and_what_is_next(scans):
+    result = run(scans, "--bit-depth", 12, "--mpp", 0.64)
+    assert result.exit_code == 0, result.output
+    out = scans.parent / "out"
+    assert "Wrote 24 cells (12 leukocyte, 12 ctc, 0 unlabelled) in 6 groups by patient" in result.output
+    assert f"10 x 12 px, 12 bit, to {out}" in result.output
+    assert result.output.rstrip().endswith(f"Next: tfctc fit {out}")
+    with (out / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["cell_id"] for row in rows] == [f"c{n:02}" for n in range(24)]
+    assert all(os.path.isfile(row["brightfield"]) and os.path.isfile(row["dapi"]) for row in rows)
+
+
+def spoil(folder, what):
+    """Makes one thing wrong with the scans."""
+    brightfield, dapi = folder / "p0_c01_BF.png", folder / "p0_c01_DAPI.png"
+    pixels = np.asarray(Image.open(brightfield))
+    if what == "missing channel":
+        brightfield.unlink()
+    elif what == "duplicate id":
+        brightfield.rename(folder / "p0_c02_BF.tif")
+        dapi.unlink()
+    elif what == "size mismatch":
+        Image.fromarray(pixels[:-1]).save(dapi)
+    elif what == "bit depth mix":
+        Image.fromarray((pixels >> 4).astype(np.uint8)).save(dapi)
+    elif what == "truncated file":
+        brightfield.write_bytes(brightfield.read_bytes()[:90])
+    elif what == "NaN":
+        brightfield.unlink()
+        values = pixels.astype(np.float32)
+        values[2, 3] = np.nan
+        Image.fromarray(values).save(brightfield.with_suffix(".tif"))
+    elif what == "RGB file":
+        Image.fromarray(np.zeros((10, 12, 3), np.uint8)).save(brightfield)
+    elif what == "above the bit depth":
+        Image.fromarray(pixels + np.uint16(4096)).save(brightfield)
+    elif what == "unknown label":
+        with (folder / "labels.csv").open("a") as file:
+            file.write("c24,platelet\n")
+        Image.fromarray(pixels).save(folder / "p5_c24_BF.png")
+    elif what == "empty folder":
+        for path in folder.glob("*.png"):
+            path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("missing channel", "1 cell(s) without a bright-field image: c01; add them, or --skip-orphans"),
+        ("duplicate id", "cell c02 has two brightfield images, p0_c02_BF.png and p0_c02_BF.tif"),
+        ("size mismatch", "p0_c01_DAPI.png: is 9 x 12 px, 10 x 12 expected; crop all cells to one size"),
+        ("bit depth mix", "p0_c01_DAPI.png: has uint8 pixels, uint16 expected"),
+        ("truncated file", "p0_c01_BF.png: cannot be read"),
+        ("NaN", "p0_c01_BF.tif: holds NaN or infinite pixels; export the raw counts again"),
+        ("RGB file", "p0_c01_BF.png: is a RGB image, one grey channel expected"),
+        ("above the bit depth", "above 4095 (bit depth 12); declare the right bit depth"),
+        ("unknown label", "cell c24: unknown label 'platelet'"),
+        ("empty folder", "scans: no image file matches the pattern (there is none)"),
+    ],
+)
+def test_bad_input_ends_with_one_line_and_leaves_nothing(scans, what, message):
+    spoil(scans, what)
+    refused(run(scans, "--bit-depth", 12), message)
+    assert os.listdir(scans.parent) == ["scans"]
+
+
+def refused(result, message):
+    assert result.exit_code == 2 and isinstance(result.exception, SystemExit)
+    assert result.output.count("tfctc: error:") == 1 and message in result.output, result.output
+    assert len([line for line in result.output.splitlines() if "error" in line]) == 1
+
+
+def test_an_output_that_cannot_be_written(scans):
+    (scans.parent / "file").write_text("mine")
+    refused(run(scans, output=scans.parent / "file" / "below"), "cannot be written")
+    refused(run(scans, output=scans.parent / "file"), "exists already and is not an empty folder")
+    assert (scans.parent / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--drop", "CTC"], "class ctc has no cell; label cells of both classes"),
+        (["--one-patient"], "1 patient(s) cannot be dealt to train, validation, test"),
+    ],
+)
+def test_a_single_class_or_patient_is_refused_by_fit(scans, arguments, message):
+    """Such a data set can be imported (predict and evaluate have use for it), but nothing can be learnt from it."""
+    if arguments == ["--one-patient"]:
+        for path in scans.glob("p?_*.png"):
+            path.rename(scans / f"p0{path.name[2:]}")
+        arguments = []
+    assert run(scans, "--bit-depth", 12, *arguments).exit_code == 0
+    out = scans.parent / "run"
+    refused(CliRunner().invoke(main, ["fit", str(scans.parent / "out"), "-o", str(out)]), message)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "deparray"], "give either --pattern or --preset"),
+        (["--map", "WBC"], "--map expects OLD=NEW, got 'WBC'"),
+        (["--classes", "ctc"], "classes must be two different names"),
+        (["--name", "my cells"], "name must be letters, digits, - and _, got 'my cells'"),
+        (["--label-column", "phase"], "has no column 'phase'"),
+    ],
+)
+def test_options_that_contradict(scans, arguments, message):
+    refused(run(scans, *arguments), message)

@@ -1,0 +1,189 @@
+"""From files and tables to cells: what pairs, what is reported, what is refused."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfctc.cells import Cell
+from tfctc.data.importers import PRESETS
+from tfctc.data.importers.folder import Description, gather, write
+from tfctc.data.importers.labels import Columns, Known, read_labels
+from tfctc.data.importers.pairing import pair
+from tfctc.data.manifest import Manifest
+from tfctc.errors import ConfigError, ManifestError, PairingError, UnknownNameError
+
+PATTERN = r"(?P<patient>[^/]+)/(?P<cell>c\d+)_(?P<channel>\w+)\.(png|tif)"
+CLASSES = ("leukocyte", "ctc")
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_channels_pair_by_id_whatever_their_order_or_folder(tmp_path):
+    touch(tmp_path, "p1/c2_BF.png", "p1/c10_Dapi.tif", "p1/c10_bf.png", "p2/c3_BF.png", "p1/c2_DNA.png", "p1/c2_PE.png")
+    touch(tmp_path, "p1/notes.txt", "p1/overview.png", "p1/.c9_BF.png")
+    found = pair(tmp_path, PATTERN)
+    assert {cell_id: (c.patient, {k: v.name for k, v in c.files.items()}) for cell_id, c in found.cells.items()} == {
+        "c2": ("p1", {"brightfield": "c2_BF.png", "dapi": "c2_DNA.png"}),
+        "c10": ("p1", {"brightfield": "c10_bf.png", "dapi": "c10_Dapi.tif"}),
+        "c3": ("p2", {"brightfield": "c3_BF.png"}),
+    }
+    assert found.ignored == {"PE": 1} and found.unmatched == ["p1/overview.png"]
+
+
+def test_a_channel_may_have_any_name(tmp_path):
+    touch(tmp_path, "p1/c1_ch0.png", "p1/c1_ch1.png")
+    found = pair(tmp_path, PATTERN, {"ch0": "brightfield", "Ch1": "dapi"})
+    assert set(found.cells["c1"].files) == {"brightfield", "dapi"}
+    with pytest.raises(ConfigError, match="unknown channel 'red'"):
+        pair(tmp_path, PATTERN, {"ch0": "red"})
+
+
+@pytest.mark.parametrize(
+    ("files", "pattern", "error", "message"),
+    [
+        (["p1/c1_BF.png", "p2/c1_BF.png"], PATTERN, PairingError, "cell c1 has two brightfield images, p1/c1_BF.png and "),
+        (["p1/c1_BF.png", "p1/c1_BF.tif"], PATTERN, PairingError, "cell c1 has two brightfield images"),
+        (["p1/c1_DAPI.png"], PATTERN, PairingError, "no bright-field image among channels dapi"),
+        (["p1/c1_PE.png"], PATTERN, PairingError, "no bright-field image among channels PE"),
+        (["p1/x.png"], PATTERN, PairingError, r"no image file matches the pattern \(e.g. p1/x.png\)"),
+        ([], PATTERN, PairingError, "there is none"),
+        (["p1/c1_BF.png"], "(?P<cell>", ConfigError, "not a regular expression"),
+        (["p1/c1_BF.png"], "(?P<cell>.*)", ConfigError, r"lacks the group \(\?P<channel>"),
+    ],
+)
+def test_what_does_not_pair_is_named(tmp_path, files, pattern, error, message):
+    touch(tmp_path, *files)
+    with pytest.raises(error, match=message):
+        pair(tmp_path, pattern)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(PairingError, match="is not a folder"):
+        pair(tmp_path / "nowhere", PATTERN)
+
+
+def put_together(tmp_path, known, **options):
+    options = {"mapping": {}, "drop": set(), **options}
+    return gather(pair(tmp_path, PATTERN), known, CLASSES, **options)
+
+
+def test_files_and_labels_become_cells_ordered_by_id(tmp_path):
+    touch(tmp_path, *(f"p{n % 2}/c{n}_{c}.png" for n in range(5) for c in ("BF", "DAPI")), "p1/c5_BF.png")
+    known = {"c0": Known("WBC"), "c1": Known("CTC", "other", "s1"), "c2": Known("junk"), "c3": Known("?")}
+    known["c9"] = Known("WBC")
+    cells, report = put_together(tmp_path, known, mapping={"WBC": "leukocyte", "CTC": "ctc", "?": ""}, drop={"junk"})
+    path = {c: str((tmp_path / c).resolve()) for c in ("p0/c0_BF.png", "p0/c0_DAPI.png")}
+    assert cells[0] == Cell("c0", "p0", "", path["p0/c0_BF.png"], path["p0/c0_DAPI.png"], "leukocyte")
+    assert [(c.cell_id, c.patient_id, c.site, c.label) for c in cells[1:]] == [
+        ("c1", "p1", "s1", "ctc"), ("c3", "p1", "", ""), ("c4", "p0", "", ""), ("c5", "p1", "", ""),
+    ]  # fmt: skip
+    assert cells[-1].dapi == "" and report.cells == {"leukocyte": 1, "ctc": 1, "unlabelled": 3}
+    assert report.notes == [
+        "1 cell(s) without DAPI kept: c5",
+        "1 labelled cell(s) without an image: c9",
+        "1 cell(s) dropped by label",
+    ]
+
+
+def test_orphans_are_named_or_left_out(tmp_path):
+    touch(tmp_path, "p1/c1_BF.png", *(f"p1/c{n}_DAPI.png" for n in range(2, 10)))
+    with pytest.raises(PairingError, match=r"8 cell\(s\) without a bright-field image: c2, c3, c4, c5, c6 and 3 more"):
+        put_together(tmp_path, {})
+    cells, report = put_together(tmp_path, {}, skip_orphans=True)
+    assert [c.cell_id for c in cells] == ["c1"]
+    assert "8 cell(s) without bright-field left out: c2, c3, c4, c5, c6 and 3 more" in report.notes
+
+
+def test_a_cell_of_no_patient_is_refused(tmp_path):
+    touch(tmp_path, "c1_BF.png", "c2_BF.png")
+    found = pair(tmp_path, r"(?P<cell>c\d)_(?P<channel>BF)\.png")
+    with pytest.raises(ManifestError, match=r"1 cell\(s\) of no patient: c2"):
+        gather(found, {"c1": Known("ctc", "p1")}, CLASSES, mapping={}, drop=set())
+
+
+@pytest.mark.parametrize(
+    ("known", "options", "message"),
+    [
+        ({"c1": Known("WBC")}, {}, "cell c1: unknown label 'WBC', classes are leukocyte and ctc; --map WBC="),
+        ({"x1": Known("ctc")}, {}, r"no id of the label table is a cell's \(x1 against c1\)"),
+        ({"c1": Known("ctc")}, {"drop": {"ctc"}}, "no cell is left"),
+    ],
+)
+def test_labels_that_do_not_fit(tmp_path, known, options, message):
+    touch(tmp_path, "p1/c1_BF.png")
+    with pytest.raises(ManifestError, match=message):
+        put_together(tmp_path, known, **options)
+
+
+def test_a_label_table_by_its_own_column_names(tmp_path):
+    (tmp_path / "t.csv").write_text("\ufeffid,phase,block,hall\n a ,G1,b1,h1\nb,,b2,\n", encoding="utf-8")
+    known = read_labels(tmp_path / "t.csv", Columns("id", "phase", "block", "hall"))
+    assert known == {"a": Known("G1", "b1", "h1"), "b": Known("", "b2", "")}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,label\na,x\n", r"has no column 'cell_id' \(columns: id, label\)"),
+        ("cell_id,label\na,x\na,y\n", "line 3 repeats cell a"),
+        ("cell_id,label\n,x\n", "has a row without an id"),
+        ("", "has no column 'cell_id'"),
+    ],
+)
+def test_a_label_table_that_cannot_be_used(tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(ManifestError, match=message):
+        read_labels(tmp_path / "t.csv")
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read_labels(tmp_path / "none.csv")
+
+
+def test_a_written_data_set_opens_and_its_depth_is_that_of_the_files(tmp_path):
+    for n, dtype in ((1, np.uint8), (2, np.uint16)):
+        folder = tmp_path / f"p{n}"
+        folder.mkdir()
+        pixels = np.full((6, 8), 200, dtype)
+        Image.fromarray(pixels).save(folder / "c1_BF.png")
+        found = pair(tmp_path, rf"(?P<patient>p{n})/(?P<cell>c1)_(?P<channel>BF)\.png")
+        cells, _ = gather(found, {}, CLASSES, mapping={}, drop=set())
+        facts, notes = write(tmp_path / f"out{n}", cells, Description("few", mpp=0.5))
+        assert facts.bit_depth == 8 * n and facts.image_size == (6, 8)
+        assert Manifest.open(tmp_path / f"out{n}").facts == facts
+        assert bool(notes) == (n == 2)
+        assert notes in ([], ["no pixel is above 200: if the camera has fewer bits than 16 (12?), say --bit-depth 8"])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_registered_preset_pairs_its_own_example(tmp_path, name):
+    preset = PRESETS[name]
+    touch(tmp_path, *preset.example)
+    found = pair(tmp_path, preset.pattern)
+    (cell,) = found.cells.values()
+    assert set(cell.files) == {"brightfield", "dapi"} and not found.unmatched
+
+
+def test_an_unknown_preset_lists_the_known_ones():
+    with pytest.raises(UnknownNameError, match="choose one of: deparray"):
+        PRESETS["cellcelector"]
+
+
+def test_the_deparray_preset_keeps_patients_apart_and_warns(tmp_path):
+    touch(tmp_path, "a/p1/r1_7_BF.tif", "a/p1/r1_7_DAPI.tif", "a/p2/r1_7_BF.tif", "a/p2/r1_7_APC.tif")
+    found = pair(tmp_path, PRESETS["deparray"].pattern)
+    assert {cell_id: cell.patient for cell_id, cell in found.cells.items()} == {"a/p1/r1_7": "p1", "a/p2/r1_7": "p2"}
+    assert "unverified" in PRESETS["deparray"].note
+
+
+def test_ids_survive_the_csv(tmp_path):
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "a,b_BF.png")
+    found = pair(tmp_path, r"(?P<cell>(?P<patient>a),b)_(?P<channel>BF)\.png")
+    cells, _ = gather(found, {}, CLASSES, mapping={}, drop=set())
+    write(tmp_path / "out", cells, Description("few"))
+    assert [row["cell_id"] for row in csv.DictReader((tmp_path / "out" / "manifest.csv").open())] == ["a,b"]

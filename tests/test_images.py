@@ -1,0 +1,96 @@
+"""Reading one channel: exactly the stored counts, or one clear refusal."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfctc.cells import DatasetFacts
+from tfctc.errors import ImageError
+from tfctc.images import read_channel, read_pixels, to_unit
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate"])
+def test_pixels_come_back_as_they_were(tmp_path, dtype, suffix, compression):
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (7, 5), dtype=dtype, endpoint=True)
+    options = {"compression": compression} if suffix == "tif" and compression else {}
+    Image.fromarray(pixels).save(tmp_path / f"a.{suffix}", **options)
+    read = read_pixels(tmp_path / f"a.{suffix}")
+    assert read.dtype == dtype and read.dtype.isnative
+    np.testing.assert_array_equal(read, pixels)
+
+
+def test_big_endian_tiff(tmp_path):
+    """Written byte by byte: one strip of 2 x 2, 16 bit, Motorola order."""
+    pixels = np.array([[1, 258], [65535, 4096]], ">u2")
+    shorts = {256: 2, 257: 2, 258: 16, 259: 1, 262: 1, 277: 1, 278: 2}
+    entries = sorted([*((tag, 3, value) for tag, value in shorts.items()), (273, 4, 8), (279, 4, 8)])
+    directory = len(entries).to_bytes(2, "big")
+    for tag, kind, value in entries:
+        stored = value.to_bytes(2, "big") + b"\0\0" if kind == 3 else value.to_bytes(4, "big")
+        directory += tag.to_bytes(2, "big") + kind.to_bytes(2, "big") + (1).to_bytes(4, "big") + stored
+    (tmp_path / "a.tif").write_bytes(b"MM\0*" + (16).to_bytes(4, "big") + pixels.tobytes() + directory + b"\0\0\0\0")
+    np.testing.assert_array_equal(read_pixels(tmp_path / "a.tif"), [[1, 258], [65535, 4096]])
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4, 3), np.uint8), "is a RGB image"),
+        (np.zeros((4, 4), np.int32), "has int32 pixels"),
+        (np.zeros((4, 4), np.float32), "has float32 pixels"),
+        (np.full((4, 4), np.inf, np.float32), "holds NaN or infinite"),
+        (np.zeros((4, 4), bool), "is a 1 image"),
+    ],
+)
+def test_what_is_not_raw_counts_is_refused(tmp_path, image, message):
+    Image.fromarray(image).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=message) as error:
+        read_pixels(tmp_path / "a.tif")
+    assert str(tmp_path / "a.tif") in str(error.value)
+
+
+def test_files_that_are_no_images(tmp_path):
+    (tmp_path / "a.png").write_text("not an image")
+    with pytest.raises(ImageError, match="is not an image"):
+        read_pixels(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="no such file"):
+        read_pixels(tmp_path / "b.png")
+    frames = [Image.fromarray(np.zeros((4, 4), np.uint8))] * 2
+    frames[0].save(tmp_path / "c.tif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ImageError, match="holds 2 frames"):
+        read_pixels(tmp_path / "c.tif")
+
+
+@pytest.mark.parametrize("cut", [0.2, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_truncated_file_is_refused_wherever_it_was_cut(tmp_path, cut, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 65535, (32, 32), np.uint16)).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(cut * len(content))])
+    with pytest.raises(ImageError):
+        read_pixels(path)
+
+
+def test_a_channel_must_be_as_declared(tmp_path):
+    facts = DatasetFacts("few", image_size=(4, 6), bit_depth=12)
+    pixels = np.arange(24, dtype=np.uint16).reshape(4, 6)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_channel(tmp_path / "a.png", facts), pixels[..., None])
+    for other, message in (
+        (pixels.T.copy(), "is 6 x 4 px, 4 x 6 expected"),
+        (pixels.astype(np.uint8), "has uint8 pixels, uint16 expected"),
+        (pixels + np.uint16(4090), r"has a pixel of 4113, above 4095 \(bit depth 12\)"),
+    ):
+        Image.fromarray(other).save(tmp_path / "b.png")
+        with pytest.raises(ImageError, match=message):
+            read_channel(tmp_path / "b.png", facts)
+
+
+def test_unit_scale_is_the_declared_one_and_not_the_images():
+    facts = DatasetFacts("few", bit_depth=12)
+    unit = to_unit(np.array([0, 2048, 4095], np.uint16), facts)
+    assert unit.dtype == np.float32
+    np.testing.assert_array_equal(unit, np.array([0, 2048, 4095], np.float32) / np.float32(4095))
