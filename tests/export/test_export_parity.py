@@ -39,7 +39,9 @@ def test_answers_that_are_no_probabilities_are_refused(value):
         parity.check("int8", 1000, 100, found, EXPECTED, 0.5)
 
 
-@pytest.mark.parametrize(("artefact", "weight_bytes"), [("saved_model", 4), ("float32", 4), ("float16", 2), ("int8", 1)])
+@pytest.mark.parametrize(
+    ("artefact", "weight_bytes"), [("saved_model", 4), ("float32", 4), ("float16", 2), ("int8", 1)]
+)
 def test_a_file_too_small_for_its_weights_is_refused(artefact, weight_bytes):
     parity.check(artefact, 90 * weight_bytes, 100, EXPECTED, EXPECTED, 0.5)
     with pytest.raises(ExportError, match="100 weights"):

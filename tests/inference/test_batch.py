@@ -1,0 +1,93 @@
+"""The table of answers, by the command that writes it."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tfctc.cli import main
+
+
+def predict(*arguments, code=0):
+    result = CliRunner().invoke(main, ["predict", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def rows(path):
+    return list(csv.reader(path.open(newline="")))
+
+
+def test_a_row_for_each_image_with_the_label_by_the_threshold(write_model, write_image, tmp_path):
+    images = [write_image(f"cells/{name}.png", share) for name, share in (("a", 0.2), ("b", 0.5), ("c", 0.8))]
+    out = tmp_path / "out" / "answers.csv"
+    result = predict(write_model(), images[0].parent, "-o", out)
+    header, *answers = rows(out)
+    assert header == ["cell_id", "p_ctc", "label", "threshold", "model_version"]
+    assert [a[0] for a in answers] == ["a", "b", "c"] and {(a[3], a[4]) for a in answers} == {("0.5", "mean/1+abc")}
+    np.testing.assert_allclose([float(a[1]) for a in answers], [0.2, 0.5, 0.8], atol=1e-3)
+    assert [a[2] for a in answers] == ["ctc" if float(a[1]) >= 0.5 else "leukocyte" for a in answers]
+    assert {answers[0][2], answers[2][2]} == {"leukocyte", "ctc"}
+    assert f"Wrote 3 rows to {out}" in result.output and "Next: " in result.output
+
+
+def test_another_threshold_changes_labels_alone(write_model, write_image, tmp_path):
+    write_image("cells/a.png", 0.6)
+    answers = []
+    for threshold in ("0.5", "0.7"):
+        predict(write_model(), tmp_path / "cells", "--threshold", threshold, "-o", tmp_path / "out.csv")
+        answers.append(rows(tmp_path / "out.csv")[1])
+    assert answers[0][:2] == answers[1][:2]
+    assert [a[2:4] for a in answers] == [["ctc", "0.5"], ["leukocyte", "0.7"]]
+
+
+def test_the_written_probability_is_exact(write_model, write_image, tmp_path):
+    """Whoever reads the table gets the float32 that was compared with the threshold."""
+    from tfctc.inference.predictor import Predictor
+
+    image = write_image("a.png", 1 / 3)
+    predict(write_model(), image, "-o", tmp_path / "out.csv")
+    assert np.float32(rows(tmp_path / "out.csv")[1][1]) == np.float32(Predictor(write_model()).predict_file(image))
+
+
+def test_a_refused_image_is_a_row_a_line_and_exit_code_2(write_model, write_image, tmp_path):
+    good, turned = write_image("cells/a.png", 0.8), write_image("cells/b.png", size=(10, 12))
+    broken = write_image("cells/c.png")
+    broken.write_bytes(broken.read_bytes()[:40])
+    out = tmp_path / "out.csv"
+    result = predict(write_model(), good.parent, "-o", out, code=2)
+    answers = rows(out)[1:]
+    assert [a[2] for a in answers] == ["ctc", "refused", "refused"] and [a[1] for a in answers][1:] == ["", ""]
+    assert result.output.count("refused: ") == 2 and str(turned) in result.output and str(broken) in result.output
+    assert result.output.count("tfctc: error:") == 1
+    assert result.output.strip().splitlines()[-1].startswith("tfctc: error: 2 of 3 images were refused")
+
+
+def test_a_dash_prints_the_table_and_nothing_else_to_stdout(write_model, write_image):
+    result = predict(write_model(), write_image("a.png", 0.8), "-o", "-")
+    table = list(csv.reader(io.StringIO(result.stdout)))
+    assert [row[0] for row in table] == ["cell_id", "a"]
+
+
+def test_its_own_input_is_never_overwritten(write_model, write_image, tmp_path):
+    write_image("a.png")
+    table = tmp_path / "predictions.csv"
+    table.write_text("cell_id,brightfield\nc,a.png\n")
+    result = predict(write_model(), table, "-o", table, code=2)
+    assert "is among the images" in result.output and table.read_text().startswith("cell_id,brightfield")
+
+
+@pytest.mark.parametrize("model", ["nowhere.tflite", "a.png"])
+def test_a_model_that_is_none_ends_with_one_line(write_image, tmp_path, model):
+    image = write_image("a.png")
+    result = predict(tmp_path / model, image, "-o", tmp_path / "out.csv", code=2)
+    assert result.output.count("tfctc: error:") == 1 and model in result.output and "Traceback" not in result.output
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_output_that_cannot_be_written_ends_with_one_line(write_model, write_image):
+    image = write_image("a.png")
+    result = predict(write_model(), image, "-o", image / "below.csv", code=2)
+    assert "cannot be written" in result.output

@@ -1,0 +1,75 @@
+"""The predictor, on a network whose answer is known."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tfctc.errors import ArtefactError, ImageError
+from tfctc.inference.predictor import Predictor
+
+
+@pytest.mark.parametrize(("integer", "tolerance"), [(False, 1e-6), (True, 1 / 255)])
+@pytest.mark.parametrize("threads", [None, 2])
+def test_it_answers_for_stored_pixels(write_model, integer, tolerance, threads):
+    predictor = Predictor(write_model(integer), threads)
+    rng = np.random.default_rng(0)
+    for top in (0, 100, 2000, 4095):
+        pixels = rng.integers(0, top + 1, (12, 10, 1)).astype(np.uint16)
+        assert predictor.predict_one(pixels) == pytest.approx(pixels.mean() / 4095, abs=tolerance)
+
+
+def test_int8_uses_its_whole_range(write_model):
+    predictor = Predictor(write_model(integer=True))
+    ends = [predictor.predict_one(np.full((12, 10, 1), value, np.uint16)) for value in (0, 4095)]
+    assert ends == pytest.approx([0, 1], abs=1 / 255)
+
+
+def test_it_knows_what_its_file_says(write_model, facts):
+    predictor = Predictor(write_model())
+    assert (predictor.facts, predictor.threshold, predictor.model_version) == (facts, 0.5, "mean/1+abc")
+    assert [predictor.label(p) for p in (0.49, 0.5, 0.51)] == ["leukocyte", "ctc", "ctc"]
+    assert predictor.label(0.51, threshold=0.6) == "leukocyte"
+
+
+def test_a_file_is_read_and_held_against_the_training_data(write_model, write_image):
+    predictor = Predictor(write_model())
+    assert predictor.predict_file(write_image("a.tif", 0.25)) == pytest.approx(0.25, abs=1e-3)
+    with pytest.raises(ImageError, match="12 x 10 expected"):
+        predictor.predict_file(write_image("b.png", size=(10, 12)))
+    with pytest.raises(ImageError, match="uint16 expected"):
+        predictor.predict_file(write_image("c.png", dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dataset": {"name": "x", "bit_depth": 99}},
+        {"dataset": {"nom": "x"}},
+        {"dataset": None},
+        {"operating_point": {}},
+        {"operating_point": {"threshold": "high"}},
+    ],
+)
+def test_a_record_that_says_nothing_usable_is_refused(write_model, changes):
+    with pytest.raises(ArtefactError, match="cannot be used"):
+        Predictor(write_model(**changes))
+
+
+def test_a_network_that_does_not_run_is_refused(write_model, networks, monkeypatch):
+    monkeypatch.setitem(networks, False, networks[False][:8] + bytes(len(networks[False]) - 8))
+    with pytest.raises(ArtefactError, match="cannot be used"):
+        Predictor(write_model())
+
+
+def test_it_runs_where_there_is_no_tensorflow(write_model, write_image):
+    code = (
+        "import sys\n"
+        "for name in ('tensorflow', 'keras', 'sklearn', 'scipy', 'tensorflow_datasets'): sys.modules[name] = None\n"
+        "from tfctc.inference.predictor import Predictor\n"
+        "print(Predictor(sys.argv[1]).predict_file(sys.argv[2]))"
+    )
+    arguments = [sys.executable, "-c", code, str(write_model()), str(write_image("a.png", 0.75))]
+    said = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+    assert float(said) == pytest.approx(0.75, abs=1e-3)

@@ -1,0 +1,125 @@
+"""Which files are meant."""
+
+import re
+
+import pytest
+
+from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
+from tfctc.inference.sources import find_cells
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Empty files: finding opens no image."""
+
+    def make(*names):
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return tmp_path
+
+    return make
+
+
+def found(root, *arguments, **options):
+    return {cell: str(path.relative_to(root)) for cell, path in find_cells(*arguments, **options).items()}
+
+
+def test_a_folder_is_searched_at_any_depth_for_images(folder):
+    root = folder("b.png", "deep/er/a.TIF", "deep/c.tiff", "notes.txt", "photo.jpg", "folder.png/d.png")
+    expected = {"b": "b.png", "c": "deep/c.tiff", "a": "deep/er/a.TIF", "d": "folder.png/d.png"}
+    assert found(root, [root]) == expected
+
+
+def test_files_are_taken_in_the_order_given(folder):
+    root = folder("b.png", "a.png")
+    assert list(find_cells([root / "b.png", root / "a.png"])) == ["b", "a"]
+
+
+@pytest.mark.parametrize("channel", ["BF", "brightfield", "Bright-Field", "bf"])
+def test_a_pattern_names_cells_and_keeps_dapi_out(folder, channel):
+    root = folder(f"p1/7_{channel}.tif", "p1/7_DAPI.tif", "p1/7_Hoechst.tif", f"p1/8_{channel}.png", "readme.png")
+    pattern = r"[^/]+/(?P<cell>\d+)_(?P<channel>[^.]+)\.tif"
+    assert found(root, [root], pattern=pattern) == {"7": f"p1/7_{channel}.tif"}
+
+
+def test_a_pattern_without_channel_selects_by_itself(folder):
+    root = folder("7_BF.png", "7_DAPI.png")
+    assert found(root, [root], pattern=r"(?P<cell>\d+)_BF\.png") == {"7": "7_BF.png"}
+    with pytest.raises(ImageError, match="looks like a DAPI image"):
+        find_cells([root], r"(?P<cell>.+)\.png")
+
+
+@pytest.mark.parametrize(
+    "name", ["7_dapi.png", "7DAPI.tif", "cellDAPI_7.png", "dapi/7.png", "x-Hoechst-7.png", "DNA.png"]
+)
+def test_a_name_that_looks_like_dapi_asks_for_a_pattern(folder, name):
+    root = folder("1_bf.png", name)
+    with pytest.raises(ImageError, match=r"looks like a DAPI image.*--pattern") as caught:
+        find_cells([root])
+    assert caught.value.path == str(root / name)
+
+
+@pytest.mark.parametrize("name", ["dapibara.png", "patient-dnar.png", "undapied.png"])
+def test_a_word_is_not_a_part_of_a_word(folder, name):
+    assert len(find_cells([folder(name)])) == 1
+
+
+def test_a_dapi_file_given_by_name_is_refused_too(folder):
+    root = folder("7_DAPI.png")
+    with pytest.raises(ImageError, match="looks like a DAPI image"):
+        find_cells([root / "7_DAPI.png"])
+
+
+def test_a_table_gives_ids_and_paths_relative_to_itself_or_absolute(folder):
+    root = folder("data/images/7.png")
+    table = root / "data" / "manifest.csv"
+    other = root / "elsewhere" / "8.png"
+    table.write_text(f"patient_id,brightfield,cell_id\np,images/7.png,c7\np,{other},c8\n", encoding="utf-8-sig")
+    assert find_cells([table]) == {"c7": root / "data" / "images" / "7.png", "c8": other}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "cell_id and brightfield expected"),
+        ("cell_id,path\n1,a.png\n", "cell_id and brightfield expected"),
+        ("cell_id,brightfield\n1,a.png\n2,\n", "line 3 has no"),
+        ("cell_id,brightfield\n1\n", "line 2 has no"),
+    ],
+)
+def test_a_table_without_what_is_needed_is_refused(tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(ManifestError, match=message):
+        find_cells([tmp_path / "t.csv"])
+
+
+def test_a_table_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xff\xfe\x00cell")
+    with pytest.raises(ManifestError, match="cannot be read"):
+        find_cells([tmp_path / "t.csv"])
+
+
+def test_two_images_of_one_cell_are_refused_with_both_names(folder):
+    root = folder("a/7.png", "b/7.tif")
+    with pytest.raises(
+        PairingError, match=f"{re.escape(str(root / 'a/7.png'))} and {re.escape(str(root / 'b/7.tif'))}"
+    ):
+        find_cells([root])
+
+
+@pytest.mark.parametrize("pattern", ["(", r"(?P<id>\d+)\.png"])
+def test_a_pattern_that_is_none_is_refused(folder, pattern):
+    with pytest.raises(ConfigError, match="--pattern"):
+        find_cells([folder("7.png")], pattern)
+
+
+def test_nothing_found_is_a_mistake(folder):
+    root = folder("7.png", "notes.txt", "empty.csv")
+    (root / "empty.csv").write_text("cell_id,brightfield\n")
+    for sources, pattern in (([root], r"(?P<cell>x)\.png"), ([root / "empty.csv"], None), ([], None)):
+        with pytest.raises(ImageError, match="no images found"):
+            find_cells(sources, pattern)
+    with pytest.raises(ImageError, match="no such file or folder"):
+        find_cells([root / "nowhere"])

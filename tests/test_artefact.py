@@ -1,0 +1,98 @@
+"""The record inside a .tflite file."""
+
+import hashlib
+import json
+import zipfile
+
+import pytest
+
+from tfctc.artefact import seal, unseal
+from tfctc.errors import ArtefactError
+
+#: Looks like a flatbuffer as far as the seal goes.
+FLATBUFFER = b"\x1c\x00\x00\x00TFL3" + bytes(range(256)) * 8
+RECORD = {"schema": 1, "name": "m", "classes": ["leukocyte", "Zelle µ"]}
+
+
+@pytest.fixture
+def sealed(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(FLATBUFFER)
+    seal(path, RECORD)
+    return path
+
+
+def test_what_goes_in_comes_out_and_the_network_is_untouched(sealed):
+    flatbuffer, record = unseal(sealed)
+    assert flatbuffer == FLATBUFFER and sealed.read_bytes().startswith(FLATBUFFER)
+    digest = hashlib.sha256(FLATBUFFER).hexdigest()
+    assert record == RECORD | {"flatbuffer": {"bytes": len(FLATBUFFER), "sha256": digest}}
+
+
+def test_any_zip_tool_reads_it(sealed):
+    with zipfile.ZipFile(sealed) as archive:
+        assert archive.namelist() == ["tfctc.json"] and archive.testzip() is None
+        assert json.loads(archive.read("tfctc.json"))["name"] == "m"
+
+
+def test_the_same_content_gives_the_same_bytes(sealed, tmp_path):
+    again = tmp_path / "again.tflite"
+    again.write_bytes(FLATBUFFER)
+    seal(again, RECORD)
+    assert again.read_bytes() == sealed.read_bytes()
+
+
+def damaged(content):
+    return content[:100] + bytes([content[100] ^ 1]) + content[101:]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content[:-1], "truncated"),
+        (lambda content: content[: len(FLATBUFFER)], "truncated, or not written by tfctc"),
+        (lambda content: content[:200], "truncated"),
+        (lambda content: b"", "is not a TFLite file"),
+        (lambda content: b"\x89PNG\r\n\x1a\n" + content, "is not a TFLite file"),
+        (damaged, "is damaged"),
+        (lambda content: content.replace(b'"schema": 1', b'"schema": 2'), "truncated"),
+    ],
+    ids=["end cut", "record cut", "network cut", "empty", "image", "bit flipped", "record edited"],
+)
+def test_what_is_not_what_was_written_is_refused(sealed, change, message):
+    sealed.write_bytes(change(sealed.read_bytes()))
+    with pytest.raises(ArtefactError, match=message) as caught:
+        unseal(sealed)
+    assert caught.value.path == str(sealed)
+
+
+def test_a_record_of_another_schema_or_none_is_refused(tmp_path):
+    path = tmp_path / "model.tflite"
+    for record, message in (({"schema": 2}, "schema 2, 1 expected"), ({}, "schema None")):
+        path.write_bytes(FLATBUFFER)
+        seal(path, record)
+        with pytest.raises(ArtefactError, match=message):
+            unseal(path)
+    path.write_bytes(FLATBUFFER)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("tfctc.json", "[]")
+    with pytest.raises(ArtefactError, match="not written by tfctc"):
+        unseal(path)
+    with pytest.raises(ArtefactError, match="No such file"):
+        unseal(tmp_path / "nowhere.tflite")
+    with pytest.raises(ArtefactError, match="directory"):
+        unseal(tmp_path)
+
+
+def test_a_manifest_beside_it_is_held_against_it(sealed):
+    manifest = sealed.with_name("manifest.json")
+    digest = hashlib.sha256(sealed.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps({"files": {sealed.name: {"sha256": digest}}}))
+    unseal(sealed)
+    manifest.write_text(json.dumps({"files": {sealed.name: {"sha256": "0" * 64}}}))
+    with pytest.raises(ArtefactError, match="is not the file that manifest.json"):
+        unseal(sealed)
+    # A renamed copy, or a manifest of something else, says nothing of it.
+    for text in (json.dumps({"files": {"other.tflite": {"sha256": "0"}}}), "cell_id,", "[]", '{"files": 3}'):
+        manifest.write_text(text)
+        unseal(sealed)
