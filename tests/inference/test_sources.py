@@ -27,7 +27,7 @@ def found(root, *arguments, **options):
 
 
 def test_a_folder_is_searched_at_any_depth_for_images(folder):
-    root = folder("b.png", "deep/er/a.TIF", "deep/c.tiff", "notes.txt", "photo.jpg", "folder.png/d.png")
+    root = folder("b.png", "deep/er/a.TIF", "deep/c.tiff", "notes.txt", "photo.jpg", ".hidden.png", "folder.png/d.png")
     expected = {"b": "b.png", "c": "deep/c.tiff", "a": "deep/er/a.TIF", "d": "folder.png/d.png"}
     assert found(root, [root]) == expected
 
@@ -37,7 +37,7 @@ def test_files_are_taken_in_the_order_given(folder):
     assert list(find_cells([root / "b.png", root / "a.png"])) == ["b", "a"]
 
 
-@pytest.mark.parametrize("channel", ["BF", "brightfield", "Bright-Field", "bf"])
+@pytest.mark.parametrize("channel", ["BF", "brightfield", "Bright-Field", "trans"])
 def test_a_pattern_names_cells_and_keeps_dapi_out(folder, channel):
     root = folder(f"p1/7_{channel}.tif", "p1/7_DAPI.tif", "p1/7_Hoechst.tif", f"p1/8_{channel}.png", "readme.png")
     pattern = r"[^/]+/(?P<cell>\d+)_(?P<channel>[^.]+)\.tif"

@@ -5,12 +5,10 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tfctc.cells import BRIGHTFIELD
+from tfctc.cells import BRIGHTFIELD, DAPI
+from tfctc.data.importers.pairing import channel_of, image_files
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
-from tfctc.images import SUFFIXES
 
-BRIGHTFIELD_NAMES = {"bf", "brightfield", "bright-field", "bright_field"}
-DAPI_NAMES = {"dapi", "dna", "hoechst"}
 #: Words of a name: 12_cellDAPI -> cell, DAPI.
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 FIX = "choose the bright-field files with --pattern '(?P<cell>.+)_(?P<channel>BF|DAPI).png', or give manifest.csv"
@@ -70,9 +68,7 @@ def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
 
 
 def _folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
-            continue
+    for path in image_files(folder):
         place = path.relative_to(folder)
         if pattern is None:
             _refuse_dapi(path, place.as_posix())
@@ -81,7 +77,7 @@ def _folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Pat
             channel = match.groupdict().get("channel")
             if channel is None:
                 _refuse_dapi(path, place.as_posix())
-            elif channel.lower() not in BRIGHTFIELD_NAMES:
+            elif channel_of(channel) != BRIGHTFIELD:
                 continue
             yield match["cell"], path
 
@@ -103,5 +99,5 @@ def _table(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _refuse_dapi(path: Path, name: str) -> None:
-    if any(word.lower() in DAPI_NAMES for word in WORD.findall(name)):
+    if any(channel_of(word) == DAPI for word in WORD.findall(name)):
         raise ImageError("looks like a DAPI image by its name", path=path, fix=FIX)

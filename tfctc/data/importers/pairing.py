@@ -55,14 +55,14 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
     for channel in set(names.values()) - set(CHANNELS):
         raise ConfigError(f"unknown channel {channel!r}", fix=f"choose one of: {', '.join(CHANNELS)}")
     found = Pairing({}, Counter(), [])
-    for path in _image_files(Path(folder)):
+    for path in image_files(Path(folder)):
         relative = path.relative_to(folder).as_posix()
         match = expression.fullmatch(relative)
         if not match:
             found.unmatched.append(relative)
             continue
         groups = {name: value or "" for name, value in match.groupdict().items()}
-        channel = names.get(_plain(groups["channel"]))
+        channel = channel_of(groups["channel"], names)
         if channel is None:
             found.ignored[groups["channel"]] += 1
             continue
@@ -96,6 +96,22 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
+def channel_of(name: str, names: Mapping[str, str] = ALIASES) -> str | None:
+    """The channel that a file calls `name`, or None."""
+    return names.get(_plain(name))
+
+
+def image_files(folder: Path) -> Iterator[Path]:
+    """Every image file below `folder`, in one fixed order; hidden ones are passed over."""
+    if not folder.is_dir():
+        raise PairingError("is not a folder", path=folder, fix="give the folder of the images")
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield Path(parent, name)
+
+
 def _compile(pattern: str) -> re.Pattern:
     try:
         expression = re.compile(pattern)
@@ -108,13 +124,3 @@ def _compile(pattern: str) -> re.Pattern:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
-
-
-def _image_files(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise PairingError("is not a folder", path=folder, fix="give the folder of the images")
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield Path(parent, name)

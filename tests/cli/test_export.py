@@ -1,0 +1,145 @@
+"""What tfctc export writes for which options. That it is right is shown in tests/export and test_end_to_end.py."""
+
+import csv
+import json
+import runpy
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from tfctc.cli import main
+from tfctc.config import ModelConfig, RunConfig, SplitConfig, to_dict
+from tfctc.data.manifest import Manifest
+from tfctc.data.splits import deal
+from tfctc.export.litert import PRECISIONS
+from tfctc.models.classifier import build_classifier
+from tfctc.models.weights import weights_sha256
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture(scope="module")
+def run(tiny_dataset, tmp_path_factory):
+    """A run folder as `fit` leaves it, of an untrained student."""
+    folder = tmp_path_factory.mktemp("runs") / "untrained"
+    folder.mkdir()
+    manifest = Manifest.open(tiny_dataset)
+    facts = manifest.facts
+    groups = deal(manifest.groups("patient_id"), facts, SplitConfig(), 0)
+    keras.utils.set_random_seed(0)
+    student = build_classifier(ModelConfig("compact"), tuple(facts.image_size), {"brightfield": (0.3, 0.1)}, "student")
+    student.save(folder / "student.keras")
+    record = {"weights_sha256": {"student": weights_sha256(student)}, "cells": 48}
+    for name, content in {
+        "config": to_dict(RunConfig(str(tiny_dataset), student=ModelConfig("compact"))),
+        "dataset": to_dict(facts),
+        "splits": {"by": "patient_id", "groups": groups},
+        "operating_point": {"threshold": 0.5, "rule": "f1", "chosen_on": "validation"},
+        "run": record,
+    }.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the command asks of `write_version`, which writes the files' names alone."""
+    calls = []
+
+    def write(subject, base, images, calibration, saved_model, precisions, say):
+        calls.append((subject, images, calibration, saved_model, precisions))
+        version = base / "1"
+        version.mkdir(parents=True)
+        for precision in precisions:
+            (version / f"model_{PRECISIONS[precision]}.tflite").touch()
+        return version
+
+    monkeypatch.setattr("tfctc.export.version.write_version", write)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("options", "saved_model", "precisions"),
+    [
+        ([], True, ("none", "int8")),
+        (["--tflite"], False, ("none", "int8")),
+        (["--saved-model"], True, ()),
+        (["--quantize", "float16", "--quantize", "float16"], False, ("float16",)),
+        (["--saved-model", "--quantize", "none"], True, ("none",)),
+    ],
+)
+def test_options_decide_what_is_written(run, tmp_path, asked, options, saved_model, precisions):
+    result = CliRunner().invoke(main, ["export", str(run), *options, "--output", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert asked[0][3:] == (saved_model, precisions)
+    for words in (
+        f"to {tmp_path / 'untrained' / '1'}",
+        "Next: tfctc predict" if precisions else "Next: saved_model_cli",
+    ):
+        assert words in result.output
+
+
+def test_calibration_is_of_the_training_split_and_parity_of_validation(run, tiny_dataset, tmp_path, asked):
+    """Read again from the files, by the groups as they were dealt. Bright-field, never DAPI."""
+    assert CliRunner().invoke(main, ["export", str(run), "--output", str(tmp_path)]).exit_code == 0
+    groups = json.loads((run / "splits.json").read_text())["groups"]
+    expected = {"train": set(), "validation": set(), "test": set()}
+    for row in csv.DictReader((tiny_dataset / "manifest.csv").open()):
+        pixels = np.asarray(Image.open(tiny_dataset / row["brightfield"]))
+        expected[groups[row["patient_id"]]].add((pixels.astype(np.float32) / np.float32(4095)).tobytes())
+    _, images, calibration, *_ = asked[0]
+    assert images.shape[1:] == calibration.shape[1:] == (16, 16, 1)
+    assert {image.tobytes() for image in images} == expected["validation"]
+    assert {image.tobytes() for image in calibration} == expected["train"]
+
+
+def test_the_run_is_what_is_exported(run, tmp_path, asked):
+    CliRunner().invoke(main, ["export", str(run), "--name", "other", "--output", str(tmp_path)])
+    record = asked[0][0].record(1)
+    assert record["name"] == "other" and record["training"]["run"] == "untrained" and record["training"]["seed"] == 0
+    assert record["operating_point"]["threshold"] == 0.5 and record["dataset"]["bit_depth"] == 12
+
+
+@pytest.mark.parametrize(
+    ("tool", "expected"), [("export_saved_model", (True, ())), ("export_tflite", (False, ("none", "int8")))]
+)
+def test_the_tools_are_the_command(run, tmp_path, asked, monkeypatch, tool, expected):
+    monkeypatch.setattr("sys.argv", [tool, str(run), "--output", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(TOOLS / f"{tool}.py"), run_name="__main__")
+    assert ended.value.code == 0 and asked[0][3:] == expected
+
+
+def test_a_second_export_is_the_next_version_and_leaves_the_first(run, tmp_path):
+    arguments = ["export", str(run), "--quantize", "none", "--output", str(tmp_path), "--name", "twice"]
+    for _ in range(2):
+        assert CliRunner().invoke(main, arguments).exit_code == 0
+    versions = [json.loads((tmp_path / "twice" / n / "manifest.json").read_text())["model_version"] for n in "12"]
+    assert [v.split("+")[0] for v in versions] == ["twice/1", "twice/2"]
+    assert versions[0].split("+")[1] == versions[1].split("+")[1]
+
+
+def test_a_student_that_is_not_the_trained_one_is_refused(run, tmp_path):
+    record = run / "run.json"
+    kept = record.read_text()
+    try:
+        record.write_text(json.dumps({"weights_sha256": {"student": "0" * 64}, "cells": 48}))
+        result = CliRunner().invoke(main, ["export", str(run), "--output", str(tmp_path)])
+    finally:
+        record.write_text(kept)
+    assert result.exit_code == 2 and "does not hold the student" in result.output and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["nowhere"], "is not a run folder"), (["{run}", "--name", "a/b"], "model name")],
+)
+def test_a_mistake_ends_with_one_line(run, tmp_path, arguments, message):
+    arguments = [argument.replace("{run}", str(run)) for argument in arguments]
+    result = CliRunner().invoke(main, ["export", *arguments, "--output", str(tmp_path)])
+    assert result.exit_code == 2 and result.output.count("tfctc: error:") == 1 and message in result.output
+    assert not list(tmp_path.iterdir())
