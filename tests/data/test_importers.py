@@ -48,7 +48,7 @@ def test_a_channel_may_have_any_name(tmp_path):
 @pytest.mark.parametrize(
     ("files", "pattern", "error", "message"),
     [
-        (["p1/c1_BF.png", "p2/c1_BF.png"], PATTERN, PairingError, "cell c1 has two brightfield images, p1/c1_BF.png and "),
+        (["p1/c1_BF.png", "p2/c1_BF.png"], PATTERN, PairingError, "cell c1 has two brightfield images, p1/c1"),
         (["p1/c1_BF.png", "p1/c1_BF.tif"], PATTERN, PairingError, "cell c1 has two brightfield images"),
         (["p1/c1_DAPI.png"], PATTERN, PairingError, "no bright-field image among channels dapi"),
         (["p1/c1_PE.png"], PATTERN, PairingError, "no bright-field image among channels PE"),

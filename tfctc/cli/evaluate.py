@@ -23,6 +23,9 @@ def command(run, rule, teacher, as_json):
     import json
     from dataclasses import asdict
 
+    from tfctc.cli.quiet import import_tensorflow
+
+    import_tensorflow()
     from tfctc.data.pipeline import count, labelled_records
     from tfctc.evaluation.evaluate import evaluate
     from tfctc.evaluation.predictions import predict

@@ -25,6 +25,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     `simulated` and used.
     """
     from tfctc import config as configs
+    from tfctc.cli.quiet import import_tensorflow
     from tfctc.config import RunConfig
     from tfctc.errors import RunError
     from tfctc.training.run import CONFIG
@@ -44,6 +45,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
         config = configs.from_dict(RunConfig, {**configs.to_dict(config), "data": str(manifest.folder.resolve())})
         output = output or _next_free(Path("runs"), manifest.facts.name)
 
+    import_tensorflow()
     from tfctc.training.fit import fit
 
     run = fit(config, output, say=click.echo)

@@ -78,7 +78,8 @@ def tapped(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.Mod
 
 
 def in_float32(model: keras.Model) -> keras.Model:
-    """`model` as it will run: what was trained in mixed precision computes in float32 from here on."""
+    """`model` as it will run: not compiled, and what was trained in mixed precision computes in float32."""
+    model = keras.Model(model.input, model.output, name=model.name)
     if all(layer.compute_dtype == "float32" for layer in model.layers):
         return model
     copy = keras.models.clone_model(

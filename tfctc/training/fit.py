@@ -51,8 +51,10 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     assignment = deal(manifest.groups(config.split.by), manifest.facts, config.split, config.seed)
     losses = build_losses(config.distill.losses)
     _check_names(config)
-    _claim(folder, config)
+    _check_free(folder, config)
+    # Reads every image: one that cannot be used is told before a run folder exists.
     builder = build(manifest, assignment, config.split.by, progress=say)
+    write_json(folder / layout.CONFIG, configs.to_dict(config))
     write_json(folder / layout.SPLITS, {"by": config.split.by, "groups": assignment})
     write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
     keras.mixed_precision.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
@@ -74,7 +76,7 @@ def _check_names(config: RunConfig) -> None:
         BACKBONES[part.backbone]
 
 
-def _claim(folder: Path, config: RunConfig) -> None:
+def _check_free(folder: Path, config: RunConfig) -> None:
     saved = folder / layout.CONFIG
     fix = "choose another --output"
     if (folder / layout.RECORD).exists():
@@ -84,8 +86,6 @@ def _claim(folder: Path, config: RunConfig) -> None:
             raise RunError("holds an unfinished run of another configuration", path=folder, fix=fix)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError("exists already and is not a run folder", path=folder, fix=fix)
-    else:
-        write_json(saved, configs.to_dict(config))
 
 
 def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], folder: Path, say) -> dict:
