@@ -43,16 +43,18 @@ def test_no_command_imports_tensorflow_to_explain_itself(name):
     assert result.returncode == 0, result.stderr
 
 
-def test_without_the_training_libraries_fit_says_what_to_install(tiny_dataset):
+@pytest.mark.parametrize("arguments", [["fit"], ["simulate", "out"], ["evaluate", "run"], ["export", "run"]])
+def test_without_the_training_libraries_a_command_says_what_to_install(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     result = run(
         "import sys\n"
-        "for name in ('tensorflow', 'keras', 'tensorflow_datasets', 'sklearn'): sys.modules[name] = None\n"
-        "from tfctc.cli import main; main(['fit', sys.argv[1]])",
-        str(tiny_dataset),
+        "for name in ('tensorflow', 'keras', 'tensorflow_datasets', 'sklearn', 'scipy'): sys.modules[name] = None\n"
+        "from tfctc.cli import main; main(sys.argv[1:])",
+        *arguments,
     )
     assert result.returncode == 2
     assert result.stderr.count("tfctc: error:") == 1 and "pip install 'tfctc[train]'" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert "Traceback" not in result.stderr and not list(tmp_path.iterdir())
 
 
 def test_the_version_is_the_packages():

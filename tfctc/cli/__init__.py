@@ -17,7 +17,7 @@ COMMANDS = {
     "export": ("export", "Write the bright-field-only model as SavedModel and TFLite."),
     "predict": ("predict", "Classify bright-field images with a TFLite file, without TensorFlow."),
 }
-TRAINING_LIBRARIES = ("tensorflow", "keras", "tensorflow_datasets", "sklearn", "importlib_resources")
+TRAINING_LIBRARIES = ("tensorflow", "keras", "tensorflow_datasets", "sklearn", "scipy", "importlib_resources")
 
 
 class Commands(click.Group):

@@ -91,6 +91,7 @@ def _check_free(folder: Path, config: RunConfig) -> None:
 def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], folder: Path, say) -> dict:
     distilled = config.mode == "distilled"
     channels = tuple(dict.fromkeys(config.student.channels + (config.teacher.channels if distilled else ())))
+    say("Counting cells and measuring the training pixels")
     summary = summarise(builder, channels)
     if DAPI in channels and not summary.labelled_pairs:
         raise ManifestError("no labelled training cell has DAPI", path=config.data, fix="--mode brightfield")
