@@ -57,7 +57,7 @@ def facts():
 @pytest.fixture(scope="session")
 def subject(model, facts):
     point = {"threshold": 0.4, "rule": "f1", "chosen_on": "validation"}
-    return Subject(model, "made-up", facts, point, training={"seed": 7})
+    return Subject(model, "made-up", facts, point, training={"seed": 7, "cells": {"train": {"ctc": 5, "leukocyte": 6}}})
 
 
 @pytest.fixture(scope="session")

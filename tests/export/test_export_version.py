@@ -132,7 +132,15 @@ def test_a_model_that_sees_dapi_cannot_be_exported():
 
 def test_the_card_says_simulated_and_not_evaluated_or_the_figures(version, manifest):
     card = (version / "MODEL_CARD.md").read_text()
-    for words in ("SIMULATED", "Not evaluated", "bright-field only", "No clinical claim", "0.4000", "tfctc predict"):
+    for words in (
+        "SIMULATED",
+        "Not evaluated",
+        "bright-field only",
+        "No clinical claim",
+        "0.4000",
+        "tfctc predict",
+        "train (5 ctc, 6 leukocyte)",
+    ):
         assert words in card
     evaluation = {
         "simulated": False, "cells": 90, "positives": 40, "classes": ["leukocyte", "ctc"], "patients": 12,

@@ -31,6 +31,7 @@ def command(run, tflite, saved_model, precisions, name, output):
     """
     from tfctc.data.pipeline import labelled_records
     from tfctc.errors import RunError
+    from tfctc.export.litert import PRECISIONS
     from tfctc.export.subject import Subject
     from tfctc.export.version import write_version
     from tfctc.training.run import Run
@@ -56,9 +57,9 @@ def command(run, tflite, saved_model, precisions, name, output):
         subject, output / subject.name, images("validation", PARITY_CELLS), calibration, saved_model, precisions, say
     )
     click.echo(f"Wrote {', '.join(sorted(p.name for p in version.iterdir()))} to {version}")
-    models = sorted(version.glob("*.tflite"))
-    if models:
-        click.echo(f"Next: tfctc predict {models[0]} {run.folder / 'predictions.csv' if run.evaluation else 'IMAGES'}")
+    if precisions:
+        model = version / f"model_{PRECISIONS[precisions[0]]}.tflite"
+        click.echo(f"Next: tfctc predict {model} {run.folder / 'predictions.csv' if run.evaluation else 'IMAGES'}")
     else:
         click.echo(f"Next: saved_model_cli show --dir {version} --all")
 

@@ -41,9 +41,16 @@ def _data(manifest) -> str:
         f"- Data set `{data['name']}`, split by {data['group']}: none is in two splits.",
         f"- Images: {data['image_size'][0]} x {data['image_size'][1]} px, {data['bit_depth']} bit, {mpp}.",
         f"- Preprocessing: {manifest['preprocessing']}.",
-        *(f"- {key.replace('_', ' ').capitalize()}: {value}." for key, value in training.items()),
+        *(f"- {key.replace('_', ' ').capitalize()}: {_plain(value)}." for key, value in training.items()),
     ]
     return "\n".join(lines)
+
+
+def _plain(value) -> str:
+    """A nested table in one line: train (90 leukocyte, 90 ctc), test (...)."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{key} ({_plain(v)})" if isinstance(v, Mapping) else f"{v} {key}" for key, v in value.items())
 
 
 def _figures(evaluation) -> str:
@@ -65,7 +72,7 @@ def _artefacts(manifest) -> str:
     rows = [
         "## Artefacts",
         "",
-        "Difference in probability from the Keras model on real images of the validation split.",
+        "Difference in probability from the Keras model on images of the validation split.",
         "",
         "| artefact | largest | mean | labels changed | images |",
         "| --- | --- | --- | --- | --- |",

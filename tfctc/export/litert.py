@@ -1,6 +1,7 @@
 """The student as TFLite flatbuffers, for LiteRT on the instrument."""
 
 import tempfile
+import warnings
 from collections.abc import Iterable
 
 import keras
@@ -56,6 +57,9 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
             converter.inference_input_type = converter.inference_output_type = tf.int8
             converter.representative_dataset = representative
         try:
-            return converter.convert()
+            with warnings.catch_warnings():
+                # The converter's own use of tf.lite.Interpreter, for calibration; nothing a user could change.
+                warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
+                return converter.convert()
         except ConverterError as error:
             raise ExportError(f"TFLite {precision} cannot be converted ({str(error)[:300]})") from None
