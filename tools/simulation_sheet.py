@@ -1,6 +1,6 @@
 """A contact sheet of simulated cells: one row of pairs a kind, bright-field above DAPI.
 
-    python tools/simulation_sheet.py docs/evidence/simulation/sheet.png
+python tools/simulation_sheet.py docs/evidence/simulation/sheet.png
 """
 
 import argparse
@@ -19,7 +19,7 @@ COLUMNS, ZOOM = 8, 2
 def tile(cell: SimulatedCell) -> np.ndarray:
     """``(2 H, W)`` in [0, 1]; one grey scale for all cells, so that brightness may be compared."""
     brightfield = cell.brightfield / np.median(cell.brightfield) - 0.5
-    return np.clip(np.vstack([brightfield, (cell.dapi - 100.0) / 1800]), 0, 1)
+    return np.clip(np.vstack([brightfield, (cell.dapi - 100.0) / 2400]), 0, 1)
 
 
 def main():

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from tfctc.cli import main
@@ -29,7 +30,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_shows_an_example_and_the_defaults():
-    result = run("--help")
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_shows_an_example_and_the_defaults(option):
+    result = run(option)
     assert result.exit_code == 0 and "Example: tfctc simulate" in result.output
     assert "default: 2000" in result.output

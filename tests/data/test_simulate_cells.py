@@ -9,8 +9,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tfctc.data.simulate import SimulationOptions, simulate_cells
-from tfctc.data.simulate.anatomy import HARMONICS, _line_integral, _unwarp, draw_cell, project
-from tfctc.data.simulate.population import draw_patient
+from tfctc.data.simulate.anatomy import DIPLOID, HARMONICS, _line_integral, _unwarp, draw_cell, project
+from tfctc.data.simulate.population import draw_patient, draw_site
+from tfctc.data.simulate.scene import Scene
 from tfctc.errors import ConfigError
 
 FEW = SimulationOptions(patients=3, sites=2)
@@ -46,7 +47,16 @@ def test_path_of_a_smooth_cell_is_index_difference_times_thickness():
     maps = project(cell, x, y, pitch, np.random.default_rng(0))
     expected = 0.025 * (maps.thickness - maps.nucleus) + 0.015 * maps.nucleus
     np.testing.assert_allclose(maps.path, expected, atol=1e-5)
-    np.testing.assert_allclose(maps.chromatin, maps.nucleus, atol=1e-5)
+    np.testing.assert_allclose(maps.chromatin / maps.chromatin.max(), maps.nucleus / maps.nucleus.max(), atol=1e-5)
+
+
+def test_dapi_light_follows_dna_and_not_the_size_of_the_nucleus():
+    site = draw_site(np.random.default_rng(0))
+    for radius, dna in ((3.0, 1.0), (4.5, 1.0), (4.5, 2.0)):
+        cell = one_cell(diameter=12.0, lobes=np.array([[0.0, 0.0, radius]]), dna=dna, stain=0.7)
+        scene = Scene(64, 0.64, site, defocus=3.0, glow_defocus=2.0)
+        scene.add_cell(cell, (0.0, 0.0), np.random.default_rng(0))
+        assert scene.glow.sum() * scene.pitch**2 == pytest.approx(0.7 * dna * DIPLOID, rel=1e-3)
 
 
 def test_nucleus_lies_within_the_cell_for_every_kind():
@@ -76,6 +86,16 @@ def test_texture_has_the_variance_and_correlation_of_an_integrated_gaussian_medi
     for lag in (1, 3, 5):
         correlation = (fields * np.roll(fields, lag, axis=2)).mean() / fields.var()
         assert correlation == pytest.approx(np.exp(-((lag * pitch) ** 2) / (2 * scale**2)), abs=0.03)
+
+
+def test_light_falls_unevenly_on_both_exposures():
+    site = replace(draw_site(np.random.default_rng(0)), tilt=(0.2, 0.0), falloff=0.0)
+    scene = Scene(64, 0.64, site, defocus=3.0, glow_defocus=2.0)
+    scene.glow += 5
+    for image in scene.expose(np.random.default_rng(0)):
+        line = image.mean(axis=0) - site.camera.black
+        # Linear from 0.8 to 1.2, give or take 0.02 a cell.
+        assert line[-16:].mean() / line[:16].mean() == pytest.approx(1.15 / 0.85, abs=0.08)
 
 
 def test_diameter_alone_does_not_tell_the_classes_apart():

@@ -5,7 +5,7 @@ import click
 EPILOG = "Example: tfctc simulate simulated/cells --cells 5000 --patients 50 --seed 1"
 
 
-@click.command(epilog=EPILOG, context_settings={"show_default": True})
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("out", type=click.Path())
 @click.option("--cells", type=click.IntRange(min=1), default=2000, help="Cells.")
 @click.option("--patients", type=click.IntRange(min=1), default=40, help="Patients; each has cells of both classes.")

@@ -28,7 +28,8 @@ class Anatomy:
         lobes: ``(M, 3)`` x, y, radius of the nucleus's spheres, from the cell's centre.
         nucleoli: ``(K, 3)`` likewise.
         chromatin_scale, chromatin_contrast: correlation length, and relative standard deviation of the DNA density.
-        stain: DAPI counts per um of chromatin relative to the site's (staining and DNA density).
+        dna: DNA content relative to a diploid nucleus.
+        stain: DAPI light per DNA relative to the site's.
         granule_scale, granule_contrast: correlation length, and standard deviation of the cytoplasm's index.
         index, nuclear_index: refractive indices of cytoplasm and nucleus.
     """
@@ -42,6 +43,7 @@ class Anatomy:
     nucleoli: np.ndarray
     chromatin_scale: float
     chromatin_contrast: float
+    dna: float
     stain: float
     granule_scale: float
     granule_contrast: float
@@ -49,6 +51,8 @@ class Anatomy:
     nuclear_index: float
 
 
+#: A diploid nucleus of ordinary density, that of a lymphocyte: a sphere of 7 um, um^3.
+DIPLOID = 180.0
 #: Index of condensed chromatin above the nuclear mean, at twice the mean density.
 CHROMATIN_INDEX = 0.010
 #: Index of a nucleolus above the nuclear mean.
@@ -64,9 +68,8 @@ def draw_cell(rng: np.random.Generator, patient: Patient, positive: bool) -> Ana
 def _assemble(
     rng, patient, kind, diameter, lobes, *, roughness, nucleus_roughness, chromatin, contrast, granules, nucleoli, dna
 ) -> Anatomy:
-    """What all kinds share. `dna` is the DNA content relative to a diploid nucleus."""
+    """What all kinds share."""
     index = MEDIUM + 0.030 + patient.index_shift + 0.003 * rng.standard_normal()
-    volume = 4.19 * float((lobes[:, 2] ** 3).sum())
     return Anatomy(
         kind=kind,
         diameter=diameter,
@@ -77,8 +80,8 @@ def _assemble(
         nucleoli=_nucleoli(rng, nucleoli, lobes),
         chromatin_scale=lognormal(rng, chromatin, 0.22) * patient.chromatin,
         chromatin_contrast=lognormal(rng, contrast, 0.20),
-        # Fluorescence follows DNA per volume. Lobes overlap, so their summed volume is only near the nucleus's.
-        stain=lognormal(rng, 1, 0.15) * patient.stain * dna * (180 / volume) ** 0.6,
+        dna=dna,
+        stain=lognormal(rng, 1, 0.15) * patient.stain,
         granule_scale=lognormal(rng, 0.40, 0.25),
         granule_contrast=lognormal(rng, granules, 0.35),
         index=index,
@@ -170,7 +173,7 @@ class Maps:
 
     Args:
         thickness, nucleus: of the cell and of its nucleus, um.
-        chromatin: thickness weighted by relative DNA density, um.
+        chromatin: DNA, as the thickness that it would fill at the density of a lymphocyte's nucleus, um.
         path: optical path difference to the buffer, um.
     """
 
@@ -200,6 +203,8 @@ def project(cell: Anatomy, x: np.ndarray, y: np.ndarray, pitch: float, rng: np.r
     for nx, ny, nr in cell.nucleoli:
         nucleoli = nucleoli + np.minimum(_sphere(x - np.float32(nx), y - np.float32(ny), nr), nucleus)
     chromatin = np.maximum(nucleus + clumps - np.float32(0.8) * nucleoli, np.float32(0.1) * nucleus)
+    # A large nucleus holds no more DNA than a small one, only more thinly.
+    chromatin *= np.float32(cell.dna * DIPLOID / pitch**2) / chromatin.sum()
     path = (
         np.float32(cell.index - MEDIUM) * cytoplasm
         + np.float32(cell.nuclear_index - MEDIUM) * nucleus

@@ -26,7 +26,7 @@ class Site:
         tilt: relative change of illumination from the centre to the right and the lower edge.
         falloff: relative loss of light in the corners.
         brightness: bright-field background as a share of full scale.
-        stain: DAPI counts per um of normal chromatin, in the mean.
+        stain: DAPI counts per um of chromatin of ordinary density, in the mean.
         haze: DAPI background, counts.
     """
 
@@ -48,7 +48,7 @@ def draw_site(rng: np.random.Generator) -> Site:
         focus=rng.uniform(2.5, 6.0),
         tilt=tuple(rng.normal(0, 0.03, 2)),
         falloff=rng.uniform(0, 0.06),
-        brightness=rng.uniform(0.40, 0.60),
+        brightness=rng.uniform(0.35, 0.50),
         stain=rng.uniform(110, 220),
         haze=rng.uniform(20, 80),
         camera=Camera(gain=rng.uniform(2.5, 5.0), read_noise=rng.uniform(5, 10), black=rng.uniform(60, 160)),

@@ -76,7 +76,8 @@ class Scene:
         haze = np.float32(site.haze * math.exp(0.3 * rng.standard_normal()))
         return (
             camera.expose(level * light * self._pixels(image), rng),
-            camera.expose(np.float32(site.stain) * self._pixels(self.glow) + haze * light, rng),
+            # The other lamp is taken to be as uneven.
+            camera.expose((np.float32(site.stain) * self._pixels(self.glow) + haze) * light, rng),
         )
 
     def _pixels(self, image: np.ndarray) -> np.ndarray:

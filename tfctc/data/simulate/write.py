@@ -22,7 +22,7 @@ def write_dataset(
     *,
     seed: int,
     options: SimulationOptions = DEFAULT,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] = lambda cells: None,
 ) -> Path:
     """Simulates `n` cells into `folder`, one at a time, so that memory does not grow with `n`.
 
@@ -50,10 +50,8 @@ def write_dataset(
                 row = asdict(one.truth)
                 truths.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})
                 yield one.cell
-                if progress:
-                    progress(1)
 
-        write_manifest(room, options.facts, rows())
+        write_manifest(room, options.facts, rows(), progress)
     return Path(folder)
 
 
