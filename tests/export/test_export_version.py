@@ -150,3 +150,10 @@ def test_the_card_says_simulated_and_not_evaluated_or_the_figures(version, manif
     card = model_card(manifest | {"simulated": False}, evaluation)
     assert "SIMULATED" not in card and "Not evaluated" not in card
     assert "| average precision | 0.812 | 0.700 to n/a |" in card and "90 test cells (40 ctc)" in card
+
+
+def test_each_artefact_is_announced_with_its_figures(subject, images, tmp_path):
+    said = []
+    write_version(subject, tmp_path / "m", images[:4], precisions=(), say=said.append)
+    assert said[0] == "Writing the SavedModel ..." and len(said) == 2
+    assert "0 of 4 labels change" in said[1]

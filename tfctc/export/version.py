@@ -60,9 +60,11 @@ def write_version(
             if saved_model:
                 say("Writing the SavedModel ...")
                 found[parity.SAVED_MODEL] = _saved_model(subject, folder, images, expected)
+                say(_figures(found[parity.SAVED_MODEL]))
             for precision in precisions:
                 say(f"Converting {PRECISIONS[precision]} ...")
                 found |= _tflite(subject, version, folder, precision, images, expected, calibration)
+                say(_figures(found[PRECISIONS[precision]]))
             manifest = subject.record(version) | {"parity": found, "files": _files(folder)}
             (folder / CARD).write_text(model_card(manifest, subject.evaluation), encoding="utf-8")
             manifest["files"] = _files(folder)
@@ -92,6 +94,11 @@ def _tflite(subject, version: int, folder: Path, precision: str, images, expecte
     path.write_bytes(flatbuffer)
     seal(path, subject.record(version) | {"parity": figures})
     return figures
+
+
+def _figures(p: dict) -> str:
+    labels = f"{p['labels_changed']} of {p['images']} labels change"
+    return f"  against Keras: largest difference {p['max_abs']:.1e}, mean {p['mean_abs']:.1e}; {labels}"
 
 
 def _files(folder: Path) -> dict[str, dict]:

@@ -11,7 +11,7 @@ from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 
 #: Words of a name: 12_cellDAPI -> cell, DAPI.
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-FIX = "choose the bright-field files with --pattern '(?P<cell>.+)_(?P<channel>BF|DAPI).png', or give manifest.csv"
+FIX = "choose the bright-field files with --pattern '(?P<cell>.+)_(?P<channel>BF|DAPI)[.]png', or give manifest.csv"
 
 
 def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> dict[str, Path]:
