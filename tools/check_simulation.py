@@ -36,7 +36,7 @@ def simulate(cells: int, patients: int, seed: int) -> tuple[np.ndarray, np.ndarr
 
 
 def build(channels: int):
-    """Conv-BatchNorm-ReLU stages, 155,000 parameters."""
+    """Conv-BatchNorm-ReLU stages, 157,000 parameters."""
     import keras
 
     x = inputs = keras.Input((CROP, CROP, channels))
