@@ -24,8 +24,10 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     DATA is a data set folder with a manifest (see `tfctc import`). Without it, simulated cells are written to
     `simulated` and used.
     """
-    from tfctc import config as configs
     from tfctc.cli.quiet import import_tensorflow
+
+    import_tensorflow()
+    from tfctc import config as configs
     from tfctc.config import RunConfig
     from tfctc.errors import RunError
     from tfctc.training.run import CONFIG
@@ -45,7 +47,6 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
         config = configs.from_dict(RunConfig, {**configs.to_dict(config), "data": str(manifest.folder.resolve())})
         output = output or _next_free(Path("runs"), manifest.facts.name)
 
-    import_tensorflow()
     from tfctc.training.fit import fit
 
     run = fit(config, output, say=click.echo)
