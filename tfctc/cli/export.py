@@ -19,7 +19,7 @@ CALIBRATION_CELLS, PARITY_CELLS, BATCH = 200, 256, 64
     "precisions",
     multiple=True,
     type=click.Choice(["none", "float16", "dynamic", "int8"]),
-    help="TFLite files to write, may be repeated; implies --tflite.  [default: none, int8]",
+    help="TFLite files to write, may be repeated; implies --tflite.  [default: none, and int8 if it passes its gate]",
 )
 @click.option("--name", help="Name of the model.  [default: the run's]")
 @click.option("--output", type=click.Path(path_type=Path), default="exports", show_default=True, help="Where to.")
@@ -29,6 +29,9 @@ def command(run, tflite, saved_model, precisions, name, output):
     Every artefact is held against the Keras model on cells of the validation split; if one differs, nothing is written.
     OUTPUT/NAME is a base path for TensorFlow Serving.
     """
+    from tfctc.cli.quiet import import_tensorflow
+
+    import_tensorflow()
     from tfctc.data.pipeline import labelled_records
     from tfctc.errors import RunError
     from tfctc.export.litert import PRECISIONS
@@ -39,6 +42,7 @@ def command(run, tflite, saved_model, precisions, name, output):
     run = Run.open(run)
     tflite = tflite or bool(precisions)
     saved_model, tflite = saved_model or not tflite, tflite or not saved_model
+    optional = () if precisions else ("int8",)
     precisions = tuple(dict.fromkeys(precisions or ("none", "int8"))) if tflite else ()
     record = run.record
     training = {"run": run.name, "mode": run.config.mode, "seed": run.config.seed, "cells": record["cells"]}
@@ -53,9 +57,8 @@ def command(run, tflite, saved_model, precisions, name, output):
 
     calibration = images("train", CALIBRATION_CELLS) if "int8" in precisions else ()
     say = lambda line: click.echo(line, err=True)  # noqa: E731
-    version = write_version(
-        subject, output / subject.name, images("validation", PARITY_CELLS), calibration, saved_model, precisions, say
-    )
+    parity = images("validation", PARITY_CELLS)
+    version = write_version(subject, output / subject.name, parity, calibration, saved_model, precisions, optional, say)
     click.echo(f"Wrote {', '.join(sorted(p.name for p in version.iterdir()))} to {version}")
     if precisions:
         model = version / f"model_{PRECISIONS[precisions[0]]}.tflite"

@@ -79,6 +79,7 @@ def _artefacts(manifest) -> str:
     ]
     for name, p in manifest["parity"].items():
         rows.append(f"| {name} | {p['max_abs']:.1e} | {p['mean_abs']:.1e} | {p['labels_changed']} | {p['images']} |")
+    rows += [f"\n{name} was left out: {problem}." for name, problem in manifest["left_out"].items()]
     return "\n".join(rows)
 
 

@@ -112,7 +112,7 @@ def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected
         raise ExportError(
             f"{artefact} differs from Keras: {gate.figure} {parity[gate.figure]:.3g} over {len(found)} images, "
             f"at most {gate.bound:g} allowed",
-            fix=None if artefact == SAVED_MODEL else "leave it out with --quantize",
+            fix=None if artefact == SAVED_MODEL else "train longer, or name the precisions to write with --quantize",
         )
     return parity
 

@@ -33,6 +33,7 @@ def write_version(
     calibration: Sequence[np.ndarray] = (),
     saved_model: bool = True,
     precisions: Sequence[str] = ("none", "int8"),
+    optional: Sequence[str] = (),
     say: Callable[[str], None] = print,
 ) -> Path:
     """Writes ``<base>/<next version>/``, so that `base` is a TensorFlow Serving base path.
@@ -41,6 +42,7 @@ def write_version(
         images: real ones to compare every artefact with Keras on, float32 ``(N, H, W, 1)`` in [0, 1].
         calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "int8".
         precisions: TFLite files to write, keys of `PRECISIONS`.
+        optional: those of them that are left out, and listed as such, if they fail a gate.
         say: told what is going on.
 
     Returns:
@@ -55,7 +57,7 @@ def write_version(
     version = next_version(base)
     try:
         with atomic_folder(base / str(version)) as folder:
-            found = {}
+            found, left_out = {}, {}
             expected = parity.reference(subject.model, images)
             if saved_model:
                 say("Writing the SavedModel ...")
@@ -63,9 +65,15 @@ def write_version(
                 say(_figures(found[parity.SAVED_MODEL]))
             for precision in precisions:
                 say(f"Converting {PRECISIONS[precision]} ...")
-                found |= _tflite(subject, version, folder, precision, images, expected, calibration)
-                say(_figures(found[PRECISIONS[precision]]))
-            manifest = subject.record(version) | {"parity": found, "files": _files(folder)}
+                try:
+                    found |= _tflite(subject, version, folder, precision, images, expected, calibration)
+                    say(_figures(found[PRECISIONS[precision]]))
+                except ExportError as error:
+                    if precision not in optional:
+                        raise
+                    left_out[PRECISIONS[precision]] = error.problem
+                    say(f"  left out: {error.problem}")
+            manifest = subject.record(version) | {"parity": found, "left_out": left_out, "files": _files(folder)}
             (folder / CARD).write_text(model_card(manifest, subject.evaluation), encoding="utf-8")
             manifest["files"] = _files(folder)
             write_json(folder / MANIFEST, manifest)
