@@ -50,8 +50,8 @@ def asked(monkeypatch):
     """What the command asks of `write_version`, which writes the files' names alone."""
     calls = []
 
-    def write(subject, base, images, calibration, saved_model, precisions, say):
-        calls.append((subject, images, calibration, saved_model, precisions))
+    def write(subject, base, images, calibration, saved_model, precisions, optional, say):
+        calls.append((subject, images, calibration, saved_model, precisions, optional))
         version = base / "1"
         version.mkdir(parents=True)
         for precision in precisions:
@@ -75,7 +75,8 @@ def asked(monkeypatch):
 def test_options_decide_what_is_written(run, tmp_path, asked, options, saved_model, precisions):
     result = CliRunner().invoke(main, ["export", str(run), *options, "--output", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    assert asked[0][3:] == (saved_model, precisions)
+    # What is named is a must; int8 unnamed is not.
+    assert asked[0][3:] == (saved_model, precisions, () if "--quantize" in options else ("int8",))
     for words in (
         f"to {tmp_path / 'untrained' / '1'}",
         "Next: tfctc predict" if precisions else "Next: saved_model_cli",
@@ -111,7 +112,7 @@ def test_the_tools_are_the_command(run, tmp_path, asked, monkeypatch, tool, expe
     monkeypatch.setattr("sys.argv", [tool, str(run), "--output", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(TOOLS / f"{tool}.py"), run_name="__main__")
-    assert ended.value.code == 0 and asked[0][3:] == expected
+    assert ended.value.code == 0 and asked[0][3:5] == expected
 
 
 def test_a_second_export_is_the_next_version_and_leaves_the_first(run, tmp_path):
