@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from tfctc.data.manifest import Manifest
 
 from tfctc.cli import main
+from tfctc.data.manifest import Manifest
 from tfctc.training.run import Run
 
 QUICK = ["--backbone", "compact", "--epochs", "2", "--set", "training.batch_size=8"]
