@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import made_up_cells, write_cells
+from made_up import made_up_cells, write_cells
 from PIL import Image
 
 from tfctc.cells import SPLITS, Cell, DatasetFacts
