@@ -7,7 +7,8 @@ import pytest
 from tfctc.config import ModelConfig
 from tfctc.errors import ConfigError, UnknownNameError
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.classifier import build_classifier, in_float32, probability, tapped
+from tfctc.models.batchnorm import stock
+from tfctc.models.classifier import build_classifier, probability, tapped
 
 SIZE = (32, 32)
 NORMALISATION = {"brightfield": (0.16, 0.02), "dapi": (0.05, 0.1)}
@@ -50,7 +51,7 @@ def test_resnet50_is_the_stock_one_by_name_and_shape():
 
 def test_saving_and_loading_keeps_every_answer(tmp_path):
     model = build(channels=("brightfield", "dapi"))
-    model.save(tmp_path / "m.keras")
+    stock(model).save(tmp_path / "m.keras")
     x = images()
     again = keras.saving.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
@@ -86,7 +87,7 @@ def test_stock_weights_answer_a_grey_image_as_the_same_image_in_rgb(tmp_path):
 
 def test_weights_of_a_tfctc_model_are_taken_over_even_by_a_teacher(tmp_path):
     student = build(name="student")
-    student.save(tmp_path / "student.keras")
+    stock(student).save(tmp_path / "student.keras")
     teacher = build_classifier(
         ModelConfig("compact", ("brightfield", "dapi"), str(tmp_path / "student.keras")), SIZE, NORMALISATION
     )
@@ -121,17 +122,3 @@ def test_unknown_names_list_the_known():
         build(backbone="resnet51")
     with pytest.raises(ConfigError, match="stage1, stage2"):
         tapped(build(), ModelConfig("compact"), {"stage9"})
-
-
-def test_in_float32_undoes_mixed_precision():
-    keras.mixed_precision.set_dtype_policy("mixed_float16")
-    try:
-        mixed = build()
-    finally:
-        keras.mixed_precision.set_dtype_policy("float32")
-    single = in_float32(mixed)
-    assert {layer.compute_dtype for layer in single.layers} == {"float32"}
-    reference = build()
-    reference.set_weights(mixed.get_weights())
-    x = {"brightfield": images()["brightfield"]}
-    np.testing.assert_array_equal(single(x), reference(x))

@@ -7,6 +7,7 @@ import keras
 from tfctc.config import ModelConfig
 from tfctc.errors import ConfigError
 from tfctc.models.backbones import BACKBONES
+from tfctc.models.batchnorm import fused
 from tfctc.models.weights import load_weights
 
 LOGITS = "logits"
@@ -60,6 +61,7 @@ def build_classifier(
         for layer in model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = config.batchnorm_momentum
+    model = fused(model)
     load_weights(model, config.weights, backbone)
     return model
 
@@ -75,18 +77,6 @@ def tapped(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.Mod
         raise ConfigError(f"backbone {config.backbone} has no tap {tap!r}", fix=f"choose one of: {', '.join(layers)}")
     outputs = {tap: model.get_layer(layers[tap]).output for tap in sorted(taps)}
     return keras.Model(model.input, outputs, name=f"{model.name}_tapped")
-
-
-def in_float32(model: keras.Model) -> keras.Model:
-    """`model` as it will run: not compiled, and what was trained in mixed precision computes in float32."""
-    model = keras.Model(model.input, model.output, name=model.name)
-    if all(layer.compute_dtype == "float32" for layer in model.layers):
-        return model
-    copy = keras.models.clone_model(
-        model, clone_function=lambda layer: layer.from_config({**layer.get_config(), "dtype": "float32"})
-    )
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def probability(logits):

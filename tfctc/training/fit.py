@@ -27,7 +27,8 @@ from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.predictions import predict
 from tfctc.files import atomic_file, write_json
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.classifier import LOGITS, build_classifier, in_float32, tapped
+from tfctc.models.batchnorm import stock
+from tfctc.models.classifier import LOGITS, build_classifier, tapped
 from tfctc.models.weights import weights_sha256
 from tfctc.training import run as layout
 from tfctc.training.checkpoints import Checkpoint
@@ -108,7 +109,7 @@ def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], fold
         teacher = network(config.teacher, "teacher", teacher_seed)
         say(f"Teacher: {config.teacher.backbone} on {' + '.join(config.teacher.channels)}")
         outcomes["teacher"] = stage.train(teacher, teacher, config.teacher.channels, labelled_only=True)
-        _save(in_float32(teacher), folder / layout.TEACHER)
+        _save(stock(teacher), folder / layout.TEACHER)
 
     stage = Stage("student", student_seed, config, folder / STATE, folder / LOGS, builder)
     student = model = network(config.student, "student", student_seed)
@@ -122,7 +123,7 @@ def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], fold
     taught = f"taught through {', '.join(losses)}" if distilled and losses else "from labels alone"
     say(f"Student: {config.student.backbone} on {' + '.join(config.student.channels)}, {taught}")
     outcomes["student"] = stage.train(model, student, channels, labelled_only=not distilled)
-    student = in_float32(student)
+    student = stock(student)
     _save(student, folder / layout.STUDENT)
     _write_history(folder / layout.HISTORY, outcomes)
     _choose_operating_point(student, builder, folder)

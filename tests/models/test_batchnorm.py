@@ -1,0 +1,99 @@
+"""Fused BatchNorm against Keras's own, and what is saved against plain Keras."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfctc.config import ModelConfig
+from tfctc.models.batchnorm import FusedBatchNormalization, fused, stock
+from tfctc.models.classifier import build_classifier
+
+
+def layers(dtype="float32"):
+    """The two, with the same made-up weights, and an input ``(6, 5, 4, 3)`` far from zero mean and unit variance."""
+    rng, pair = np.random.default_rng(0), []
+    for kind in (keras.layers.BatchNormalization, FusedBatchNormalization):
+        layer = kind(momentum=0.7, epsilon=1e-3, dtype=dtype)
+        layer.build((None, 5, 4, 3))
+        pair.append(layer)
+    weights = [rng.uniform(0.5, 2, w.shape) for w in pair[0].get_weights()]
+    for layer in pair:
+        layer.set_weights(weights)
+    return *pair, tf.constant(3 + 2 * rng.standard_normal((6, 5, 4, 3)), tf.float32)
+
+
+def learn(layer, x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+        loss = tf.reduce_sum(tf.cast(y, tf.float32) ** 3)
+    return y, tape.gradient(loss, [x, *layer.trainable_variables])
+
+
+def test_output_gradients_and_moving_statistics_are_those_of_keras():
+    plain, quick, x = layers()
+    (y, gradients), (quick_y, quick_gradients) = learn(plain, x), learn(quick, x)
+    np.testing.assert_allclose(quick_y, y, atol=1e-5)
+    for a, b in zip(quick_gradients, gradients, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+    for a, b in zip(quick.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+@pytest.mark.parametrize("training", [False, None])
+def test_inference_is_keras_own_to_the_last_bit(training):
+    plain, quick, x = layers()
+    np.testing.assert_array_equal(quick(x, training=training), plain(x, training=training))
+
+
+def test_a_frozen_layer_infers_and_keeps_its_statistics():
+    plain, quick, x = layers()
+    quick.trainable = plain.trainable = False
+    before = quick.get_weights()
+    np.testing.assert_array_equal(quick(x, training=True), plain(x, training=True))
+    for a, b in zip(quick.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_mixed_precision():
+    plain, quick, x = layers("mixed_float16")
+    y, quick_y = plain(x, training=True), quick(x, training=True)
+    assert quick_y.dtype == y.dtype == tf.float16
+    np.testing.assert_allclose(quick_y, y, atol=1e-2)
+
+
+def build(policy="float32"):
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        return build_classifier(ModelConfig("compact"), (32, 32), {"brightfield": (0.4, 0.2)})
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_what_is_saved_is_plain_keras_in_float32_with_the_same_weights(tmp_path, policy):
+    trained = build(policy)
+    assert any(isinstance(layer, FusedBatchNormalization) for layer in trained.layers)
+    trained.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    saved = stock(trained)
+    assert not saved.compiled and {layer.compute_dtype for layer in saved.layers} == {"float32"}
+    saved.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        config = archive.read("config.json").decode()
+    assert "tfctc" not in config and json.loads(config)["class_name"] == "Functional"
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for a, b in zip(loaded.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_fusing_keeps_names_shapes_and_settings():
+    model = stock(build())
+    quick = fused(model)
+    assert [layer.name for layer in quick.layers] == [layer.name for layer in model.layers]
+    assert [w.shape for w in quick.weights] == [w.shape for w in model.weights]
+    for a, b in zip(quick.layers, model.layers, strict=True):
+        assert {**a.get_config(), "dtype": 0} == {**b.get_config(), "dtype": 0}
