@@ -16,6 +16,7 @@ from tfctc.config import ModelConfig, RunConfig, SplitConfig, to_dict
 from tfctc.data.manifest import Manifest
 from tfctc.data.splits import deal
 from tfctc.export.litert import PRECISIONS
+from tfctc.models.batchnorm import stock
 from tfctc.models.classifier import build_classifier
 from tfctc.models.weights import weights_sha256
 
@@ -31,7 +32,8 @@ def run(tiny_dataset, tmp_path_factory):
     facts = manifest.facts
     groups = deal(manifest.groups("patient_id"), facts, SplitConfig(), 0)
     keras.utils.set_random_seed(0)
-    student = build_classifier(ModelConfig("compact"), tuple(facts.image_size), {"brightfield": (0.3, 0.1)}, "student")
+    scale = {"brightfield": (0.3, 0.1)}
+    student = stock(build_classifier(ModelConfig("compact"), tuple(facts.image_size), scale, "student"))
     student.save(folder / "student.keras")
     record = {"weights_sha256": {"student": weights_sha256(student)}, "cells": 48}
     for name, content in {
