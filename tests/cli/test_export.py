@@ -16,8 +16,8 @@ from tfctc.config import ModelConfig, RunConfig, SplitConfig, to_dict
 from tfctc.data.manifest import Manifest
 from tfctc.data.splits import deal
 from tfctc.export.litert import PRECISIONS
-from tfctc.models.batchnorm import stock
 from tfctc.models.classifier import build_classifier
+from tfctc.models.fast import stock
 from tfctc.models.weights import weights_sha256
 
 TOOLS = Path(__file__).parents[2] / "tools"

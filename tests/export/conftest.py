@@ -6,8 +6,8 @@ from tfctc.cells import DatasetFacts
 from tfctc.config import ModelConfig
 from tfctc.export.subject import Subject
 from tfctc.export.version import write_version
-from tfctc.models.batchnorm import stock
 from tfctc.models.classifier import build_classifier
+from tfctc.models.fast import stock
 
 #: Not square: an artefact that swaps height and width is found out.
 HEIGHT, WIDTH = 24, 20

@@ -1,16 +1,11 @@
-"""Fused BatchNorm against Keras's own, and what is saved against plain Keras."""
-
-import json
-import zipfile
+"""Fused BatchNorm against Keras's own."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfctc.config import ModelConfig
-from tfctc.models.batchnorm import FusedBatchNormalization, fused, stock
-from tfctc.models.classifier import build_classifier
+from tfctc.models.batchnorm import FusedBatchNormalization
 
 
 def layers(dtype="float32"):
@@ -64,36 +59,3 @@ def test_mixed_precision():
     y, quick_y = plain(x, training=True), quick(x, training=True)
     assert quick_y.dtype == y.dtype == tf.float16
     np.testing.assert_allclose(quick_y, y, atol=1e-2)
-
-
-def build(policy="float32"):
-    keras.mixed_precision.set_dtype_policy(policy)
-    try:
-        return build_classifier(ModelConfig("compact"), (32, 32), {"brightfield": (0.4, 0.2)})
-    finally:
-        keras.mixed_precision.set_dtype_policy("float32")
-
-
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_what_is_saved_is_plain_keras_in_float32_with_the_same_weights(tmp_path, policy):
-    trained = build(policy)
-    assert any(isinstance(layer, FusedBatchNormalization) for layer in trained.layers)
-    trained.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    saved = stock(trained)
-    assert not saved.compiled and {layer.compute_dtype for layer in saved.layers} == {"float32"}
-    saved.save(tmp_path / "model.keras")
-    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
-        config = archive.read("config.json").decode()
-    assert "tfctc" not in config and json.loads(config)["class_name"] == "Functional"
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    for a, b in zip(loaded.get_weights(), trained.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_fusing_keeps_names_shapes_and_settings():
-    model = stock(build())
-    quick = fused(model)
-    assert [layer.name for layer in quick.layers] == [layer.name for layer in model.layers]
-    assert [w.shape for w in quick.weights] == [w.shape for w in model.weights]
-    for a, b in zip(quick.layers, model.layers, strict=True):
-        assert {**a.get_config(), "dtype": 0} == {**b.get_config(), "dtype": 0}

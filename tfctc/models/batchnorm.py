@@ -27,28 +27,3 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance * (n - 1) / n)):
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return y
-
-
-def fused(model: keras.Model) -> keras.Model:
-    """A newly initialised copy of `model` whose BatchNorm layers are fused."""
-    return keras.models.clone_model(
-        model,
-        clone_function=lambda layer: (
-            FusedBatchNormalization.from_config(layer.get_config())
-            if type(layer) is keras.layers.BatchNormalization
-            else layer.from_config(layer.get_config())
-        ),
-    )
-
-
-def stock(model: keras.Model, dtype: str = "float32") -> keras.Model:
-    """A copy of `model` with its weights, not compiled, of stock Keras layers that compute in `dtype`."""
-
-    def clone(layer):
-        kind = keras.layers.BatchNormalization if isinstance(layer, FusedBatchNormalization) else type(layer)
-        return kind.from_config({**layer.get_config(), "dtype": dtype})
-
-    # The plain functional model: `clone_model` would otherwise compile the copy as the original was.
-    copy = keras.models.clone_model(keras.Model(model.input, model.output, name=model.name), clone_function=clone)
-    copy.set_weights(model.get_weights())
-    return copy

@@ -7,7 +7,7 @@ import keras
 from tfctc.config import ModelConfig
 from tfctc.errors import ConfigError
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.batchnorm import fused
+from tfctc.models.fast import fast, settle_biases
 from tfctc.models.weights import load_weights
 
 LOGITS = "logits"
@@ -61,8 +61,9 @@ def build_classifier(
         for layer in model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = config.batchnorm_momentum
-    model = fused(model)
+    model = fast(model)
     load_weights(model, config.weights, backbone)
+    settle_biases(model)
     return model
 
 

@@ -27,8 +27,8 @@ from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.predictions import predict
 from tfctc.files import atomic_file, write_json
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.batchnorm import stock
 from tfctc.models.classifier import LOGITS, build_classifier, tapped
+from tfctc.models.fast import stock
 from tfctc.models.weights import weights_sha256
 from tfctc.training import run as layout
 from tfctc.training.checkpoints import Checkpoint

@@ -13,6 +13,7 @@ from tfctc.config import RunConfig
 from tfctc.data import pipeline
 from tfctc.distill.distiller import Distiller
 from tfctc.models.classifier import probability
+from tfctc.training.adamw import FusedAdamW
 from tfctc.training.checkpoints import Checkpoint
 
 
@@ -91,7 +92,7 @@ class Stage:
             warmup_target=training.learning_rate if warmup else None,
             warmup_steps=warmup,
         )
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=training.weight_decay)
+        optimizer = FusedAdamW(schedule, weight_decay=training.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         model.compile(
             optimizer=optimizer,

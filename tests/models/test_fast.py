@@ -1,0 +1,94 @@
+"""Fast layers and stock ones: the same network, whichever way."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from tfctc.config import ModelConfig
+from tfctc.models.batchnorm import FusedBatchNormalization
+from tfctc.models.classifier import build_classifier
+from tfctc.models.convolution import MatmulConv2D
+from tfctc.models.fast import fast, settle_biases, stock
+
+
+def build(policy="float32"):
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        return build_classifier(ModelConfig("compact"), (32, 32), {"brightfield": (0.4, 0.2)})
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_what_is_saved_is_plain_keras_in_float32_with_the_same_weights(tmp_path, policy):
+    trained = build(policy)
+    assert {FusedBatchNormalization, MatmulConv2D} <= {type(layer) for layer in trained.layers}
+    trained.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    saved = stock(trained)
+    assert not saved.compiled and {layer.compute_dtype for layer in saved.layers} == {"float32"}
+    saved.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        config = archive.read("config.json").decode()
+    assert "tfctc" not in config and json.loads(config)["class_name"] == "Functional"
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for a, b in zip(loaded.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_fast_copy_keeps_names_shapes_and_settings():
+    model = stock(build())
+    quick = fast(model)
+    assert [layer.name for layer in quick.layers] == [layer.name for layer in model.layers]
+    assert [w.shape for w in quick.weights] == [w.shape for w in model.weights]
+    for a, b in zip(quick.layers, model.layers, strict=True):
+        assert {**a.get_config(), "dtype": 0} == {**b.get_config(), "dtype": 0}
+
+
+def small():
+    """A convolution whose bias BatchNorm follows, and one whose bias is read."""
+    x = inputs = keras.Input((6, 6, 3))
+    x = keras.layers.Conv2D(4, 1, name="idle")(x)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    return keras.Model(inputs, keras.layers.Conv2D(2, 1, name="read")(x))
+
+
+def test_a_bias_before_batchnorm_is_settled_and_never_trained():
+    rng = np.random.default_rng(1)
+    model = small()
+    model.set_weights([rng.uniform(0.5, 2, w.shape) for w in model.weights])
+    quick = fast(model)
+    quick.set_weights(model.get_weights())
+    settle_biases(quick)
+    assert not np.any(quick.get_layer("idle").bias) and np.all(quick.get_layer("read").bias)
+    assert {v.name for v in quick.get_layer("read").trainable_variables} == {"kernel", "bias"}
+    assert {v.name for v in quick.get_layer("idle").trainable_variables} == {"kernel"}
+    x = rng.standard_normal((5, 6, 6, 3)).astype(np.float32)
+    np.testing.assert_allclose(quick(x, training=False), model(x, training=False), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(stock(quick)(x, training=False), model(x, training=False), rtol=1e-4, atol=1e-5)
+
+
+def test_a_training_step_moves_a_fast_network_as_it_moves_the_stock_one():
+    """One step of plain gradient descent; the bias before BatchNorm has no gradient to speak of."""
+    rng = np.random.default_rng(2)
+    x, y = rng.standard_normal((8, 6, 6, 3)).astype(np.float32), rng.standard_normal((8, 6, 6, 2)).astype(np.float32)
+    model = small()
+    model.set_weights([rng.uniform(0.5, 2, w.shape) for w in model.weights])
+    quick = fast(model)
+    quick.set_weights(model.get_weights())
+    settle_biases(quick)
+    for m in (model, quick):
+        m.compile(keras.optimizers.SGD(0.01), "mse")
+        m.train_on_batch(x, y)
+    for name in ("idle", "norm", "read"):
+        ours, theirs = quick.get_layer(name).get_weights(), model.get_layer(name).get_weights()
+        if name == "idle":
+            ours, theirs = ours[:1], theirs[:1]
+        if name == "norm":
+            # The moving mean lacks the settled bias, in which the momentum has no part.
+            bias = model.get_layer("idle").get_weights()[1]
+            ours[2] = ours[2] + bias
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)

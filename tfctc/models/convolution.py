@@ -1,0 +1,57 @@
+"""Convolution as matrix products where that is faster to train; what is saved is stock Keras."""
+
+import keras
+import tensorflow as tf
+
+#: Largest height and width of the output, in pixels, up to which subsampling or unfolding pays for itself.
+SMALL_MAP = 3
+
+
+class MatmulConv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` that spells 1 x 1 kernels, and 3 x 3 ones on small maps, as one matrix product.
+
+    Same weights, same result to rounding. A convolution kernel first brings its weights into a layout of its own, in
+    every step and each of three passes: where the map is a few pixels wide that costs more than the convolution.
+
+    Args:
+        idle_bias: the bias is zero and stays so: BatchNorm follows, and would take out whatever it were.
+    """
+
+    def __init__(self, *args, idle_bias: bool = False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.idle_bias = idle_bias
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.idle_bias:
+            self.bias.trainable = False
+
+    def call(self, inputs):
+        if not self.idle_bias:
+            return super().call(inputs)
+        return self.activation(self.convolution_op(inputs, self.kernel))
+
+    def convolution_op(self, inputs, kernel):
+        taps = self._taps(inputs)
+        if taps is None:
+            return super().convolution_op(inputs, kernel)
+        _, height, width, filters = self.compute_output_shape(inputs.shape)
+        columns, depth = tf.concat(taps, axis=-1), kernel.shape[0] * kernel.shape[1] * kernel.shape[2]
+        product = tf.matmul(tf.reshape(columns, (-1, depth)), tf.reshape(kernel, (depth, filters)))
+        return tf.reshape(product, (-1, height, width, filters))
+
+    def _taps(self, x) -> list | None:
+        """The pixels that each place of the kernel meets, ``(B, height, width, C)`` of the output; None if too dear."""
+        _, height, width, _ = self.compute_output_shape(x.shape)
+        plain = self.groups == 1 and self.data_format == "channels_last" and self.dilation_rate == (1, 1)
+        if not plain or None in (height, width):
+            return None
+        small = max(height, width) <= SMALL_MAP
+        if self.kernel_size == (1, 1) and self.strides == (1, 1):
+            return [x]
+        if self.kernel_size == (1, 1) and small:
+            return [x[:, :: self.strides[0], :: self.strides[1]]]
+        if self.kernel_size == (3, 3) and self.strides == (1, 1) and self.padding == "same" and small:
+            x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+            return [x[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+        return None

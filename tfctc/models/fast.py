@@ -1,0 +1,54 @@
+"""The same network of layers that train faster, and back to stock Keras to be saved.
+
+`tools/bench_training.py` shows what that is worth.
+"""
+
+import keras
+
+from tfctc.models.batchnorm import FusedBatchNormalization
+from tfctc.models.convolution import MatmulConv2D
+
+
+def fast(model: keras.Model) -> keras.Model:
+    """A newly initialised copy of `model` made of fast layers: same names, weights, shapes and settings."""
+
+    def clone(layer):
+        config = layer.get_config()
+        if type(layer) is keras.layers.BatchNormalization:
+            return FusedBatchNormalization.from_config(config)
+        if type(layer) is keras.layers.Conv2D:
+            return MatmulConv2D.from_config(config | {"idle_bias": layer.use_bias and _normalised(layer) is not None})
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(model, clone_function=clone)
+
+
+def stock(model: keras.Model, dtype: str = "float32") -> keras.Model:
+    """A copy of `model` with its weights, not compiled, of stock Keras layers that compute in `dtype`."""
+    kinds = {FusedBatchNormalization: keras.layers.BatchNormalization, MatmulConv2D: keras.layers.Conv2D}
+
+    def clone(layer):
+        return kinds.get(type(layer), type(layer)).from_config({**layer.get_config(), "dtype": dtype})
+
+    # The plain functional model: `clone_model` would otherwise compile the copy as the original was.
+    copy = keras.models.clone_model(keras.Model(model.input, model.output, name=model.name), clone_function=clone)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def settle_biases(model: keras.Model) -> None:
+    """Moves the biases that a fast `model` leaves out, of weights trained elsewhere, into the mean that follows.
+
+    BatchNorm infers from ``x + bias - mean``, so that ``mean - bias`` and no bias give the same answer.
+    """
+    for layer in model.layers:
+        if isinstance(layer, MatmulConv2D) and layer.idle_bias:
+            mean = _normalised(layer).moving_mean
+            mean.assign(mean - layer.bias)
+            layer.bias.assign(0 * layer.bias)
+
+
+def _normalised(layer: keras.layers.Layer) -> keras.layers.BatchNormalization | None:
+    """The BatchNorm that alone reads what `layer` gives, if that is so."""
+    readers = [node.operation for node in layer._outbound_nodes]
+    return readers[0] if len(readers) == 1 and isinstance(readers[0], keras.layers.BatchNormalization) else None
