@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tfctc.config import ModelConfig
+from tfctc.models.backbones import BACKBONES
 from tfctc.models.batchnorm import FusedBatchNormalization
 from tfctc.models.classifier import build_classifier
 from tfctc.models.convolution import MatmulConv2D
-from tfctc.models.fast import fast, settle_biases, stock
+from tfctc.models.fast import fast, folded, settle_biases, stock
 
 
 def build(policy="float32"):
@@ -92,3 +93,19 @@ def test_a_training_step_moves_a_fast_network_as_it_moves_the_stock_one():
             ours[2] = ours[2] + bias
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", ["compact", "resnet50", "densenet121"])
+def test_a_folded_network_answers_alike_at_every_layer_that_it_keeps(backbone):
+    rng = np.random.default_rng(3)
+    model = build_classifier(ModelConfig(backbone), (32, 32), {"brightfield": (0.4, 0.2)})
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    x = {"brightfield": rng.uniform(size=(4, 32, 32, 1)).astype(np.float32)}
+    quick = folded(model)
+    norms = [sum(isinstance(layer, keras.layers.BatchNormalization) for layer in m.layers) for m in (model, quick)]
+    assert norms[1] < norms[0] and not quick.trainable_variables
+    for tap in BACKBONES[backbone].taps.values():
+        ours, theirs = (keras.Model(m.input, m.get_layer(tap).output)(x, training=False) for m in (quick, model))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4 * float(np.abs(theirs).max()))

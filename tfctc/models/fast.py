@@ -1,4 +1,4 @@
-"""The same network of layers that train faster, and back to stock Keras to be saved.
+"""The same network of layers that train faster, back to stock Keras to be saved, and folded to teach.
 
 `tools/bench_training.py` shows what that is worth.
 """
@@ -36,6 +36,40 @@ def stock(model: keras.Model, dtype: str = "float32") -> keras.Model:
     return copy
 
 
+def folded(model: keras.Model) -> keras.Model:
+    """A copy of `model` that infers alike, to rounding, and cannot be trained: BatchNorm is part of the convolutions."""
+    kernels = {layer.name: _normalised(layer) for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
+    kernels = {name: norm for name, norm in kernels.items() if norm is not None}
+    gone = {norm.name for norm in kernels.values()}
+
+    def clone(layer):
+        if layer.name in gone:
+            return keras.layers.Identity(name=layer.name)
+        config = layer.get_config()
+        if layer.name in kernels:
+            config |= {"use_bias": True} | ({"idle_bias": False} if isinstance(layer, MatmulConv2D) else {})
+        return type(layer).from_config(config)
+
+    def call(layer, *arguments, **options):
+        # A call of BatchNorm carries options that nothing else takes.
+        return layer(*arguments, **({} if layer.name in gone else options))
+
+    copy = keras.models.clone_model(
+        keras.Model(model.input, model.output, name=model.name), clone_function=clone, call_function=call
+    )
+    for layer in copy.layers:
+        source = model.get_layer(layer.name)
+        if layer.name in kernels:
+            norm = kernels[layer.name]
+            factor = norm.gamma / keras.ops.sqrt(norm.moving_variance + norm.epsilon)
+            bias = source.bias if source.use_bias else 0.0
+            layer.set_weights([source.kernel * factor, norm.beta + (bias - norm.moving_mean) * factor])
+        elif layer.name not in gone:
+            layer.set_weights(source.get_weights())
+    copy.trainable = False
+    return copy
+
+
 def settle_biases(model: keras.Model) -> None:
     """Moves the biases that a fast `model` leaves out, of weights trained elsewhere, into the mean that follows.
 
@@ -49,6 +83,7 @@ def settle_biases(model: keras.Model) -> None:
 
 
 def _normalised(layer: keras.layers.Layer) -> keras.layers.BatchNormalization | None:
-    """The BatchNorm that alone reads what `layer` gives, if that is so."""
-    readers = [node.operation for node in layer._outbound_nodes]
-    return readers[0] if len(readers) == 1 and isinstance(readers[0], keras.layers.BatchNormalization) else None
+    """The BatchNorm that alone reads what a linear `layer` gives, if that is so."""
+    readers = {node.operation for node in layer._outbound_nodes}
+    reader = readers.pop() if len(readers) == 1 and layer.activation is keras.activations.linear else None
+    return reader if isinstance(reader, keras.layers.BatchNormalization) else None

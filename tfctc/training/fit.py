@@ -28,7 +28,7 @@ from tfctc.evaluation.predictions import predict
 from tfctc.files import atomic_file, write_json
 from tfctc.models.backbones import BACKBONES
 from tfctc.models.classifier import LOGITS, build_classifier, tapped
-from tfctc.models.fast import stock
+from tfctc.models.fast import folded, stock
 from tfctc.models.weights import weights_sha256
 from tfctc.training import run as layout
 from tfctc.training.checkpoints import Checkpoint
@@ -116,7 +116,7 @@ def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], fold
     if distilled:
         model = Distiller(
             tapped(student, config.student, {LOGITS}.union(*(loss.student_taps for loss in losses.values()))),
-            tapped(teacher, config.teacher, {LOGITS}.union(*(loss.teacher_taps for loss in losses.values()))),
+            tapped(folded(teacher), config.teacher, {LOGITS}.union(*(loss.teacher_taps for loss in losses.values()))),
             losses,
             config.distill.student_weight,
         )
