@@ -1,5 +1,8 @@
 """What every test may use."""
 
+import os
+import tempfile
+
 import pytest
 from made_up import made_up_cells, write_cells
 
@@ -7,8 +10,13 @@ from tfctc.cells import DatasetFacts
 
 
 def pytest_configure():
-    """Two logical CPUs, for MirroredStrategy; to be asked for before TensorFlow's first operation."""
+    """Two logical CPUs, for MirroredStrategy; to be asked for before TensorFlow's first operation.
+
+    What tests measure of the machine is not remembered beyond them.
+    """
     import tensorflow as tf
+
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="tfctc-tests-")
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -68,7 +68,13 @@ class DistillConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Optimisation. `patience` counts epochs without a better validation figure."""
+    """Optimisation.
+
+    Args:
+        patience: epochs without a better validation figure before training stops.
+        precision: of the layers' arithmetic: "float32", "bfloat16", "float16" (with loss scaling), or "auto": what is
+            fastest on this machine, measured once. Weights and what is saved are float32 in any case.
+    """
 
     epochs: int = 60
     batch_size: int = 32
@@ -78,7 +84,7 @@ class TrainingConfig:
     patience: int = 15
     monitor: str = "val_auroc"
     class_weights: str = "balanced"
-    mixed_precision: bool = False
+    precision: str = "auto"
     cache_mb: int = 1024
 
     def __post_init__(self):
@@ -88,6 +94,8 @@ class TrainingConfig:
             raise ConfigError("training.learning_rate must be above 0 and warmup in [0, 1)")
         if self.class_weights not in ("balanced", "none"):
             raise ConfigError(f"training.class_weights must be balanced or none, got {self.class_weights!r}")
+        if self.precision not in ("auto", "float32", "bfloat16", "float16"):
+            raise ConfigError(f"training.precision must be auto, float32, bfloat16 or float16, got {self.precision!r}")
 
 
 @dataclass(frozen=True)

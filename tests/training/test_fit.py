@@ -95,6 +95,21 @@ def test_unlabelled_cells_reach_the_student_and_not_the_teacher(tiny_dataset, tm
 
 
 def test_mixed_precision_leaves_a_float32_model(tiny_dataset, tmp_path):
-    run = fit(config(tiny_dataset, epochs=1, mixed_precision=True), tmp_path / "run", quiet)
+    run = fit(config(tiny_dataset, epochs=1, precision="float16"), tmp_path / "run", quiet)
     for model in (run.student(), run.teacher()):
         assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+def test_auto_is_settled_when_a_run_begins_and_kept_when_it_goes_on(tiny_dataset, tmp_path, monkeypatch):
+    settings = config(tiny_dataset, epochs=1)
+    assert settings.training.precision == "auto"
+    choose = "tfctc.training.fit.choose_precision"
+    monkeypatch.setattr(choose, lambda *_: "bfloat16")
+    with monkeypatch.context() as kill:
+        kill.setattr("tfctc.training.fit._train", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            fit(settings, tmp_path / "run", quiet)
+    monkeypatch.setattr(choose, lambda *_: "float32")
+    run = fit(settings, tmp_path / "run", quiet)
+    assert run.config.training.precision == "bfloat16"
+    assert {layer.compute_dtype for layer in run.student().layers} == {"float32"}

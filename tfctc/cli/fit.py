@@ -25,7 +25,9 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     `simulated` and used.
     """
     from tfctc.cli.quiet import import_tensorflow
+    from tfctc.training.hardware import switch_onednn
 
+    switch_onednn(click.echo)
     import_tensorflow()
     from tfctc import config as configs
     from tfctc.config import RunConfig

@@ -37,7 +37,7 @@ def stock(model: keras.Model, dtype: str = "float32") -> keras.Model:
 
 
 def folded(model: keras.Model) -> keras.Model:
-    """A copy of `model` that infers alike, to rounding, and cannot be trained: BatchNorm is part of the convolutions."""
+    """A copy of `model` for inference, BatchNorm multiplied into the convolutions: same answers, to rounding."""
     kernels = {layer.name: _normalised(layer) for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
     kernels = {name: norm for name, norm in kernels.items() if norm is not None}
     gone = {norm.name for norm in kernels.values()}

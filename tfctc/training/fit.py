@@ -5,6 +5,7 @@ import importlib.metadata
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -32,6 +33,7 @@ from tfctc.models.fast import folded, stock
 from tfctc.models.weights import weights_sha256
 from tfctc.training import run as layout
 from tfctc.training.checkpoints import Checkpoint
+from tfctc.training.hardware import POLICIES, choose_precision
 from tfctc.training.run import Run
 from tfctc.training.stage import Stage
 from tfctc.training.strategy import choose_strategy
@@ -52,13 +54,14 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     assignment = deal(manifest.groups(config.split.by), manifest.facts, config.split, config.seed)
     losses = build_losses(config.distill.losses)
     _check_names(config)
+    config = _with_precision(config, folder, tuple(manifest.facts.image_size))
     _check_free(folder, config)
     # Reads every image: one that cannot be used is told before a run folder exists.
     builder = build(manifest, assignment, config.split.by, progress=say)
     write_json(folder / layout.CONFIG, configs.to_dict(config))
     write_json(folder / layout.SPLITS, {"by": config.split.by, "groups": assignment})
     write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
-    keras.mixed_precision.set_dtype_policy("mixed_float16" if config.training.mixed_precision else "float32")
+    keras.mixed_precision.set_dtype_policy(POLICIES[config.training.precision])
     try:
         with choose_strategy().scope():
             record = _train(config, builder, losses, folder, say)
@@ -75,6 +78,17 @@ def _check_names(config: RunConfig) -> None:
     Policy.from_config(config.augment)
     for part in (config.student, config.teacher):
         BACKBONES[part.backbone]
+
+
+def _with_precision(config: RunConfig, folder: Path, image_size: tuple[int, int]) -> RunConfig:
+    """`config` with "auto" replaced: by what an interrupted run here began with, else by what is fastest."""
+    if config.training.precision != "auto":
+        return config
+    if (folder / layout.CONFIG).exists():
+        precision = configs.load(RunConfig, folder / layout.CONFIG).training.precision
+    else:
+        precision = choose_precision(config.student, image_size, config.training.batch_size)
+    return replace(config, training=replace(config.training, precision=precision))
 
 
 def _check_free(folder: Path, config: RunConfig) -> None:
