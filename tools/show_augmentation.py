@@ -52,15 +52,17 @@ def main(pairs, bit_depth, only, columns, seed, out):
     figure, axes = plt.subplots(rows, columns + 1, figsize=(columns + 1, rows), squeeze=False)
     for number, (brightfield, dapi) in enumerate(images):
         original = {
-            name: tf.constant(pixels[..., None] / (2**bit_depth - 1), tf.float32)
+            name: tf.constant(pixels[None, ..., None] / (2**bit_depth - 1), tf.float32)
             for name, pixels in ((BRIGHTFIELD, brightfield), (DAPI, dapi))
         }
-        versions = [original] + [policy(original, tf.constant([seed, number * columns + i])) for i in range(columns)]
+        copies = {name: tf.repeat(image, columns, axis=0) for name, image in original.items()}
+        augmented = policy(copies, tf.constant([seed, number]))
+        versions = {name: tf.concat([original[name], augmented[name]], axis=0) for name in CHANNELS}
         for row, name in enumerate(CHANNELS):
             low, high = float(tf.reduce_min(original[name])), float(tf.reduce_max(original[name]))
-            for column, version in enumerate(versions):
+            for column, version in enumerate(versions[name]):
                 axis = axes[number * len(CHANNELS) + row, column]
-                axis.imshow(version[name][..., 0], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+                axis.imshow(version[..., 0], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
                 axis.axis("off")
     figure.subplots_adjust(0, 0, 1, 1, wspace=0.03, hspace=0.03)
     try:

@@ -59,6 +59,15 @@ def test_only_its_own_channel_changes(name, cell):
 
 
 @every_augmentation
+def test_each_cell_of_a_batch_changes_in_its_own_way(name, cell):
+    batch = {channel: tf.repeat(images, 12, axis=0) for channel, images in cell.items()}
+    results = AUGMENTATIONS[name]()(batch, tf.constant((3, 1)))
+    assert results["dapi"].shape == (12, *cell["dapi"].shape[1:])
+    versions = {tuple(images[i].numpy().tobytes() for images in results.values()) for i in range(12)}
+    assert len(versions) >= (3 if name == "flip" else 12)
+
+
+@every_augmentation
 def test_a_missing_dapi_stays_all_zero(name, cell):
     missing = cell | {"dapi": tf.zeros_like(cell["dapi"])}
     for seed in SEEDS:
@@ -87,7 +96,7 @@ def test_eager_equals_tf_data(name, cell):
 
 @every_augmentation
 def test_empty_background_stays_background(name):
-    flat = {channel: tf.fill((16, 16, 1), 0.2) for channel in CHANNELS}
+    flat = {channel: tf.fill((3, 16, 16, 1), 0.2) for channel in CHANNELS}
     for seed in SEEDS:
         for channel, image in AUGMENTATIONS[name]()(flat, tf.constant(seed)).items():
             # Only a change of light may show where there is nothing to see; 25 % is more than any default allows.

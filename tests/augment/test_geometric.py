@@ -35,7 +35,8 @@ def smooth_image(height=40, width=36):
 
 
 def resampled(image, coordinates):
-    return resample(tf.constant(image), tf.constant(coordinates, tf.float32)).numpy()
+    """For one image ``(H, W, C)``."""
+    return resample(tf.constant(image[None]), tf.constant(coordinates, tf.float32))[0].numpy()
 
 
 def test_whole_pixel_shift_equals_numpy_pad_of_the_border():
@@ -51,7 +52,7 @@ def test_whole_pixel_shift_equals_numpy_pad_of_the_border():
     expected = np.apply_along_axis(extended, 0, image[..., 0])
     expected = np.apply_along_axis(extended, 1, expected)
     for move in (-shift, 0, 3, shift):
-        actual = resampled(image, pixel_grid(12, 10) + np.float32([move, -move]).reshape(2, 1, 1))
+        actual = resampled(image, pixel_grid(12, 10) + np.float32([move, -move]).reshape(2, 1, 1, 1))
         window = expected[shift + move : shift + move + 12, shift - move : shift - move + 10]
         np.testing.assert_array_equal(actual[..., 0], window)
 
@@ -61,10 +62,10 @@ def test_cubic_convolution_reproduces_quadratic_surfaces():
     def surface(row, column):
         return 0.3 + 0.1 * row - 0.2 * column + 0.02 * row**2 - 0.03 * row * column + 0.01 * column**2
 
-    rows, columns = pixel_grid(16, 16)
-    places = np.random.default_rng(1).uniform(-5.5, 5.5, (2, 16, 16)).astype(np.float32)
+    rows, columns = pixel_grid(16, 16)[:, 0]
+    places = np.random.default_rng(1).uniform(-5.5, 5.5, (2, 1, 16, 16)).astype(np.float32)
     actual = resampled(surface(rows, columns)[..., None], places)
-    np.testing.assert_allclose(actual[..., 0], surface(*places), atol=1e-5)
+    np.testing.assert_allclose(actual[..., 0], surface(*places[:, 0]), atol=1e-5)
 
 
 @pytest.mark.parametrize("degrees", [17.0, -63.0, 140.0])
@@ -101,8 +102,8 @@ def test_elastic_equals_scipy_splines_and_map_coordinates():
         for x in (rows, columns)
     ]
     displacement = np.einsum("hk,ckl,wl->chw", basis[0], knots, basis[1])
-    coordinates = elastic(pixel_grid(40, 36), tf.constant(knots, tf.float32))
-    np.testing.assert_allclose(coordinates - pixel_grid(40, 36), displacement, atol=1e-5)
+    coordinates = elastic(pixel_grid(40, 36), tf.constant(knots[:, None], tf.float32))
+    np.testing.assert_allclose((coordinates - pixel_grid(40, 36))[:, 0], displacement, atol=1e-5)
 
     expected = ndimage.map_coordinates(smooth_image()[..., 0], np.mgrid[0:40, 0:36] + displacement, order=3)
     np.testing.assert_allclose(resampled(smooth_image(), coordinates)[4:-4, 4:-4, 0], expected[4:-4, 4:-4], atol=2e-3)
@@ -110,17 +111,13 @@ def test_elastic_equals_scipy_splines_and_map_coordinates():
 
 def test_flips_equal_numpy_and_happen_as_often_as_asked(cell):
     image = cell["brightfield"].numpy()
-    flips = {(v, h): np.flip(image, [axis for axis, on in enumerate((v, h)) if on]) for v in (0, 1) for h in (0, 1)}
+    flips = {(v, h): np.flip(image, [axis for axis, on in enumerate((v, h), 1) if on]) for v in (0, 1) for h in (0, 1)}
     for (vertical, horizontal), expected in flips.items():
         np.testing.assert_array_equal(Flip(horizontal, vertical)(cell, (1, 2))["brightfield"], expected)
 
     seen = [
-        next(
-            key
-            for key, flipped in flips.items()
-            if np.array_equal(flipped, Flip(0.2, 0.8)(cell, (3, i))["brightfield"])
-        )
-        for i in range(300)
+        next(key for key, flipped in flips.items() if np.array_equal(flipped[0], version))
+        for version in Flip(0.2, 0.8)({"brightfield": tf.repeat(image, 300, axis=0)}, (3, 1))["brightfield"]
     ]
     # Five standard deviations of a mean of 300 draws are 0.115.
     np.testing.assert_allclose(np.mean(seen, axis=0), (0.8, 0.2), atol=0.115)
@@ -128,24 +125,25 @@ def test_flips_equal_numpy_and_happen_as_often_as_asked(cell):
 
 @pytest.mark.parametrize("operation", [Rotate(40.0), Translate(0.1), Scale(0.2), Shear(0.3)], ids=repr)
 def test_draws_stay_within_and_fill_their_strength(operation):
-    grid = tf.constant(pixel_grid(10, 20))
+    grid = tf.repeat(pixel_grid(10, 20), 200, axis=1)
     read_off = {
         Rotate: lambda c: np.degrees(np.arctan2(c[0, 5, 19] - c[0, 5, 0], c[1, 5, 19] - c[1, 5, 0])) / 40.0,
         Translate: lambda c: [np.mean(c[0]) / 1.0, np.mean(c[1]) / 2.0],
         Scale: lambda c: np.log((c[0, 9, 0] - c[0, 0, 0]) / 9) / 0.2,
         Shear: lambda c: (c[1, 9, 0] - c[1, 0, 0]) / 9 / 0.3,
     }[type(operation)]
-    drawn = np.array([read_off(operation.fetch(grid, (i, 11)).numpy()) for i in range(200)])
+    fetched = operation.fetch(grid, (7, 11)).numpy()
+    drawn = np.array([read_off(fetched[:, i]) for i in range(200)])
     assert np.abs(drawn).max() <= 1 + 1e-5
     assert drawn.max() > 0.9 and drawn.min() < -0.9
     assert abs(drawn.mean()) < 0.21  # five standard deviations of a mean of 200 even draws
 
 
 def test_elastic_displacement_has_the_stated_size():
-    grid = tf.constant(pixel_grid(50, 100))
-    basis = elastic(tf.zeros((2, 50, 100)), tf.ones((2, KNOTS, KNOTS)))
-    np.testing.assert_allclose(basis[:, 20:30, 40:60], 1.0, atol=1e-5)  # splines sum to 1 away from the border
-    moves = np.stack([Elastic(0.02).fetch(grid, (i, 0)) - grid for i in range(300)])[:, :, 25, 50]
+    grid = tf.repeat(pixel_grid(50, 100), 300, axis=1)
+    basis = elastic(tf.zeros((2, 1, 50, 100)), tf.ones((2, 1, KNOTS, KNOTS)))
+    np.testing.assert_allclose(basis[..., 20:30, 40:60], 1.0, atol=1e-5)  # splines sum to 1 away from the border
+    moves = (Elastic(0.02).fetch(grid, (1, 0)) - grid).numpy()[:, :, 25, 50].T
     # Variance at a knot is (sum of squared spline values)², with values 1/6, 2/3, 1/6.
     share = (1 / 6) ** 2 * 2 + (2 / 3) ** 2
     np.testing.assert_allclose(moves.std(axis=0), 0.02 * np.array([50, 100]) * share, rtol=0.2)
@@ -172,7 +170,7 @@ class Down(GeometricOperation):
         pass
 
     def fetch(self, coordinates, seed):
-        return coordinates + tf.constant([self.pixels, 0.0], shape=(2, 1, 1))
+        return coordinates + tf.constant([self.pixels, 0.0], shape=(2, 1, 1, 1))
 
 
 def test_a_policy_interpolates_once(cell):
@@ -185,7 +183,7 @@ def test_a_policy_interpolates_once(cell):
 
 def test_corners_of_a_turned_image_are_background():
     """A bright disc that nearly fills the frame must not come back, mirrored, in the corners."""
-    rows, columns = pixel_grid(40, 40)
+    rows, columns = pixel_grid(40, 40)[:, 0]
     disc = (0.01 + 0.5 * (np.hypot(rows, columns) < 14))[..., None].astype(np.float32)
     turned = resampled(disc, rotate(pixel_grid(40, 40), 45.0))[..., 0]
     outside = np.hypot(rows, columns) > 17

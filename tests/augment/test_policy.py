@@ -94,13 +94,13 @@ def test_eager_equals_tf_data(cell):
         assert np.abs(eager[0][channel] - eager[1][channel]).max() > 0.01
 
 
-def test_vectorized_map_gives_each_cell_what_it_gets_alone(cell):
-    policy = Policy.from_config({"elastic": {}, "flip": {}, "gain": {}, "dapi_shot": {}})
-    seeds = tf.constant([[1, 2], [3, 4], [5, 6]])
-    batch = tf.vectorized_map(lambda seed: policy(cell, seed), seeds)
-    for i, seed in enumerate(seeds):
-        for channel, image in policy(cell, seed).items():
-            np.testing.assert_allclose(batch[channel][i], image, atol=1e-5)
+def test_cells_of_a_batch_differ_and_a_seed_decides_them_all(cell):
+    batch = {channel: tf.repeat(images, 4, axis=0) for channel, images in cell.items()}
+    results = DEFAULT(batch, (5, 6))
+    for channel, images in results.items():
+        differences = [np.abs(images[i] - images[j]).max() for i in range(4) for j in range(i)]
+        assert min(differences) > 0.005
+        np.testing.assert_array_equal(DEFAULT(batch, (5, 6))[channel], images)
 
 
 def test_a_missing_dapi_is_harmless(cell):

@@ -3,7 +3,7 @@
 Each operation only says from where an output pixel is fetched. The answers are chained and the image is resampled once:
 interpolation blurs, and would blur again with every operation.
 
-*Coordinates* are float32 ``(2, H, W)``: row and column of each pixel, in pixels from the image centre.
+*Coordinates* are float32 ``(2, B, H, W)``: row and column of each pixel, in pixels from the image centre.
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,15 @@ BORDER = 4
 
 @cache
 def pixel_grid(height: int, width: int) -> np.ndarray:
-    """The coordinates that fetch every pixel from its own place."""
+    """The coordinates, of a batch of one, that fetch every pixel from its own place."""
     rows, columns = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
-    return np.stack(np.meshgrid(rows, columns, indexing="ij")).astype(np.float32)
+    return np.stack(np.meshgrid(rows, columns, indexing="ij")).astype(np.float32)[:, np.newaxis]
+
+
+def grid_of(images: tf.Tensor) -> tf.Tensor:
+    """`pixel_grid` for each cell of ``(B, H, W, C)``."""
+    _, height, width, _ = images.shape
+    return tf.broadcast_to(pixel_grid(height, width), (2, tf.shape(images)[0], height, width))
 
 
 def _keys(t: tf.Tensor) -> list[tf.Tensor]:
@@ -37,7 +43,7 @@ def _keys(t: tf.Tensor) -> list[tf.Tensor]:
     ]
 
 
-# XLA fuses the 16 taps: 0.2 ms for two 64 px channels against 0.7 ms op by op.
+# XLA fuses the 16 taps: seven times faster than op by op.
 @tf.function(jit_compile=True)
 def resample(images: tf.Tensor, coordinates: tf.Tensor) -> tf.Tensor:
     """Fetches every output pixel from its coordinates, by cubic convolution.
@@ -49,26 +55,29 @@ def resample(images: tf.Tensor, coordinates: tf.Tensor) -> tf.Tensor:
     and no piece of the cell appears in the corners, as it does when the whole image is mirrored.
 
     Args:
-        images: ``(H, W, C)`` float32, H and W 2 or more; the channels move together.
-        coordinates: ``(2, H, W)``.
+        images: ``(B, H, W, C)`` float32, H and W 2 or more; the channels move together.
+        coordinates: ``(2, B, H, W)``.
 
     Returns:
-        ``(H, W, C)``; may overshoot the range of `images` beside a sharp edge by about a tenth of the step.
+        ``(B, H, W, C)``; may overshoot the range of `images` beside a sharp edge by about a tenth of the step.
     """
-    height, width, channels = images.shape
+    _, height, width, channels = images.shape
     bases, weights = [], []
     for axis, size in enumerate((height, width)):
         last = size - 1.0
         place = coordinates[axis] + last / 2
         inside = tf.clip_by_value(place, 0.0, last)
         border = min(float(BORDER), last)
-        depth = border - tf.abs(tf.math.floormod(tf.abs(place - inside), 2 * border) - border)
+        beyond = tf.abs(place - inside)
+        # The remainder by hand: XLA computes its own one number at a time.
+        depth = border - tf.abs(beyond - 2 * border * tf.floor(beyond / (2 * border)) - border)
         place = inside + tf.sign(inside - place) * depth
         base = tf.minimum(tf.floor(place), last - 1.0)
         bases.append(tf.cast(base, tf.int32))
         weights.append(_keys((place - base)[..., tf.newaxis]))
-    pixels = tf.reshape(tf.pad(images, [[1, 1], [1, 1], [0, 0]], "REFLECT"), (-1, channels))
-    corner = bases[0] * (width + 2) + bases[1]
+    pixels = tf.reshape(tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT"), (-1, channels))
+    first = tf.range(tf.shape(images)[0]) * ((height + 2) * (width + 2))
+    corner = first[:, tf.newaxis, tf.newaxis] + bases[0] * (width + 2) + bases[1]
     result = tf.zeros_like(images)
     for row, row_weight in enumerate(weights[0]):
         start = corner + row * (width + 2)
@@ -90,8 +99,7 @@ class GeometricOperation(Operation):
     stage = Stage.GEOMETRY
 
     def __call__(self, channels, seed):
-        height, width, _ = next(iter(channels.values())).shape
-        return warp(channels, self.fetch(tf.constant(pixel_grid(height, width)), seed))
+        return warp(channels, self.fetch(grid_of(next(iter(channels.values()))), seed))
 
     def fetch(self, coordinates: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Coordinates to coordinates."""
@@ -99,7 +107,7 @@ class GeometricOperation(Operation):
 
 
 def rotate(coordinates: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-    """Turns the image counter-clockwise as displayed (rows downwards), like `numpy.rot90`."""
+    """Turns by `degrees`, ``(B, 1, 1)``, counter-clockwise as displayed (rows downwards), like `numpy.rot90`."""
     angle = degrees * (np.pi / 180)
     cos, sin = tf.cos(angle), tf.sin(angle)
     row, column = tf.unstack(coordinates)
@@ -107,29 +115,38 @@ def rotate(coordinates: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
 
 
 def shear(coordinates: tf.Tensor, tangent: tf.Tensor) -> tf.Tensor:
-    """Slides rows along themselves: a column fetched at row r comes from ``tangent * r`` further right."""
+    """Slides rows along themselves: a column at row r comes from ``tangent * r`` further right; ``(B, 1, 1)``."""
     row, column = tf.unstack(coordinates)
     return tf.stack([row, column + tangent * row])
 
 
 @cache
-def _bumps(size: int) -> np.ndarray:
-    """Cubic B-splines ``(size, KNOTS)`` with knots evenly from the first to the last pixel."""
-    distance = np.abs(np.linspace(0, KNOTS - 1, size)[:, np.newaxis] - np.arange(KNOTS))
-    near, far = 2 / 3 - distance**2 + distance**3 / 2, np.clip(2 - distance, 0, None) ** 3 / 6
-    return np.where(distance < 1, near, far).astype(np.float32)
+def _bumps(height: int, width: int) -> np.ndarray:
+    """Products of cubic B-splines ``(KNOTS * KNOTS, H * W)``, knots evenly from the first to the last pixel."""
+    lines = []
+    for size in (height, width):
+        distance = np.abs(np.linspace(0, KNOTS - 1, size)[:, np.newaxis] - np.arange(KNOTS))
+        near, far = 2 / 3 - distance**2 + distance**3 / 2, np.clip(2 - distance, 0, None) ** 3 / 6
+        lines.append(np.where(distance < 1, near, far))
+    return np.einsum("hk,wl->klhw", *lines).reshape(KNOTS**2, -1).astype(np.float32)
 
 
 def elastic(coordinates: tf.Tensor, displacements: tf.Tensor) -> tf.Tensor:
-    """Adds a smooth displacement: cubic B-splines times `displacements`, ``(2, KNOTS, KNOTS)`` in pixels."""
-    _, height, width = coordinates.shape
-    # One product per axis: TensorFlow's batched matmul is ten times slower on matrices this small.
-    return coordinates + tf.stack([_bumps(height) @ knots @ _bumps(width).T for knots in tf.unstack(displacements)])
+    """Adds a smooth displacement: cubic B-splines times `displacements`, ``(2, B, KNOTS, KNOTS)`` in pixels."""
+    _, _, height, width = coordinates.shape
+    # One product for all: TensorFlow's batched matmul is ten times slower on matrices this small.
+    moves = tf.reshape(displacements, (-1, KNOTS**2)) @ _bumps(height, width)
+    return coordinates + tf.reshape(moves, (2, -1, height, width))
 
 
 def _sides(coordinates: tf.Tensor) -> np.ndarray:
     """Height and width in pixels, shaped to scale coordinates."""
-    return np.float32(coordinates.shape[1:]).reshape(2, 1, 1)
+    return np.float32(coordinates.shape[2:]).reshape(2, 1, 1, 1)
+
+
+def _draw(seed: tf.Tensor, coordinates: tf.Tensor, most: float) -> tf.Tensor:
+    """A number for each cell, even from -`most` to `most`: ``(B, 1, 1)``."""
+    return tf.random.stateless_uniform((tf.shape(coordinates)[1], 1, 1), seed, -most, most)
 
 
 @AUGMENTATIONS.register("flip")
@@ -146,8 +163,9 @@ class Flip(GeometricOperation):
     vertical: float = strength(0.5, most=1.0)
 
     def fetch(self, coordinates, seed):
-        drawn = tf.random.stateless_uniform((2, 1, 1), seed) < [[[self.vertical]], [[self.horizontal]]]
-        return coordinates * tf.where(drawn, -1.0, 1.0)
+        drawn = tf.random.stateless_uniform((2, tf.shape(coordinates)[1], 1, 1), seed)
+        often = np.float32([self.vertical, self.horizontal]).reshape(2, 1, 1, 1)
+        return coordinates * tf.where(drawn < often, -1.0, 1.0)
 
 
 @AUGMENTATIONS.register("rotate")
@@ -162,7 +180,7 @@ class Rotate(GeometricOperation):
     degrees: float = strength(180.0, most=180.0)
 
     def fetch(self, coordinates, seed):
-        return rotate(coordinates, tf.random.stateless_uniform((), seed, -self.degrees, self.degrees))
+        return rotate(coordinates, _draw(seed, coordinates, self.degrees))
 
 
 @AUGMENTATIONS.register("translate")
@@ -177,7 +195,8 @@ class Translate(GeometricOperation):
     fraction: float = strength(0.05, most=0.5)
 
     def fetch(self, coordinates, seed):
-        shift = tf.random.stateless_uniform((2, 1, 1), seed, -self.fraction, self.fraction)
+        size = (2, tf.shape(coordinates)[1], 1, 1)
+        shift = tf.random.stateless_uniform(size, seed, -self.fraction, self.fraction)
         return coordinates + shift * _sides(coordinates)
 
 
@@ -193,7 +212,7 @@ class Scale(GeometricOperation):
     log: float = strength(0.05, most=1.0)
 
     def fetch(self, coordinates, seed):
-        return coordinates * tf.exp(tf.random.stateless_uniform((), seed, -self.log, self.log))
+        return coordinates * tf.exp(_draw(seed, coordinates, self.log))
 
 
 @AUGMENTATIONS.register("shear")
@@ -208,7 +227,7 @@ class Shear(GeometricOperation):
     tangent: float = strength(0.05, most=1.0)
 
     def fetch(self, coordinates, seed):
-        return shear(coordinates, tf.random.stateless_uniform((), seed, -self.tangent, self.tangent))
+        return shear(coordinates, _draw(seed, coordinates, self.tangent))
 
 
 @AUGMENTATIONS.register("elastic")
@@ -224,5 +243,6 @@ class Elastic(GeometricOperation):
     fraction: float = strength(0.015, most=0.1)
 
     def fetch(self, coordinates, seed):
-        displacements = self.fraction * tf.random.stateless_normal((2, KNOTS, KNOTS), seed)
+        size = (2, tf.shape(coordinates)[1], KNOTS, KNOTS)
+        displacements = self.fraction * tf.random.stateless_normal(size, seed)
         return elastic(coordinates, displacements * _sides(coordinates))

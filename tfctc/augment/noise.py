@@ -1,7 +1,7 @@
 """Focus and noise, in the statistics of the channel they act on.
 
-Images are float32 ``(H, W, 1)`` and never clipped here. Noise is given in units of the image's own contrast (see
-`levels`), so an all-zero image, a missing DAPI, stays all zero.
+Images are float32 ``(B, H, W, 1)`` and never clipped here; strengths are ``(B, 1, 1, 1)``. Noise is given in units of
+the image's own contrast (see `levels`), so an all-zero image, a missing DAPI, stays all zero.
 """
 
 from dataclasses import dataclass
@@ -10,44 +10,46 @@ import numpy as np
 import tensorflow as tf
 
 from tfctc.augment.operation import AUGMENTATIONS, ChannelOperation, Stage, levels, strength
+from tfctc.augment.randomness import normal, uniform
 from tfctc.cells import BRIGHTFIELD, DAPI
 
 
-def blur(image: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
+def blur(images: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
     """Gaussian blur, standard deviation `sigma` in pixels; at the border the weights inside are scaled to sum to 1."""
     # exp(-(1 / 1e-3)² / 2) is exactly 0 in float32: below that sigma the image is untouched, and 0 / 0 cannot arise.
-    scale = -0.5 / tf.maximum(sigma, 1e-3) ** 2
-    weights = []
-    for size in image.shape[:2]:
+    scale = -0.5 / tf.maximum(sigma[..., 0], 1e-3) ** 2
+    weights = {}
+    for size in set(images.shape[1:3]):
         distance = np.arange(size, dtype=np.float32)[:, np.newaxis] - np.arange(size, dtype=np.float32)
         weight = tf.exp(scale * distance**2)
-        weights.append(weight / tf.reduce_sum(weight, axis=1, keepdims=True))
-    return tf.matmul(weights[0] @ image[..., 0], weights[1], transpose_b=True)[..., tf.newaxis]
+        weights[size] = weight / tf.reduce_sum(weight, axis=2, keepdims=True)
+    rows, columns = (weights[size] for size in images.shape[1:3])
+    return tf.matmul(rows @ images[..., 0], columns, transpose_b=True)[..., tf.newaxis]
 
 
-def shot(image: tf.Tensor, contrasts: tf.Tensor, normal: tf.Tensor) -> tf.Tensor:
+def shot(images: tf.Tensor, contrasts: tf.Tensor, deviates: tf.Tensor) -> tf.Tensor:
     """Photon noise: variance proportional to the pixel value (the normal limit of Poisson counts).
 
     Args:
-        image: ``(H, W, 1)``; values below zero get no noise.
+        images: ``(B, H, W, 1)``; values below zero get no noise.
         contrasts: standard deviation at the image's high level, in units of its contrast.
-        normal: ``(H, W, 1)`` standard normal numbers.
+        deviates: ``(B, H, W, 1)`` standard normal numbers.
     """
-    low, high = levels(image)
-    deviation = contrasts * (high - low) * tf.sqrt(tf.maximum(tf.math.divide_no_nan(image, high), 0.0))
-    return image + deviation * normal
+    low, high = levels(images)
+    deviation = contrasts * (high - low) * tf.sqrt(tf.maximum(tf.math.divide_no_nan(images, high), 0.0))
+    return images + deviation * deviates
 
 
-def read(image: tf.Tensor, contrasts: tf.Tensor, normal: tf.Tensor) -> tf.Tensor:
-    """Camera noise: the same standard deviation everywhere, in units of the image's contrast; `normal` as in `shot`."""
-    low, high = levels(image)
-    return image + contrasts * (high - low) * normal
+def read(images: tf.Tensor, contrasts: tf.Tensor, deviates: tf.Tensor) -> tf.Tensor:
+    """Camera noise: the same standard deviation everywhere, in units of the contrast; `deviates` as in `shot`."""
+    low, high = levels(images)
+    return images + contrasts * (high - low) * deviates
 
 
-def _draw(seed: tf.Tensor, most: float, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """How much, evenly from 0 to `most`, and standard normal numbers of the image's shape."""
+def _draw(seed: tf.Tensor, most: float, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """How much for each cell, evenly from 0 to `most`, and standard normal numbers of the images' shape."""
     seeds = tf.random.split(seed, 2)
-    return tf.random.stateless_uniform((), seeds[0], 0.0, most), tf.random.stateless_normal(image.shape, seeds[1])
+    return uniform(seeds[0], images, 0.0, most), normal(seeds[1], images)
 
 
 @AUGMENTATIONS.register("blur")
@@ -63,8 +65,8 @@ class Blur(ChannelOperation):
     channel = BRIGHTFIELD
     pixels: float = strength(0.7)
 
-    def apply(self, image, seed):
-        return blur(image, tf.random.stateless_uniform((), seed, 0.0, self.pixels))
+    def apply(self, images, seed):
+        return blur(images, uniform(seed, images, 0.0, self.pixels))
 
 
 @AUGMENTATIONS.register("dapi_blur")
@@ -88,8 +90,8 @@ class Shot(ChannelOperation):
     channel = BRIGHTFIELD
     contrasts: float = strength(0.02)
 
-    def apply(self, image, seed):
-        return shot(image, *_draw(seed, self.contrasts, image))
+    def apply(self, images, seed):
+        return shot(images, *_draw(seed, self.contrasts, images))
 
 
 @AUGMENTATIONS.register("dapi_shot")
@@ -114,8 +116,8 @@ class Read(ChannelOperation):
     channel = BRIGHTFIELD
     contrasts: float = strength(0.02)
 
-    def apply(self, image, seed):
-        return read(image, *_draw(seed, self.contrasts, image))
+    def apply(self, images, seed):
+        return read(images, *_draw(seed, self.contrasts, images))
 
 
 @AUGMENTATIONS.register("dapi_read")

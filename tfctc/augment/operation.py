@@ -1,4 +1,7 @@
-"""What an augmentation is: a frozen dataclass of strengths, images in, images out, its randomness an argument."""
+"""What an augmentation is: a frozen dataclass of strengths, images in, images out, its randomness an argument.
+
+Everything works on a whole batch: one cell at a time, TensorFlow spends most of its time between the operations.
+"""
 
 import dataclasses
 import math
@@ -12,7 +15,7 @@ import tensorflow as tf
 from tfctc.errors import ConfigError
 from tfctc.registry import Registry
 
-#: Channel -> its image, float32 ``(H, W, 1)`` with a static height and width.
+#: Channel -> its images, float32 ``(B, H, W, 1)`` with a static height and width.
 Channels = Mapping[str, tf.Tensor]
 #: Side in pixels of the blocks whose means `levels` compares.
 BLOCK = 4
@@ -35,7 +38,9 @@ def strength(default: float, most: float = math.inf):
 
 @dataclass(frozen=True)
 class Operation:
-    """One random change. Every field is a strength; all at zero is the exact identity. Nothing is clipped.
+    """One random change, of its own strength for each cell. All strengths, the fields, at zero are the exact identity.
+
+    Nothing is clipped.
 
     Raises:
         ConfigError: a strength that is negative, not finite, or above what it allows.
@@ -51,21 +56,21 @@ class Operation:
                 raise ConfigError(f"{type(self).__name__}: {field.name} must be {limit}, got {value}")
 
     def __call__(self, channels: Channels, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Channels of the same keys and shapes. `seed`, int32 ``(2,)``, decides every random number."""
+        """Channels of the same keys and shapes. `seed`, int32 ``(2,)``, decides every random number of the batch."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class ChannelOperation(Operation):
-    """Changes the image of one channel and hands every other one through."""
+    """Changes the images of one channel and hands every other one through."""
 
     channel: ClassVar[str]
 
     def __call__(self, channels, seed):
-        return {name: self.apply(image, seed) if name == self.channel else image for name, image in channels.items()}
+        return {name: self.apply(images, seed) if name == self.channel else images for name, images in channels.items()}
 
-    def apply(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """``(H, W, 1)`` to ``(H, W, 1)``."""
+    def apply(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """``(B, H, W, 1)`` to ``(B, H, W, 1)``."""
         raise NotImplementedError
 
 
@@ -73,21 +78,18 @@ class ChannelOperation(Operation):
 AUGMENTATIONS: Registry[type[Operation]] = Registry("augmentation")
 
 
-def levels(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def levels(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The darkest and the brightest level of an image; their difference is its *contrast*, the unit of many strengths.
 
     Levels are the smallest and largest mean over 4 x 4 px blocks: blind to single hot pixels and nearly to pixel noise,
     and ten times cheaper than percentiles, which need a sort. An empty (all zero) image has contrast 0.
 
     Args:
-        image: ``(H, W, 1)``; rows and columns beyond a multiple of the block are left out.
+        images: ``(B, H, W, 1)``; rows and columns beyond a multiple of the block are left out.
 
     Returns:
-        Two scalars, low and high.
+        Two ``(B, 1, 1, 1)``, low and high.
     """
-    height, width, _ = image.shape
-    block = min(BLOCK, height, width)
-    rows, columns = height // block, width // block
-    blocks = tf.reshape(image[: rows * block, : columns * block], (rows, block, columns, block))
-    means = tf.reduce_mean(blocks, axis=(1, 3))
-    return tf.reduce_min(means), tf.reduce_max(means)
+    block = min(BLOCK, *images.shape[1:3])
+    means = tf.nn.avg_pool2d(images, block, block, "VALID")
+    return tuple(reduce(means, axis=(1, 2, 3), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))

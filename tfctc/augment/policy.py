@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfctc.augment import geometric, illumination, noise  # noqa: F401  (registers the operations)
-from tfctc.augment.geometric import GeometricOperation, pixel_grid, warp
+from tfctc.augment.geometric import GeometricOperation, grid_of, warp
 from tfctc.augment.operation import AUGMENTATIONS, Channels, Operation
 from tfctc.config import from_dict
 
@@ -17,7 +17,7 @@ from tfctc.config import from_dict
 class Policy:
     """Geometry once for all channels, then illumination and noise on each, then one clip to [0, 1].
 
-    Every operation draws from a seed of its own, folded from the record's seed and its name: adding or removing one
+    Every operation draws from a seed of its own, folded from the batch's seed and its name: adding or removing one
     leaves the draws of the others as they were. The repr is the log line.
 
     Args:
@@ -48,11 +48,11 @@ class Policy:
         return {name: asdict(operation) for name, operation in self.operations.items()}
 
     def __call__(self, channels: Channels, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Augments one cell.
+        """Augments a batch of cells, each in its own way.
 
         Args:
-            channels: channel -> float32 ``(H, W, 1)`` in [0, 1]; height and width static, 2 px or more, and the same
-                in every channel. Any subset of the channels will do; operations of an absent one do nothing.
+            channels: channel -> float32 ``(B, H, W, 1)`` in [0, 1]; height and width static, 2 px or more, and the
+                same in every channel. Any subset of the channels will do; operations of an absent one do nothing.
             seed: int32 ``(2,)``; alone decides the result.
 
         Returns:
@@ -61,12 +61,11 @@ class Policy:
         seeds = {name: tf.random.fold_in(seed, zlib.crc32(name.encode()) & 0x7FFFFFFF) for name in self.operations}
         moves = {n: op for n, op in self.operations.items() if isinstance(op, GeometricOperation)}
         if moves:
-            height, width, _ = next(iter(channels.values())).shape
-            coordinates = tf.constant(pixel_grid(height, width))
+            coordinates = grid_of(next(iter(channels.values())))
             for name, operation in moves.items():
                 coordinates = operation.fetch(coordinates, seeds[name])
             channels = warp(channels, coordinates)
         for name, operation in self.operations.items():
             if name not in moves:
                 channels = operation(channels, seeds[name])
-        return {name: tf.clip_by_value(image, 0.0, 1.0) for name, image in channels.items()}
+        return {name: tf.clip_by_value(images, 0.0, 1.0) for name, images in channels.items()}

@@ -18,17 +18,24 @@ from tfctc.data.builder import Cells, without_warnings
 SHUFFLE_CELLS = 4096
 #: Bytes of a cached record beside its pixels, measured roughly: ids, label, bookkeeping.
 RECORD_BYTES = 300
+IDS = ("cell_id", "patient_id", "site")
 
 
 def records(
-    builder: Cells, split: str, channels: tuple[str, ...], *, cache_mb: int = 0, parallelism: int = tf.data.AUTOTUNE
+    builder: Cells,
+    split: str,
+    channels: tuple[str, ...],
+    *,
+    ids: bool = True,
+    cache_mb: int = 0,
+    parallelism: int = tf.data.AUTOTUNE,
 ) -> tf.data.Dataset:
-    """The stored records of a split in their fixed order: ids, `label`, `dapi_present`, and `channels` as stored.
+    """The stored records of a split in their fixed order: ids if asked for, label, `dapi_present`, channels as stored.
 
     A channel that is not asked for is not even decoded. Decoded records are kept in memory, as the integers they are,
     if all of the split's fit into `cache_mb` megabytes.
     """
-    features = {"cell_id", "patient_id", "site", "label", DAPI_PRESENT, *channels}
+    features = {*(IDS if ids else ()), "label", DAPI_PRESENT, *channels}
     with without_warnings():
         dataset = builder.as_dataset(
             split=split,
@@ -57,12 +64,12 @@ def train_batches(
     """An endless stream of augmented training batches; every pass over the cells has its own order and augmentation.
 
     Args:
-        augment: channels of one cell and its seed, int32 ``(2,)``, to the same channels.
+        augment: channels of a batch and its seed, int32 ``(2,)``, to the same channels.
         class_weights: sample weight of a negative and of a positive cell; None weighs all alike.
         labelled_only: whether cells without a label are left out.
         start_step: batches to pass over, as if they had been drawn: a resumed training sees what it would have seen.
     """
-    cells = records(builder, "train", channels, parallelism=parallelism, cache_mb=cache_mb)
+    cells = records(builder, "train", channels, ids=False, parallelism=parallelism, cache_mb=cache_mb)
     if labelled_only:
         cells = cells.filter(_labelled)
     passed, skipped = divmod(start_step * batch_size, count(builder, "train", labelled_only=labelled_only))
@@ -72,26 +79,27 @@ def train_batches(
         tf.random.set_seed(1)
         pass_seed = tf.stack([seed, tf.cast(number, tf.int32)])
         order = tf.random.stateless_uniform((), pass_seed, maxval=tf.int64.max, dtype=tf.int64)
-        shuffled = cells.shuffle(SHUFFLE_CELLS, seed=order, reshuffle_each_iteration=False)
-        seeds = tf.data.Dataset.range(tf.int32.max, output_type=tf.int32).map(lambda i: tf.random.fold_in(pass_seed, i))
-        return tf.data.Dataset.zip((shuffled, seeds))
+        return cells.shuffle(SHUFFLE_CELLS, seed=order, reshuffle_each_iteration=False)
 
-    def prepare(record, record_seed):
-        x, y, weight = _example(builder, channels, record)
+    def prepare(batch, number):
+        x, y, weight = _examples(builder, channels, batch)
         if class_weights is not None:
             weight *= tf.gather(tf.constant(class_weights, tf.float32), y)
-        return {**x, **augment({name: x[name] for name in channels}, record_seed)}, y, weight
+        augmented = augment({name: x[name] for name in channels}, tf.stack([seed, tf.cast(number, tf.int32)]))
+        return {**x, **augmented}, y, weight
 
     stream = tf.data.Dataset.range(passed, tf.int64.max).flat_map(one_pass).skip(skipped)
-    stream = stream.map(prepare, num_parallel_calls=parallelism, deterministic=True)
-    return stream.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    # In whole batches, still integers: an operation costs as much to call for one cell as for all of them.
+    batches = stream.batch(batch_size, drop_remainder=True)
+    numbered = tf.data.Dataset.zip((batches, tf.data.Dataset.range(start_step, tf.int64.max)))
+    return numbered.map(prepare, num_parallel_calls=parallelism, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
 def eval_batches(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:
     """Each labelled cell of a split once, as it is, in fixed order; batches as in training."""
-    cells = records(builder, split, channels).filter(_labelled)
-    cells = cells.map(lambda record: _example(builder, channels, record), tf.data.AUTOTUNE, deterministic=True)
-    batches = cells.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    batches = records(builder, split, channels, ids=False).filter(_labelled).batch(batch_size)
+    batches = batches.map(lambda batch: _examples(builder, channels, batch), tf.data.AUTOTUNE, deterministic=True)
+    batches = batches.prefetch(tf.data.AUTOTUNE)
     return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(count(builder, split) / batch_size)))
 
 
@@ -105,18 +113,19 @@ def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batc
     if DAPI in channels:
         cells = cells.filter(lambda record: record[DAPI_PRESENT] > 0)
 
-    def select(record):
-        names = {name: record[name] for name in ("cell_id", "patient_id", "label")}
-        return names | {channel: _to_unit(builder, record[channel]) for channel in channels}
+    def select(batch):
+        names = {name: batch[name] for name in ("cell_id", "patient_id", "label")}
+        return names | {channel: _to_unit(builder, batch[channel]) for channel in channels}
 
-    return cells.map(select, tf.data.AUTOTUNE, deterministic=True).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return cells.batch(batch_size).map(select, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
 @lru_cache(maxsize=64)
 def labels(builder: Cells, split: str) -> tuple[int, int, int]:
     """How many cells of a split are negative, positive, unlabelled."""
     counts = [0, 0, 0]
-    for batch in records(builder, split, ()).map(lambda record: record["label"]).batch(1024).as_numpy_iterator():
+    cells = records(builder, split, (), ids=False).map(lambda record: record["label"])
+    for batch in cells.batch(1024).as_numpy_iterator():
         for i, value in enumerate((0, 1, UNLABELLED)):
             counts[i] += int((batch == value).sum())
     return tuple(counts)
@@ -138,9 +147,9 @@ def _labelled(record):
     return record["label"] != UNLABELLED
 
 
-def _example(builder: Cells, channels: tuple[str, ...], record):
-    x = {channel: _to_unit(builder, record[channel]) for channel in channels} | {DAPI_PRESENT: record[DAPI_PRESENT]}
-    return x, tf.maximum(record["label"], 0), tf.cast(_labelled(record), tf.float32)
+def _examples(builder: Cells, channels: tuple[str, ...], batch):
+    x = {channel: _to_unit(builder, batch[channel]) for channel in channels} | {DAPI_PRESENT: batch[DAPI_PRESENT]}
+    return x, tf.maximum(batch["label"], 0), tf.cast(_labelled(batch), tf.float32)
 
 
 def _to_unit(builder: Cells, pixels: tf.Tensor) -> tf.Tensor:
