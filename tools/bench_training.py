@@ -1,109 +1,260 @@
 """Images a second of one training step: tfctc, stock Keras and (if installed) PyTorch, side by side in one run.
 
-    python tools/bench_training.py --sizes 64 96 --json docs/evidence/speed/training.json
+    pip install -e '.[train,bench]'
+    python tools/bench_training.py --json docs/evidence/speed/training.json
 
-All arms: ResNet50 on one channel, two logits, cross-entropy, AdamW, the same batch in memory. The arms take turns, so
-that a busy machine slows all of them alike. PyTorch: pip install torch torchvision.
+All arms: ResNet50 on one channel, two logits, cross-entropy, AdamW, the same batch in memory, no metrics. bfloat16 is
+the policy mixed_bfloat16 in tfctc and Keras, autocast in PyTorch. PyTorch runs eagerly in its fastest layout here
+(channels last) with its fused AdamW. `fit` is what `tfctc fit` feeds the step: simulated cells, augmented.
+
+Ratios, by medians; above 1 the first is faster. Where no precision is named both sides compute in float32:
+
+    student_over_torch, student_over_keras_best (the faster of XLA and no XLA), student_over_keras_default
+    student_over_keras_without_onednn   what a machine gets where TensorFlow leaves oneDNN off, as on AMD
+    chosen_over_torch                   the student in the precision that `tfctc fit` would choose here
+    distilled_over_parts                (student step + teacher forward) / distilled step
+    distilled_over_baseline             student step / distilled step
+    fit_over_bare                       the bare step / the step in `fit`, baseline and distilled
 """
 
 import argparse
+import gc
+import json
 import os
-import platform
-import shlex
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-import numpy as np
+from benchmark import measure, ratio, report, row
 
-from tfctc.files import write_json
+from tfctc.training.hardware import ONEDNN, POLICIES, WORTHWHILE, switch_onednn
 
-BACKBONE = "resnet50"
+BACKBONE, SCALE = "resnet50", {"brightfield": (0.5, 0.3), "dapi": (0.5, 0.3)}
+PRECISIONS = ("float32", "bfloat16")
+#: Steps in one turn of `fit`: the first ones, for which batches lay ready, are not timed.
+UNTIMED, TIMED = 5, 20
 
 
-def keras_step(model, x, y) -> Callable[[], None]:
-    """One step as `fit` takes it, on a batch that is there already."""
+def compiled(model, optimizer, jit: bool = False):
     import keras
-    import tensorflow as tf
 
-    model.compile(keras.optimizers.AdamW(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, jit_compile=jit)
     model.optimizer.build(model.trainable_variables)
-    data = iter(tf.data.Dataset.from_tensors((x, y)).repeat())
     model.make_train_function()
+    return model
+
+
+def step(model, data) -> Callable[[], None]:
+    """A training step as `fit` takes it."""
     return lambda: float(model.train_function(data)["loss"])
 
 
-def tfctc_arms(size: int, batch: int) -> dict[str, Callable[[], None]]:
-    """The student's and the distilled step, the teacher's forward pass, and stock Keras's step on the same network."""
+def networks(size: int, precision: str) -> dict[str, object]:
+    """Student and distiller compiled, and the teacher's forward pass as the distiller takes it."""
     import keras
-    import tensorflow as tf
 
-    from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
+    from tfctc.cells import BRIGHTFIELD, CHANNELS
     from tfctc.config import ModelConfig
     from tfctc.distill.distiller import Distiller
     from tfctc.distill.losses import build_losses
-    from tfctc.models.batchnorm import stock
     from tfctc.models.classifier import LOGITS, build_classifier, tapped
+    from tfctc.models.fast import folded
+    from tfctc.training.adamw import FusedAdamW
 
-    rng = np.random.default_rng(0)
-    images = {c: tf.constant(rng.uniform(size=(batch, size, size, 1)), tf.float32) for c in (BRIGHTFIELD, DAPI)}
-    y, scale = tf.constant(np.arange(batch) % 2), {BRIGHTFIELD: (0.5, 0.3), DAPI: (0.5, 0.3)}
-    parts = {
-        "student": ModelConfig(BACKBONE),
-        "teacher": ModelConfig(BACKBONE, (BRIGHTFIELD, DAPI)),
-    }
+    parts = {"student": ModelConfig(BACKBONE, (BRIGHTFIELD,)), "teacher": ModelConfig(BACKBONE, CHANNELS)}
+    keras.mixed_precision.set_dtype_policy(POLICIES[precision])
 
     def network(name):
-        return build_classifier(parts[name], (size, size), scale, name)
+        return build_classifier(parts[name], (size, size), SCALE, name)
 
-    teacher = tapped(network("teacher"), parts["teacher"], {LOGITS})
-    distiller = Distiller(
-        tapped(network("student"), parts["student"], {LOGITS}), teacher, build_losses({"logits": {"temperature": 2.0}})
-    )
-    forward = tf.function(lambda: teacher(images, training=False))
-    brightfield = {BRIGHTFIELD: images[BRIGHTFIELD]}
+    teacher = tapped(folded(network("teacher")), parts["teacher"], {LOGITS})
+    pupil = tapped(network("student"), parts["student"], {LOGITS})
+    distiller = Distiller(pupil, teacher, build_losses({"logits": {"temperature": 2.0}}))
+    student = network("student")
+    keras.mixed_precision.set_dtype_policy("float32")
     return {
-        "stock Keras step": keras_step(stock(network("student")), brightfield, y),
-        "tfctc student step": keras_step(network("student"), brightfield, y),
-        "tfctc distilled step": keras_step(distiller, images | {DAPI_PRESENT: tf.ones(batch)}, y),
-        "tfctc teacher forward": lambda: keras.ops.convert_to_numpy(forward()[LOGITS]),
+        "student": compiled(student, FusedAdamW(1e-3)),
+        "distiller": compiled(distiller, FusedAdamW(1e-3)),
+        "teacher": teacher,
     }
 
 
-def torch_arms(size: int, batch: int) -> dict[str, Callable[[], None]]:
-    """PyTorch's step on torchvision's ResNet50; empty without PyTorch."""
+def batch_in_memory(size: int, batch: int):
+    import numpy as np
+    import tensorflow as tf
+
+    from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
+
+    rng = np.random.default_rng(0)
+    x = {c: tf.constant(rng.uniform(size=(batch, size, size, 1)), tf.float32) for c in (BRIGHTFIELD, DAPI)}
+    return x | {DAPI_PRESENT: tf.ones(batch)}, tf.constant(np.arange(batch) % 2), tf.ones(batch)
+
+
+def endless(x, y, weight):
+    import tensorflow as tf
+
+    return iter(tf.data.Dataset.from_tensors((x, y, weight)).repeat())
+
+
+def tfctc_arms(size: int, batch: int, precision: str) -> dict[str, Callable[[], None]]:
+    """The student's and the distilled step, and the teacher's forward pass."""
+    import tensorflow as tf
+
+    from tfctc.cells import BRIGHTFIELD
+
+    x, y, weight = batch_in_memory(size, batch)
+    found = networks(size, precision)
+    images = {name: x[name] for name in found["teacher"].input}
+    forward = tf.function(lambda: found["teacher"](images, training=False)["logits"])
+    student, brightfield = found["student"], {BRIGHTFIELD: x[BRIGHTFIELD]}
+    learn = tf.function(lambda: student(brightfield, training=True))
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(student(brightfield, training=True))
+        found = tape.gradient(loss, [w.value for w in student.trainable_variables])
+        return tf.add_n([g[(0,) * g.shape.rank] for g in found])
+
+    return {
+        "tfctc student step": step(student, endless(brightfield, y, weight)),
+        "tfctc student forward": lambda: learn().numpy(),
+        "tfctc student forward, backward": lambda: gradients().numpy(),
+        "tfctc distilled step": step(found["distiller"], endless(x, y, weight)),
+        "tfctc teacher forward": lambda: forward().numpy(),
+    }
+
+
+def keras_arms(size: int, batch: int, precision: str) -> dict[str, Callable[[], None]]:
+    """Stock Keras's step on the same network; in float32 with XLA too."""
+    import keras
+
+    from tfctc.cells import BRIGHTFIELD
+    from tfctc.config import ModelConfig
+    from tfctc.models.classifier import build_classifier
+    from tfctc.models.fast import stock
+
+    x, y, weight = batch_in_memory(size, batch)
+    arms = {}
+    for name, jit in {"Keras step": False, **({"Keras step, XLA": True} if precision == "float32" else {})}.items():
+        model = stock(build_classifier(ModelConfig(BACKBONE), (size, size), SCALE), POLICIES[precision])
+        compiled(model, keras.optimizers.AdamW(1e-3), jit)
+        arms[name] = step(model, endless({BRIGHTFIELD: x[BRIGHTFIELD]}, y, weight))
+    return arms
+
+
+def keras_without_onednn(size: int, batch: int, rounds: int) -> list[float]:
+    """Seconds of stock Keras's step in a process whose TensorFlow leaves oneDNN off."""
+    with tempfile.TemporaryDirectory() as room:
+        answer = Path(room, "answer.json")
+        command = [sys.executable, __file__, "--child", answer, "--sizes", size, "--batch", batch, "--rounds", rounds]
+        subprocess.run([str(word) for word in command], env=os.environ | {ONEDNN: "0"}, check=True)
+        return json.loads(answer.read_text())
+
+
+def torch_arms(size: int, batch: int, precision: str) -> dict[str, Callable[[], None]]:
+    """PyTorch's step; empty without PyTorch."""
     try:
         import torch
-        import torchvision
     except ImportError:
+        print("PyTorch is not installed: its arm is left out")
         return {}
-    model = torchvision.models.resnet50(num_classes=2)
-    model.conv1 = torch.nn.Conv2d(1, 64, 7, 2, 3, bias=False)
-    model = model.to(memory_format=torch.channels_last).train()
+    from torch_resnet50 import ResNet50
+
+    model = ResNet50().to(memory_format=torch.channels_last).train()
     x = torch.rand(batch, 1, size, size).to(memory_format=torch.channels_last)
     y = torch.arange(batch) % 2
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, fused=True)
 
-    def step():
+    def run():
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(x), y)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = model(x)
+        loss = torch.nn.functional.cross_entropy(logits.float(), y)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        loss.item()
 
-    return {"PyTorch step": step}
+    return {"PyTorch step": run}
 
 
-def measure(arms: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of every call, the arms taking turns; two calls each before the first that counts."""
+def measure_fit(size: int, batch: int, precision: str, folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Seconds of a step on what `fit` feeds it and on one batch in memory, in turns of `TIMED` steps."""
+    from tfctc.augment.policy import Policy
+    from tfctc.cells import BRIGHTFIELD, CHANNELS
+    from tfctc.config import SplitConfig
+    from tfctc.data import pipeline
+    from tfctc.data.builder import build
+    from tfctc.data.manifest import Manifest
+    from tfctc.data.simulate import SimulationOptions, write_dataset
+    from tfctc.data.splits import deal
+    from tfctc.training.stage import only_complete
+
+    if not folder.exists():
+        write_dataset(folder, 2000, seed=0, options=SimulationOptions(size=size))
+    manifest = Manifest.open(folder)
+    builder = build(manifest, deal(manifest.groups("patient_id"), manifest.facts, SplitConfig(), 0), "patient_id")
+    policy = Policy.from_config(None)
+
+    def stream(channels):
+        return pipeline.train_batches(builder, channels, batch_size=batch, seed=0, augment=policy)
+
+    x, y, weight = batch_in_memory(size, batch)
+    found = networks(size, precision)
+    baseline, distilled = found["student"].train_function, found["distiller"].train_function
+    arms = {
+        "fit, baseline": (baseline, iter(stream((BRIGHTFIELD,)).map(only_complete((BRIGHTFIELD,))))),
+        "fit, distilled": (distilled, iter(stream(CHANNELS))),
+        "bare baseline step": (baseline, endless({BRIGHTFIELD: x[BRIGHTFIELD]}, y, weight)),
+        "bare distilled step": (distilled, endless(x, y, weight)),
+    }
     seconds = {name: [] for name in arms}
-    for i in range(-2, rounds):
-        for name, arm in arms.items():
-            started = time.perf_counter()
-            arm()
+    for i in range(-1, rounds):
+        for name, (train, data) in arms.items():
+            for j in range(UNTIMED + TIMED):
+                if j == UNTIMED:
+                    started = time.perf_counter()
+                loss = train(data)["loss"]
+            float(loss)
             if i >= 0:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append((time.perf_counter() - started) / TIMED)
     return seconds
+
+
+def ratios_of(rows: list[dict], size: int) -> dict[str, float]:
+    """Every ratio of one size that the rows allow."""
+    arms = {(r["arm"], r["precision"]) for r in rows if r["size"] == size}
+    found = {}
+    for precision in PRECISIONS:
+        facts, tail = {"size": size, "precision": precision}, "" if precision == "float32" else f"_{precision}"
+        pairs = {
+            "student_over_torch": ("PyTorch step", "tfctc student step"),
+            "student_over_keras_default": ("Keras step", "tfctc student step"),
+            "student_over_keras_without_onednn": ("Keras step, oneDNN off", "tfctc student step"),
+            "distilled_over_baseline": ("tfctc student step", "tfctc distilled step"),
+            "fit_over_bare_baseline": ("bare baseline step", "fit, baseline"),
+            "fit_over_bare_distilled": ("bare distilled step", "fit, distilled"),
+        }
+        for name, (slow, fast) in pairs.items():
+            if {(slow, precision), (fast, precision)} <= arms:
+                found[f"{name}_{size}{tail}"] = ratio(rows, slow, fast, **facts)
+        keras = [
+            ratio(rows, arm, "tfctc student step", **facts) for arm, p in arms if p == precision and "Keras" in arm
+        ]
+        found[f"student_over_keras_best_{size}{tail}"] = min(keras)
+        found[f"distilled_over_parts_{size}{tail}"] = ratio(
+            rows, "tfctc student step", "tfctc distilled step", **facts
+        ) + ratio(rows, "tfctc teacher forward", "tfctc distilled step", **facts)
+    by = {(r["arm"], r["precision"]): r["median_s"] for r in rows if r["size"] == size}
+    plain, short = (by["tfctc student step", precision] for precision in PRECISIONS)
+    if ("PyTorch step", "float32") in by:
+        chosen = short if plain > WORTHWHILE * short else plain
+        found[f"chosen_over_torch_{size}"] = by["PyTorch step", "float32"] / chosen
+    return found
 
 
 def main():
@@ -111,49 +262,34 @@ def main():
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96], help="image height and width, pixels")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--fit-rounds", type=int, default=3, help=f"turns of {TIMED} steps each; 0 leaves `fit` out")
     parser.add_argument("--json", help="file to write")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if args.child:
+        arms = keras_arms(args.sizes[0], args.batch, "float32")
+        args.child.write_text(json.dumps(measure({"step": arms["Keras step"]}, args.rounds)["step"]))
+        return
+    switch_onednn(print)
 
     rows, ratios = [], {}
     for size in args.sizes:
-        seconds = measure(tfctc_arms(size, args.batch) | torch_arms(size, args.batch), args.rounds)
-        median = {name: float(np.median(values)) for name, values in seconds.items()}
-        for name, values in seconds.items():
-            row = {"arm": name, "size": size, "batch": args.batch, "median_s": median[name], "min_s": min(values)}
-            rows.append(row | {"images_per_s": args.batch / median[name]})
-            print(f"{name:22} {size} px  {rows[-1]['images_per_s']:6.1f} images/s  "
-                  f"median {median[name]:.3f} s  minimum {min(values):.3f} s", flush=True)  # fmt: skip
-        student, distilled = median["tfctc student step"], median["tfctc distilled step"]
-        ratios[f"student_over_keras_{size}"] = median["stock Keras step"] / student
-        ratios[f"distilled_over_parts_{size}"] = (student + median["tfctc teacher forward"]) / distilled
-        ratios[f"distilled_over_baseline_{size}"] = student / distilled
-        if "PyTorch step" in median:
-            ratios[f"student_over_torch_{size}"] = median["PyTorch step"] / student
-    for name, ratio in ratios.items():
-        print(f"{name:30} {ratio:.2f}")
-    if args.json:
-        import keras
-        import tensorflow as tf
-
-        machine = {
-            "cores": os.cpu_count(),
-            "processor": _processor(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "TensorFlow's choice"),
-        }
-        command = shlex.join(["python", *sys.argv])
-        write_json(args.json, {"command": command, "machine": machine, "rows": rows, "ratios": ratios})
-        print(f"written to {args.json}")
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii") as file:
-            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
+        for precision in PRECISIONS:
+            facts, arms = {"size": size, "precision": precision}, {}
+            for make in (tfctc_arms, keras_arms, torch_arms):
+                arms |= make(size, args.batch, precision)
+            rows += [row(name, s, args.batch, **facts) for name, s in measure(arms, args.rounds).items()]
+            if args.fit_rounds:
+                with tempfile.TemporaryDirectory() as room:
+                    seconds = measure_fit(size, args.batch, precision, Path(room, "cells"), args.fit_rounds)
+                rows += [row(name, s, args.batch, **facts) for name, s in seconds.items()]
+        seconds = keras_without_onednn(size, args.batch, max(3, args.rounds // 2))
+        rows.append(row("Keras step, oneDNN off", seconds, args.batch, size=size, precision="float32"))
+        ratios |= ratios_of(rows, size)
+    report(rows, ratios, args.json)
+    # Python's last garbage collection takes minutes over so many graphs.
+    gc.freeze()
 
 
 if __name__ == "__main__":

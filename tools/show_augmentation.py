@@ -4,6 +4,7 @@ All pictures of a row share one grey scale, that of the original, so that change
 """
 
 import os
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -46,7 +47,7 @@ def main(pairs, bit_depth, only, columns, seed, out):
         from tfctc.data.simulate import SimulationOptions, simulate_cells
 
         bit_depth = SimulationOptions().facts.bit_depth
-        images = [[cell.brightfield, cell.dapi] for cell in simulate_cells(4, seed=seed)]
+        images = [[cell.brightfield, cell.dapi] for cell in islice(simulate_cells(80, seed=seed), 4)]
 
     rows = len(images) * len(CHANNELS)
     figure, axes = plt.subplots(rows, columns + 1, figsize=(columns + 1, rows), squeeze=False)

@@ -67,7 +67,7 @@ class Stage:
             )
             validation = pipeline.eval_batches(self.builder, "validation", channels, training.batch_size)
             if not isinstance(model, Distiller):
-                batches, validation = batches.map(_only_complete(channels)), validation.map(_only_complete(channels))
+                batches, validation = batches.map(only_complete(channels)), validation.map(only_complete(channels))
             model.fit(
                 batches,
                 steps_per_epoch=steps,
@@ -102,7 +102,7 @@ class Stage:
         model.optimizer.build(model.trainable_variables)
 
 
-def _only_complete(channels: tuple[str, ...]):
+def only_complete(channels: tuple[str, ...]):
     """Drops what a plain Keras model has no input for; a cell without DAPI says nothing to a model that reads DAPI."""
 
     def select(x, y, sample_weight):
