@@ -1,275 +1,357 @@
-"""One image through the same trained model on every runtime, side by side in one run.
+"""Time of one image, and images a second, of one trained network on every runtime, side by side in one run.
 
     pip install -e '.[train,bench]'
-    python tools/bench_inference.py --json docs/evidence/speed/inference.json
+    python tools/bench_inference.py --run runs/quickstart --json docs/evidence/speed/inference.json
 
-Arms: the .tflite files as `tfctc predict` runs them (LiteRT, XNNPACK), Keras, the SavedModel, and (where installed)
-PyTorch, ONNX Runtime and OpenVINO, the last also on the .tflite files themselves. One image a call, as an instrument
-asks; the arms take turns. Every arm must first give Keras's probabilities, float ones to 1e-4; the JSON file holds the
-largest difference of each.
+Every arm takes float32 images in memory and gives probabilities, on the CPU; before it is timed, its answers for 64
+simulated or training cells are held against Keras's. Arms of float32 arithmetic and weights must agree to 1e-4.
 
-With `--run RUN` the student of a finished run; without, a network with weights as drawn and BatchNorm settled on
-simulated cells, which is as fast as a trained one but says nothing of int8's accuracy.
+    LiteRT         `tfctc.runtime.Runtime`, as `tfctc predict` runs it: one image a call, however many there are
+    ... batched    LiteRT's own interpreter, its input resized to all images
+    SavedModel, Keras
+    PyTorch        channels last, `torch_resnet50.py`; compiled: torch.compile with frozen weights, needs a C++ compiler
+    ONNX Runtime   that network, exported by torch.onnx
+    OpenVINO       the same ONNX file in float32, and in the 16 bits it chooses itself if the processor has them;
+                   and the .tflite files that LiteRT runs
 
-Ratios are the second's median time over the first's: above 1 the first is faster.
+The arms take turns. A turn begins with a rest, until the threads of the arm before have stopped spinning, and one call
+that is not timed, for the caches. Ratios are of medians on the most threads; above 1 the first is faster; `_throughput`
+is for many images. Without --run a ResNet50 is trained for a minute or two on simulated cells: that makes its speed
+right, not its int8 accuracy.
 """
 
 import argparse
-import json
+import logging
+import multiprocessing
 import os
-import subprocess
-import sys
 import tempfile
+import time
+import warnings
 from collections.abc import Callable
-from itertools import islice
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from benchmark import measure, ratio, report, row
+from benchmark import ratio, report, row
 
+from tfctc.runtime import Runtime
 from tfctc.training.hardware import switch_onednn
 
-CHECKED, CALIBRATION = 64, 128
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
-#: One image ``(1, H, W, 1)`` in [0, 1] to the probability of the positive class.
-Arm = Callable[[np.ndarray], float]
+#: Float32 images ``(N, H, W, 1)`` in [0, 1] -> probabilities ``(N,)``.
+Arm = Callable[[np.ndarray], np.ndarray]
+CHECKED, TOLERANCE, INEXACT = 64, 1e-4, ("bfloat16", "float16", "dynamic", "int8")
+MANY, REST_S = 32, 0.1
+#: Timed calls in a turn, by the number of images.
+CALLS = {1: 20, MANY: 2}
+TFLITE, ONNX, TORCH = "{}.tflite", "model.onnx", "model.pt"
 
 
-def simulated(size: int, cells: int) -> np.ndarray:
-    """Bright-field images ``(cells, size, size, 1)`` in [0, 1]."""
-    from tfctc.data.simulate import SimulationOptions, simulate_cells
-
-    options = SimulationOptions(size=size)
-    found = [cell.brightfield for cell in islice(simulate_cells(max(80, cells), seed=0, options=options), cells)]
-    return (np.stack(found)[..., None] / (2**options.facts.bit_depth - 1)).astype(np.float32)
+def litert(precision: str, folder: Path, threads: int, images: int) -> Arm:
+    run = Runtime((folder / TFLITE.format(precision)).read_bytes(), threads)
+    return lambda x: np.concatenate([run(image[np.newaxis]) for image in x])
 
 
-def settled(backbone: str, images: np.ndarray):
-    """An untrained network whose BatchNorm has seen `images`."""
-    import keras
-
-    from tfctc.config import ModelConfig
-    from tfctc.models.classifier import build_classifier
-    from tfctc.models.fast import stock
-
-    keras.utils.set_random_seed(0)
-    scale = {"brightfield": (float(images.mean()), float(images.std()))}
-    model = build_classifier(ModelConfig(backbone, batchnorm_momentum=0.5), images.shape[1:3], scale)
-    for _ in range(8):
-        model({"brightfield": images}, training=True)
-    return stock(model)
+def integers(x: np.ndarray, tensor: dict) -> np.ndarray:
+    scale, zero_point = tensor["quantization"]
+    return np.clip(np.rint(x / scale + zero_point), -128, 127).astype(np.int8)
 
 
-def softmax(logits: np.ndarray) -> float:
-    odds = np.exp(logits[0] - logits[0].max())
-    return float(odds[1] / odds.sum())
+def reals(y: np.ndarray, tensor: dict) -> np.ndarray:
+    scale, zero_point = tensor["quantization"]
+    return (y.astype(np.float32) - zero_point) * np.float32(scale)
 
 
-def litert_arms(files: dict[str, Path], threads: int) -> dict[str, Arm]:
-    from tfctc.runtime import Runtime
+def on_integers(run: Arm, folder: Path) -> Arm:
+    """`run` takes and gives what the int8 file does."""
+    from ai_edge_litert.interpreter import Interpreter
 
-    def arm(path):
-        runtime = Runtime(path.read_bytes(), threads)
-        return lambda image: float(runtime(image)[0])
-
-    return {f"LiteRT {name}": arm(path) for name, path in files.items()}
+    interpreter = Interpreter(str(folder / TFLITE.format("int8")))
+    (takes,), (gives,) = interpreter.get_input_details(), interpreter.get_output_details()
+    return lambda x: reals(run(integers(x, takes)), gives)
 
 
-def tensorflow_arms(model, saved_model: Path) -> dict[str, Arm]:
+def litert_batched(precision: str, folder: Path, threads: int, images: int) -> Arm:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(folder / TFLITE.format(precision)), num_threads=threads)
+    (takes,), (gives,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.resize_tensor_input(takes["index"], (images, *takes["shape"][1:]), strict=False)
+    interpreter.allocate_tensors()
+
+    def run(x):
+        interpreter.set_tensor(takes["index"], x)
+        interpreter.invoke()
+        return interpreter.get_tensor(gives["index"])
+
+    return on_integers(run, folder) if precision == "int8" else run
+
+
+def saved_model(folder: Path, threads: int, images: int) -> Arm:
     import tensorflow as tf
 
-    call = tf.function(lambda x: tf.nn.softmax(model({"brightfield": x}, training=False))[:, 1])
-    loaded = tf.saved_model.load(str(saved_model))
-    serve = loaded.signatures["serving_default"]
-    (name,) = serve.structured_input_signature[1]
-
-    def served(image):
-        return float(serve(**{name: tf.constant(image)})["probability"][0])
-
-    return {"Keras": lambda image: float(call(tf.constant(image))[0]), "TF SavedModel": served}
+    serve = tf.saved_model.load(str(folder / "saved_model")).signatures["serving_default"]
+    return lambda x: serve(brightfield=tf.constant(x))["probability"].numpy()
 
 
-def torch_arms(twin, threads: int) -> dict[str, Arm]:
+def keras_model(folder: Path, threads: int, images: int) -> Arm:
+    import keras
+    import tensorflow as tf
+
+    from tfctc.models.classifier import probability
+
+    model = keras.saving.load_model(folder / "model.keras", compile=False)
+    call = tf.function(lambda x: probability(model({"brightfield": x}, training=False)))
+    return lambda x: call(tf.constant(x)).numpy()
+
+
+def channels_first(x: np.ndarray) -> np.ndarray:
+    """``(N, H, W, 1)`` as ``(N, 1, H, W)``, without a copy."""
+    return x.reshape(len(x), 1, *x.shape[1:3])
+
+
+def pytorch(compiled: bool, folder: Path, threads: int, images: int) -> Arm:
     import torch
 
     torch.set_num_threads(threads)
-    twin = twin.to(memory_format=torch.channels_last)
+    network = torch.load(folder / TORCH, weights_only=False).to(memory_format=torch.channels_last)
+    if compiled:
+        import torch._inductor.config
 
-    def run(image):
-        with torch.inference_mode():
-            return softmax(twin(torch.from_numpy(image.transpose(0, 3, 1, 2))).numpy())
+        torch._inductor.config.freezing = True
+        network = torch.compile(network, dynamic=False)
 
-    return {"PyTorch": run}
-
-
-def onnx_arms(path: Path, threads: int) -> dict[str, Arm]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return {"ONNX Runtime": lambda image: softmax(session.run(None, {name: image.transpose(0, 3, 1, 2)})[0])}
-
-
-def openvino_arms(onnx: Path | None, files: dict[str, Path], threads: int) -> dict[str, Arm]:
-    import openvino
-
-    core = openvino.Core()
-    options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-
-    def compiled(path):
-        return core.compile_model(core.read_model(path), "CPU", options).create_infer_request()
-
-    arms = {}
-    if onnx:
-        request = compiled(onnx)
-        arms["OpenVINO, ONNX"] = lambda image: softmax(request.infer([image.transpose(0, 3, 1, 2)])[0])
-    for name in ("none", "int8"):
-        arms[f"OpenVINO, .tflite {name}"] = _openvino_tflite(compiled(files[name]), files[name])
-    return arms
-
-
-def _openvino_tflite(request, path: Path) -> Arm:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(path))
-    (x,), (y,) = interpreter.get_input_details(), interpreter.get_output_details()
-
-    def run(image):
-        if x["dtype"] != np.float32:
-            scale, zero = x["quantization"]
-            image = np.clip(np.rint(image / scale + zero), -128, 127).astype(np.int8)
-        answer = next(iter(request.infer([image]).values())).ravel()[0]
-        if y["dtype"] != np.float32:
-            scale, zero = y["quantization"]
-            answer = (float(answer) - zero) * scale
-        return float(answer)
+    # Compiled under inference_mode the weights would not be frozen.
+    @torch.no_grad()
+    def run(x):
+        return network(torch.from_numpy(channels_first(x)))[:, 1].numpy()
 
     return run
 
 
-def write_onnx(twin, size: int, path: Path) -> None:
+def onnxruntime(folder: Path, threads: int, images: int) -> Arm:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    network = (folder / ONNX).read_bytes()
+    session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    return lambda x: session.run(None, {"images": channels_first(x)})[0][:, 1]
+
+
+def openvino(file: str, precision: str, folder: Path, threads: int, images: int) -> Arm:
+    import openvino
+
+    core = openvino.Core()
+    if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise ImportError("this processor has no bfloat16")
+    if not (folder / file).exists():
+        raise FileNotFoundError(folder / file)
+    model = core.read_model(folder / file)
+    shape = list(model.input(0).partial_shape)
+    model.reshape([images, *shape[1:]])
+    options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    options["INFERENCE_PRECISION_HINT"] = "bf16" if precision == "bfloat16" else "f32"
+    call = core.compile_model(model, "CPU", options)
+    if file == ONNX:
+        return lambda x: call(channels_first(x))[0][:, 1]
+    run = lambda x: call(x)[0]  # noqa: E731
+    return on_integers(run, folder) if precision == "int8" else run
+
+
+PRECISIONS = ("float32", "float16", "dynamic", "int8")
+RUNTIMES = {
+    **{f"LiteRT {p}": partial(litert, p) for p in PRECISIONS},
+    "SavedModel": saved_model,
+    "Keras": keras_model,
+    "PyTorch": partial(pytorch, False),
+    "PyTorch, compiled": partial(pytorch, True),
+    "ONNX Runtime": onnxruntime,
+    "OpenVINO": partial(openvino, ONNX, "float32"),
+    "OpenVINO bfloat16": partial(openvino, ONNX, "bfloat16"),
+    **{f"OpenVINO, {p}.tflite": partial(openvino, TFLITE.format(p), p) for p in ("float32", "int8")},
+}
+#: For more than one image.
+BATCHED = {f"LiteRT {p}, batched": partial(litert_batched, p) for p in ("float32", "int8")}
+#: Ratio -> the arm that would be slower, the arm that would be faster.
+PAIRS = {
+    "litert_float32_over_saved_model": ("SavedModel", "LiteRT float32"),
+    "litert_float32_over_keras": ("Keras", "LiteRT float32"),
+    "litert_float32_over_torch": ("PyTorch", "LiteRT float32"),
+    "litert_float32_over_torch_compiled": ("PyTorch, compiled", "LiteRT float32"),
+    "litert_float32_over_onnxruntime": ("ONNX Runtime", "LiteRT float32"),
+    "litert_float32_over_openvino": ("OpenVINO", "LiteRT float32"),
+    "litert_int8_over_litert_float32": ("LiteRT float32", "LiteRT int8"),
+    "litert_int8_over_openvino": ("OpenVINO", "LiteRT int8"),
+    "litert_int8_over_openvino_bfloat16": ("OpenVINO bfloat16", "LiteRT int8"),
+    "openvino_int8_over_litert_int8": ("LiteRT int8", "OpenVINO, int8.tflite"),
+    "openvino_float32_tflite_over_litert_float32": ("LiteRT float32", "OpenVINO, float32.tflite"),
+    "litert_batched_over_one_by_one_float32": ("LiteRT float32", "LiteRT float32, batched"),
+    "litert_batched_over_one_by_one_int8": ("LiteRT int8", "LiteRT int8, batched"),
+}
+
+
+def train(folder: Path, size: int) -> None:
+    """A run of a ResNet50 that has seen few cells."""
+    from tfctc.config import RunConfig, TrainingConfig
+    from tfctc.data.simulate import SimulationOptions, write_dataset
+    from tfctc.training.fit import fit
+
+    data = write_dataset(folder / "cells", 600, seed=0, options=SimulationOptions(size=size))
+    training = TrainingConfig(epochs=3, batch_size=16, precision="float32")
+    fit(RunConfig(data=str(data), mode="brightfield", training=training), folder / "run")
+
+
+def prepare(run: Path, folder: Path) -> int:
+    """Writes into `folder` the student of `run` for every runtime, images and Keras's answers; gives their size."""
+    from tfctc.data.pipeline import labelled_records
+    from tfctc.export import litert, parity
+    from tfctc.export.saved_model import write_saved_model
+    from tfctc.training.run import Run
+
+    # Converters talk.
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    run = Run.open(run)
+    model = run.student()
+    batches = labelled_records(run.builder(), "train", ("brightfield",), CHECKED)
+    images = next(iter(batches))["brightfield"].numpy()
+    np.save(folder / "images.npy", images)
+    expected = parity.reference(model, images)
+    np.save(folder / "expected.npy", expected)
+    print(f"{run.name}: Keras's probabilities for {CHECKED} cells are {expected.min():.3f} to {expected.max():.3f}")
+    model.save(folder / "model.keras")
+    write_saved_model(model, run.facts, folder / "saved_model")
+    for option, precision in litert.PRECISIONS.items():
+        flatbuffer = litert.convert(model, run.facts, option, images)
+        (folder / TFLITE.format(precision)).write_bytes(flatbuffer)
+    if run.config.student.backbone != "resnet50":
+        print("PyTorch and ONNX know the ResNet50 only")
+        return images.shape[1]
+    try:
+        write_torch(model, images[:2], folder)
+    except ImportError as error:
+        print(f"No network for PyTorch, or for ONNX Runtime and OpenVINO: {error}")
+    return images.shape[1]
+
+
+def write_torch(model, images: np.ndarray, folder: Path) -> None:
     import torch
+    from torch_resnet50 import from_keras
 
-    torch.onnx.export(twin, (torch.zeros(1, 1, size, size),), path, dynamo=True, verbose=False)
-
-
-def arms_of(model, threads: int, room: Path) -> dict[str, Arm]:
-    """Every arm that can be had; a line says what is left out."""
-    files = {name: room / f"{name}.tflite" for name in QUANTIZATIONS}
-    arms = litert_arms(files, threads) | tensorflow_arms(model, room / "saved_model")
-    onnx = None
-    try:
-        if any(layer.name == "conv1_conv" for layer in model.layers):
-            from torch_resnet50 import from_keras
-
-            arms |= torch_arms(from_keras(model), threads)
-            onnx = room / "model.onnx"
-            if not onnx.exists():
-                write_onnx(from_keras(model), model.input["brightfield"].shape[1], onnx)
-            arms |= onnx_arms(onnx, threads)
-    except ImportError as error:
-        print(f"left out: {error}")
-    try:
-        arms |= openvino_arms(onnx if onnx and onnx.exists() else None, files, threads)
-    except ImportError as error:
-        print(f"left out: {error}")
-    return arms
+    network = torch.nn.Sequential(from_keras(model), torch.nn.Softmax(1)).eval()
+    torch.save(network, folder / TORCH)
+    torch.onnx.export(
+        network,
+        (torch.from_numpy(channels_first(images)),),
+        folder / ONNX,
+        input_names=["images"],
+        dynamic_shapes=({0: "batch"},),
+        external_data=False,
+        verbose=False,
+    )
 
 
-def measure_here(room: Path, threads: int, rounds: int) -> list[dict]:
-    """Rows of all arms in this process, whose TensorFlow has `threads` threads."""
-    import keras
+def check(name: str, arm: Arm, folder: Path, images: int) -> float:
+    """Largest difference in probability from Keras's.
+
+    Raises:
+        SystemExit: more than an arm of float32 may differ.
+    """
+    x, expected = np.load(folder / "images.npy"), np.load(folder / "expected.npy")
+    found = np.concatenate([arm(x[i : i + images]) for i in range(0, len(x) - images + 1, images)])
+    difference = float(np.abs(found - expected[: len(found)]).max())
+    print(f"{name:34} differs from Keras by {difference:.1e} at most")
+    # Written so that NaN fails.
+    if not (difference <= TOLERANCE or any(word in name for word in INEXACT)):
+        raise SystemExit(f"{name} differs from Keras by {difference:.1e}, at most {TOLERANCE:.0e} allowed")
+    return difference
+
+
+def turns(arms: dict[str, Arm], x: np.ndarray, rounds: int) -> dict[str, list[float]]:
+    """Seconds of every timed call."""
+    seconds = {name: [] for name in arms}
+    for _ in range(rounds):
+        for name, arm in arms.items():
+            time.sleep(REST_S)
+            arm(x)
+            for _ in range(CALLS[len(x)]):
+                started = time.perf_counter()
+                arm(x)
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def time_all(folder: Path, size: int, threads: int, images: int, rounds: int, chosen: list[str]) -> list[dict]:
+    """Rows of every arm that this machine has and `chosen` names by some part, or of all."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    model = keras.saving.load_model(room / "model.keras")
-    images = np.load(room / "images.npy")[:CHECKED]
-    arms = arms_of(model, threads, room)
-    answers = {name: np.array([arm(image[np.newaxis]) for image in images]) for name, arm in arms.items()}
-    differences = {name: float(np.abs(found - answers["Keras"]).max()) for name, found in answers.items()}
-    for name, difference in differences.items():
-        if difference > 1e-4 and not any(word in name for word in ("int8", "float16", "dynamic")):
-            raise SystemExit(f"{name} differs from Keras by {difference:.1e}: not the same model")
-    calls = {name: (lambda arm=arm: arm(images[:1])) for name, arm in arms.items()}
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    warnings.simplefilter("ignore")
+    arms, differences = {}, {}
+    for name, make in (RUNTIMES | (BATCHED if images > 1 else {})).items():
+        if not chosen or any(word in name for word in chosen):
+            try:
+                arms[name] = make(folder, threads, images)
+            except (ImportError, FileNotFoundError) as error:
+                print(f"{name:34} is left out: {error}")
+                continue
+            differences[name] = check(name, arms[name], folder, images)
     rows = []
-    for name, seconds in measure(calls, rounds, warmup=5).items():
-        found = row(name, seconds, 1, size=images.shape[1], threads=threads)
-        rows.append(found | {"p99_s": float(np.percentile(seconds, 99)), "max_difference": differences[name]})
+    for name, seconds in turns(arms, np.load(folder / "images.npy")[:images], rounds).items():
+        p99 = float(np.quantile(seconds, 0.99))
+        facts = {"size": size, "threads": threads, "batch": images, "p99_ms": round(p99 * 1e3, 2)}
+        rows.append(row(name, seconds, images, **facts) | {"max_abs_difference": differences[name]})
     return rows
 
 
-def prepare(room: Path, run: str | None, backbone: str, size: int) -> None:
-    """The model, its files and images to show it, once for all numbers of threads."""
-    from tfctc.cells import BRIGHTFIELD, DatasetFacts
-    from tfctc.export.litert import convert
-    from tfctc.export.saved_model import write_saved_model
-
-    if run:
-        from tfctc.data import pipeline
-        from tfctc.training.run import Run
-
-        run = Run.open(run)
-        model, facts = run.student(), run.facts
-        (batch,) = pipeline.labelled_records(run.builder(), "train", (BRIGHTFIELD,), CALIBRATION).take(1)
-        images = batch[BRIGHTFIELD].numpy()
-    else:
-        images, facts = simulated(size, CALIBRATION), DatasetFacts("bench", image_size=(size, size), simulated=True)
-        model = settled(backbone, images)
-    model.save(room / "model.keras")
-    np.save(room / "images.npy", images)
-    for name in QUANTIZATIONS:
-        (room / f"{name}.tflite").write_bytes(convert(model, facts, name, images))
-    write_saved_model(model, facts, room / "saved_model")
-
-
-def ratios_of(rows: list[dict], size: int) -> dict[str, float]:
+def ratios_of(rows: list[dict], size: int, threads: int) -> dict[str, float]:
+    """Every ratio of one size that the rows allow."""
     found = {}
-    for threads in (1, 2):
-        facts = {"size": size, "threads": threads}
+    for images, tail in ((1, ""), (MANY, "_throughput")):
+        facts = {"size": size, "threads": threads, "batch": images}
         arms = {r["arm"] for r in rows if all(r[k] == v for k, v in facts.items())}
-        pairs = {
-            "litert_over_torch": ("PyTorch", "LiteRT none"),
-            "litert_over_onnxruntime": ("ONNX Runtime", "LiteRT none"),
-            "litert_over_openvino": ("OpenVINO, ONNX", "LiteRT none"),
-            "litert_over_saved_model": ("TF SavedModel", "LiteRT none"),
-            "litert_int8_over_float32": ("LiteRT none", "LiteRT int8"),
-            "openvino_int8_over_litert_int8": ("LiteRT int8", "OpenVINO, .tflite int8"),
-        }
-        for name, (slow, fast) in pairs.items():
+        for name, (slow, fast) in PAIRS.items():
             if {slow, fast} <= arms:
-                found[f"{name}_{size}_{threads}_threads"] = ratio(rows, slow, fast, **facts)
+                found[f"{name}_{size}{tail}"] = ratio(rows, slow, fast, **facts)
     return found
+
+
+def alone(function: Callable, *arguments):
+    """What `function` gives in a process of its own: TensorFlow's threads are counted once in a process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", help="folder of a finished run whose student is taken")
-    parser.add_argument("--backbone", default="resnet50", help="of the network without --run")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96], help="pixels, of the network without --run")
-    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--run", type=Path, nargs="+", default=[], help="finished run folders, of one image size each")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96], help="pixels; without --run")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=10, help="turns of every arm")
+    parser.add_argument("--arms", nargs="+", default=[], help="only arms whose names hold one of these words")
     parser.add_argument("--json", help="file to write")
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     switch_onednn(print)
-    if args.child:
-        room, threads, answer = args.child
-        Path(answer).write_text(json.dumps(measure_here(Path(room), int(threads), args.rounds)))
-        return
+
     rows, ratios = [], {}
-    for size in args.sizes[: 1 if args.run else None]:
-        with tempfile.TemporaryDirectory() as folder:
-            room = Path(folder)
-            prepare(room, args.run, args.backbone, size)
-            for threads in (1, 2):
-                answer = room / f"{threads}.json"
-                words = [__file__, "--child", room, threads, answer, "--rounds", args.rounds]
-                subprocess.run([sys.executable, *map(str, words)], check=True)
-                rows += json.loads(answer.read_text())
-        ratios |= ratios_of(rows, rows[-1]["size"])
+    with tempfile.TemporaryDirectory() as room:
+        runs = args.run
+        if not runs:
+            print("Trained for a minute or two on simulated cells: what int8 changes here says nothing")
+            for size in args.sizes:
+                alone(train, Path(room, str(size)), size)
+            runs = [Path(room, str(size), "run") for size in args.sizes]
+        for i, run in enumerate(runs):
+            folder = Path(room, f"for_runtimes_{i}")
+            folder.mkdir()
+            size = alone(prepare, run, folder)
+            for threads in args.threads:
+                for images in CALLS:
+                    rows += alone(time_all, folder, size, threads, images, args.rounds, args.arms)
+            ratios |= ratios_of(rows, size, max(args.threads))
     report(rows, ratios, args.json)
 
 

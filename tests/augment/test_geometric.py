@@ -19,6 +19,7 @@ from tfctc.augment.geometric import (
     Shear,
     Translate,
     elastic,
+    grid_of,
     pixel_grid,
     resample,
     rotate,
@@ -125,14 +126,14 @@ def test_flips_equal_numpy_and_happen_as_often_as_asked(cell):
 
 @pytest.mark.parametrize("operation", [Rotate(40.0), Translate(0.1), Scale(0.2), Shear(0.3)], ids=repr)
 def test_draws_stay_within_and_fill_their_strength(operation):
-    grid = tf.repeat(pixel_grid(10, 20), 200, axis=1)
+    images = tf.zeros((200, 10, 20, 1))
     read_off = {
         Rotate: lambda c: np.degrees(np.arctan2(c[0, 5, 19] - c[0, 5, 0], c[1, 5, 19] - c[1, 5, 0])) / 40.0,
         Translate: lambda c: [np.mean(c[0]) / 1.0, np.mean(c[1]) / 2.0],
         Scale: lambda c: np.log((c[0, 9, 0] - c[0, 0, 0]) / 9) / 0.2,
         Shear: lambda c: (c[1, 9, 0] - c[1, 0, 0]) / 9 / 0.3,
     }[type(operation)]
-    fetched = operation.fetch(grid, (7, 11)).numpy()
+    fetched = operation.fetch(grid_of(images), operation.draw((7, 11), images)).numpy()
     drawn = np.array([read_off(fetched[:, i]) for i in range(200)])
     assert np.abs(drawn).max() <= 1 + 1e-5
     assert drawn.max() > 0.9 and drawn.min() < -0.9
@@ -140,10 +141,10 @@ def test_draws_stay_within_and_fill_their_strength(operation):
 
 
 def test_elastic_displacement_has_the_stated_size():
-    grid = tf.repeat(pixel_grid(50, 100), 300, axis=1)
     basis = elastic(tf.zeros((2, 1, 50, 100)), tf.ones((2, 1, KNOTS, KNOTS)))
     np.testing.assert_allclose(basis[..., 20:30, 40:60], 1.0, atol=1e-5)  # splines sum to 1 away from the border
-    moves = (Elastic(0.02).fetch(grid, (1, 0)) - grid).numpy()[:, :, 25, 50].T
+    drawn = Elastic(0.02).draw((1, 0), tf.zeros((300, 50, 100, 1)))
+    moves = Elastic(0.02).fetch(tf.zeros((2, 1, 50, 100)), drawn).numpy()[:, :, 25, 50].T
     # Variance at a knot is (sum of squared spline values)², with values 1/6, 2/3, 1/6.
     share = (1 / 6) ** 2 * 2 + (2 / 3) ** 2
     np.testing.assert_allclose(moves.std(axis=0), 0.02 * np.array([50, 100]) * share, rtol=0.2)
@@ -169,8 +170,11 @@ class Down(GeometricOperation):
     def __post_init__(self):
         pass
 
-    def fetch(self, coordinates, seed):
-        return coordinates + tf.constant([self.pixels, 0.0], shape=(2, 1, 1, 1))
+    def draw(self, seed, images):
+        return tf.constant([self.pixels, 0.0], shape=(2, 1, 1, 1))
+
+    def fetch(self, coordinates, drawn):
+        return coordinates + drawn
 
 
 def test_a_policy_interpolates_once(cell):

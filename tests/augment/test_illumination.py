@@ -62,6 +62,10 @@ def test_bleaching_takes_signal_and_leaves_background():
     np.testing.assert_allclose(bleach(BLOCKS, 0.25), 0.2 + 0.75 * (BLOCKS - 0.2), atol=1e-6)
 
 
+def applied(operation, images, seed):
+    return operation({operation.channel: tf.constant(images, tf.float32)}, seed)[operation.channel].numpy()
+
+
 @pytest.mark.parametrize(
     ("operation", "read_off", "low"),
     [
@@ -77,13 +81,13 @@ def test_bleaching_takes_signal_and_leaves_background():
 def test_draws_stay_within_and_fill_their_strength(operation, read_off, low):
     images = np.ones((100, 4, 12, 1), np.float32)  # low level 1, contrast 1: what was drawn can be read off
     images[:, :, 4:8], images[:, :, 8:] = 1.25, 2.0
-    drawn = np.array([read_off(image) for image in operation.apply(tf.constant(images), (1, 4)).numpy()])
+    drawn = np.array([read_off(image) for image in applied(operation, images, (1, 4))])
     assert low - 1e-5 <= drawn.min() < low + 0.1 * (0.3 - low)
     assert 0.3 - 0.1 * (0.3 - low) < drawn.max() <= 0.3 + 1e-5
 
 
 def test_gradient_draws_every_direction_up_to_its_strength():
-    lit = illumination.Gradient(0.3).apply(tf.ones((200, 5, 7, 1)), (1, 2)).numpy()[..., 0]
+    lit = applied(illumination.Gradient(0.3), np.ones((200, 5, 7, 1)), (1, 2))[..., 0]
     slopes = np.stack([lit[:, -1, 3] - lit[:, 0, 3], lit[:, 2, -1] - lit[:, 2, 0]]) / 2
     assert 0.27 < np.hypot(*slopes).max() <= 0.3 + 1e-5
     quadrants = np.bincount((slopes[0] > 0) * 2 + (slopes[1] > 0), minlength=4)
@@ -93,7 +97,7 @@ def test_gradient_draws_every_direction_up_to_its_strength():
 def test_vignette_draws_its_axis_near_the_centre():
     rows, columns = (g.ravel() for g in np.meshgrid(np.linspace(-1, 1, 7), np.linspace(-1, 1, 9), indexing="ij"))
     terms = np.stack([np.ones_like(rows), rows, columns, rows**2 + columns**2], axis=1)
-    lit = illumination.Vignette(0.3).apply(tf.ones((200, 7, 9, 1)), (1, 9)).numpy().reshape(200, -1).T
+    lit = applied(illumination.Vignette(0.3), np.ones((200, 7, 9, 1)), (1, 9)).reshape(200, -1).T
     _, *linear, quadratic = np.linalg.lstsq(terms, lit.astype(np.float64), rcond=None)[0]
     assert 0 <= -2 * quadratic.min() <= 0.3 + 1e-5 and -2 * quadratic.min() > 0.27 and quadratic.max() < 1e-6
     centres = np.array(linear)[:, quadratic < -0.01] / (-2 * quadratic[quadratic < -0.01])

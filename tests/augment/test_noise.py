@@ -55,7 +55,7 @@ def test_shot_noise_leaves_values_below_zero_alone():
 )
 def test_noise_is_unbiased_and_its_amount_drawn_up_to_its_strength(operation):
     images = tf.constant(np.repeat(np.float32([1, 2]), 32).reshape(-1, 1, 1) * np.ones((100, 1, 64, 1), np.float32))
-    changes = (operation.apply(images, (1, 5)) - images).numpy()[:, 32:]
+    changes = (operation({operation.channel: images}, (1, 5))[operation.channel] - images).numpy()[:, 32:]
     amounts = changes.std(axis=(1, 2, 3))
     assert amounts.min() < 0.03 and 0.27 < amounts.max() < 0.3 * 1.1
     assert abs(changes.mean()) < 5 * 0.3 / np.sqrt(changes.size)
@@ -66,5 +66,6 @@ def test_blur_draws_up_to_its_strength():
     points[:, 10, 10] = 1
     distance2 = (np.arange(21) - 10.0) ** 2
     for operation in (noise.Blur(2.0), noise.DapiBlur(2.0)):
-        spread = np.sqrt(operation.apply(tf.constant(points), (1, 8)).numpy().sum(axis=(2, 3)) @ distance2)
+        blurred = operation({operation.channel: tf.constant(points)}, (1, 8))[operation.channel].numpy()
+        spread = np.sqrt(blurred.sum(axis=(2, 3)) @ distance2)
         assert spread.min() < 0.2 and 1.8 < spread.max() <= 2.0 + 1e-3

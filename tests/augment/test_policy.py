@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -18,6 +19,24 @@ def test_none_is_everything_and_an_empty_table_nothing(cell):
     unchanged = Policy.from_config({})(cell, (1, 2))
     for channel, image in cell.items():
         np.testing.assert_array_equal(unchanged[channel], tf.clip_by_value(image, 0.0, 1.0))
+
+
+def test_every_strength_at_zero_is_the_exact_identity_compiled_too():
+    still = Policy.from_config({name: dict.fromkeys(parts, 0.0) for name, parts in DEFAULT.to_config().items()})
+    images = np.random.default_rng(3).uniform(size=(2, 24, 20, 1)).astype(np.float32)
+    images[:, 5:9, 5:9], images[:, 12:, :8] = 0.0, 1.0
+    for channel, result in still({"brightfield": images, "dapi": images[::-1]}, (1, 2)).items():
+        np.testing.assert_array_equal(result, images if channel == "brightfield" else images[::-1])
+
+
+def test_compiled_equals_one_operation_after_the_other(cell):
+    names = [name for name, operation in DEFAULT.operations.items() if operation.stage != Stage.GEOMETRY]
+    together = Policy.from_config({name: {} for name in names})(cell, (7, 1))
+    alone = cell
+    for name in names:
+        alone = AUGMENTATIONS[name]()(alone, tf.random.fold_in((7, 1), zlib.crc32(name.encode()) & 0x7FFFFFFF))
+    for channel in cell:
+        np.testing.assert_allclose(together[channel], tf.clip_by_value(alone[channel], 0.0, 1.0), atol=1e-6)
 
 
 def test_the_order_is_fixed_by_stage_whatever_the_configuration_says():

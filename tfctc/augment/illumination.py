@@ -57,8 +57,7 @@ def vignette(images: tf.Tensor, loss: tf.Tensor, centre: tuple[tf.Tensor, tf.Ten
         centre: row and column of the axis, -1 to 1 from edge to edge.
     """
     rows, columns = _edges(images)
-    # Row and column apart, then together: what is as wide as the image is computed twice, not five times.
-    return images * (1.0 - (loss / 2 * (rows - centre[0]) ** 2 + loss / 2 * (columns - centre[1]) ** 2))
+    return images * (1.0 - loss / 2 * ((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2))
 
 
 def bleach(images: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
@@ -80,8 +79,11 @@ class Gain(ChannelOperation):
     channel = BRIGHTFIELD
     log: float = strength(0.1)
 
-    def apply(self, images, seed):
-        return gain(images, tf.exp(uniform(seed, images, -self.log, self.log)))
+    def draw(self, seed, images):
+        return tf.exp(uniform(seed, images, -self.log, self.log))
+
+    def apply(self, images, drawn):
+        return gain(images, drawn)
 
 
 @AUGMENTATIONS.register("dapi_gain")
@@ -106,8 +108,11 @@ class Offset(ChannelOperation):
     channel = BRIGHTFIELD
     contrasts: float = strength(0.1)
 
-    def apply(self, images, seed):
-        return offset(images, uniform(seed, images, -self.contrasts, self.contrasts))
+    def draw(self, seed, images):
+        return uniform(seed, images, -self.contrasts, self.contrasts)
+
+    def apply(self, images, drawn):
+        return offset(images, drawn)
 
 
 @AUGMENTATIONS.register("dapi_background")
@@ -123,8 +128,11 @@ class DapiBackground(ChannelOperation):
     channel = DAPI
     contrasts: float = strength(0.05)
 
-    def apply(self, images, seed):
-        return offset(images, uniform(seed, images, 0.0, self.contrasts))
+    def draw(self, seed, images):
+        return uniform(seed, images, 0.0, self.contrasts)
+
+    def apply(self, images, drawn):
+        return offset(images, drawn)
 
 
 @AUGMENTATIONS.register("dapi_bleaching")
@@ -140,8 +148,11 @@ class DapiBleaching(ChannelOperation):
     channel = DAPI
     share: float = strength(0.1, most=1.0)
 
-    def apply(self, images, seed):
-        return bleach(images, uniform(seed, images, 0.0, self.share))
+    def draw(self, seed, images):
+        return uniform(seed, images, 0.0, self.share)
+
+    def apply(self, images, drawn):
+        return bleach(images, drawn)
 
 
 @AUGMENTATIONS.register("gamma")
@@ -157,8 +168,11 @@ class Gamma(ChannelOperation):
     channel = BRIGHTFIELD
     log: float = strength(0.1)
 
-    def apply(self, images, seed):
-        return gamma(images, tf.exp(uniform(seed, images, -self.log, self.log)))
+    def draw(self, seed, images):
+        return tf.exp(uniform(seed, images, -self.log, self.log))
+
+    def apply(self, images, drawn):
+        return gamma(images, drawn)
 
 
 @AUGMENTATIONS.register("gradient")
@@ -174,10 +188,13 @@ class Gradient(ChannelOperation):
     channel = BRIGHTFIELD
     share: float = strength(0.05, most=0.7)
 
-    def apply(self, images, seed):
+    def draw(self, seed, images):
         seeds = tf.random.split(seed, 2)
         share, angle = uniform(seeds[0], images, 0.0, self.share), uniform(seeds[1], images, 0.0, 2 * np.pi)
-        return gradient(images, (share * tf.sin(angle), share * tf.cos(angle)))
+        return share * tf.sin(angle), share * tf.cos(angle)
+
+    def apply(self, images, drawn):
+        return gradient(images, drawn)
 
 
 @AUGMENTATIONS.register("vignette")
@@ -193,7 +210,11 @@ class Vignette(ChannelOperation):
     channel = BRIGHTFIELD
     share: float = strength(0.05, most=0.4)
 
-    def apply(self, images, seed):
+    def draw(self, seed, images):
         seeds = tf.random.split(seed, 3)
         loss, *centre = (uniform(seeds[i], images) for i in range(3))
-        return vignette(images, self.share * loss, [place - 0.5 for place in centre])
+        return self.share * loss, *(place - 0.5 for place in centre)
+
+    def apply(self, images, drawn):
+        loss, *centre = drawn
+        return vignette(images, loss, centre)

@@ -46,7 +46,7 @@ def read(images: tf.Tensor, contrasts: tf.Tensor, deviates: tf.Tensor) -> tf.Ten
     return images + contrasts * (high - low) * deviates
 
 
-def _draw(seed: tf.Tensor, most: float, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _draw(seed: tf.Tensor, images: tf.Tensor, most: float) -> tuple[tf.Tensor, tf.Tensor]:
     """How much for each cell, evenly from 0 to `most`, and standard normal numbers of the images' shape."""
     seeds = tf.random.split(seed, 2)
     return uniform(seeds[0], images, 0.0, most), normal(seeds[1], images)
@@ -65,8 +65,11 @@ class Blur(ChannelOperation):
     channel = BRIGHTFIELD
     pixels: float = strength(0.7)
 
-    def apply(self, images, seed):
-        return blur(images, uniform(seed, images, 0.0, self.pixels))
+    def draw(self, seed, images):
+        return uniform(seed, images, 0.0, self.pixels)
+
+    def apply(self, images, drawn):
+        return blur(images, drawn)
 
 
 @AUGMENTATIONS.register("dapi_blur")
@@ -90,8 +93,11 @@ class Shot(ChannelOperation):
     channel = BRIGHTFIELD
     contrasts: float = strength(0.02)
 
-    def apply(self, images, seed):
-        return shot(images, *_draw(seed, self.contrasts, images))
+    def draw(self, seed, images):
+        return _draw(seed, images, self.contrasts)
+
+    def apply(self, images, drawn):
+        return shot(images, *drawn)
 
 
 @AUGMENTATIONS.register("dapi_shot")
@@ -116,8 +122,11 @@ class Read(ChannelOperation):
     channel = BRIGHTFIELD
     contrasts: float = strength(0.02)
 
-    def apply(self, images, seed):
-        return read(images, *_draw(seed, self.contrasts, images))
+    def draw(self, seed, images):
+        return _draw(seed, images, self.contrasts)
+
+    def apply(self, images, drawn):
+        return read(images, *drawn)
 
 
 @AUGMENTATIONS.register("dapi_read")

@@ -17,6 +17,8 @@ from tfctc.registry import Registry
 
 #: Channel -> its images, float32 ``(B, H, W, 1)`` with a static height and width.
 Channels = Mapping[str, tf.Tensor]
+#: The random numbers of an operation.
+Drawn = tf.Tensor | tuple[tf.Tensor, ...]
 #: Side in pixels of the blocks whose means `levels` compares.
 BLOCK = 4
 
@@ -59,6 +61,14 @@ class Operation:
         """Channels of the same keys and shapes. `seed`, int32 ``(2,)``, decides every random number of the batch."""
         raise NotImplementedError
 
+    def draw(self, seed: tf.Tensor, images: tf.Tensor) -> Drawn:
+        """All the random numbers for a batch of the shape ``(B, H, W, 1)`` of `images`, of its own for each cell.
+
+        Apart from what is done with them, because that is compiled by XLA, which would draw the numbers anew wherever
+        one is used.
+        """
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class ChannelOperation(Operation):
@@ -67,10 +77,13 @@ class ChannelOperation(Operation):
     channel: ClassVar[str]
 
     def __call__(self, channels, seed):
-        return {name: self.apply(images, seed) if name == self.channel else images for name, images in channels.items()}
+        if self.channel not in channels:
+            return dict(channels)
+        images = channels[self.channel]
+        return {**channels, self.channel: self.apply(images, self.draw(seed, images))}
 
-    def apply(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """``(B, H, W, 1)`` to ``(B, H, W, 1)``."""
+    def apply(self, images: tf.Tensor, drawn: Drawn) -> tf.Tensor:
+        """``(B, H, W, 1)`` to ``(B, H, W, 1)``; `drawn` is what `draw` gave."""
         raise NotImplementedError
 
 
@@ -90,6 +103,9 @@ def levels(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Returns:
         Two ``(B, 1, 1, 1)``, low and high.
     """
-    block = min(BLOCK, *images.shape[1:3])
-    means = tf.nn.avg_pool2d(images, block, block, "VALID")
+    height, width = images.shape[1:3]
+    block = min(BLOCK, height, width)
+    rows, columns = height // block, width // block
+    blocks = tf.reshape(images[:, : rows * block, : columns * block], (-1, rows, block, columns, block))
+    means = tf.reduce_mean(blocks, axis=(2, 4))[..., tf.newaxis]
     return tuple(reduce(means, axis=(1, 2, 3), keepdims=True) for reduce in (tf.reduce_min, tf.reduce_max))

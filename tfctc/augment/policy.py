@@ -1,15 +1,16 @@
 """Which operations a cell goes through, how strong, and in which order."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import tensorflow as tf
 
 from tfctc.augment import geometric, illumination, noise  # noqa: F401  (registers the operations)
 from tfctc.augment.geometric import GeometricOperation, grid_of, warp
-from tfctc.augment.operation import AUGMENTATIONS, Channels, Operation
+from tfctc.augment.operation import AUGMENTATIONS, ChannelOperation, Channels, Operation
 from tfctc.config import from_dict
 
 
@@ -59,13 +60,41 @@ class Policy:
             The same keys and shapes, in [0, 1].
         """
         seeds = {name: tf.random.fold_in(seed, zlib.crc32(name.encode()) & 0x7FFFFFFF) for name in self.operations}
+        images = next(iter(channels.values()))
         moves = {n: op for n, op in self.operations.items() if isinstance(op, GeometricOperation)}
+        changes = {n: op for n, op in self.operations.items() if n not in moves and op.channel in channels}
+        drawn = {n: op.draw(seeds[n], images) for n, op in (moves | changes).items()}
         if moves:
-            coordinates = grid_of(next(iter(channels.values())))
-            for name, operation in moves.items():
-                coordinates = operation.fetch(coordinates, seeds[name])
+            coordinates = _mover(tuple(moves.values()))(images, [drawn[name] for name in moves])
             channels = warp(channels, coordinates)
-        for name, operation in self.operations.items():
-            if name not in moves:
-                channels = operation(channels, seeds[name])
+        return _changer(tuple(changes.values()))(dict(channels), [drawn[name] for name in changes])
+
+
+# XLA makes one loop of many small operations: half the time. Not of moving and resampling together, though: it would
+# compute the coordinates anew for each of the 16 neighbours of a pixel.
+@cache
+def _mover(operations: tuple[GeometricOperation, ...]) -> Callable[..., tf.Tensor]:
+    """Images, of which only the shape counts, and what the operations drew, to coordinates."""
+
+    @tf.function(jit_compile=True)
+    def move(images, drawn):
+        coordinates = grid_of(images)
+        for operation, numbers in zip(operations, drawn, strict=True):
+            coordinates = operation.fetch(coordinates, numbers)
+        return coordinates
+
+    return move
+
+
+@cache
+def _changer(operations: tuple[ChannelOperation, ...]) -> Callable[..., dict[str, tf.Tensor]]:
+    """Channels and what the operations drew, to channels clipped to [0, 1]."""
+
+    @tf.function(jit_compile=True)
+    def change(channels, drawn):
+        for operation, numbers in zip(operations, drawn, strict=True):
+            images = channels[operation.channel]
+            channels = channels | {operation.channel: operation.apply(images, numbers)}
         return {name: tf.clip_by_value(images, 0.0, 1.0) for name, images in channels.items()}
+
+    return change

@@ -28,9 +28,7 @@ class Checkpoint(keras.callbacks.Callback):
         patience: epochs without a better figure before training stops.
     """
 
-    def __init__(
-        self, folder: Path, keep: keras.Model, variables: Callable[[], Sequence], monitor: str, patience: int
-    ):
+    def __init__(self, folder: Path, keep: keras.Model, variables: Callable[[], Sequence], monitor: str, patience: int):
         super().__init__()
         self.folder, self.keep, self.variables = folder, keep, variables
         self.monitor, self.patience = monitor, patience

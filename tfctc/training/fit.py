@@ -54,8 +54,11 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     assignment = deal(manifest.groups(config.split.by), manifest.facts, config.split, config.seed)
     losses = build_losses(config.distill.losses)
     _check_names(config)
-    config = _with_precision(config, folder, tuple(manifest.facts.image_size))
+    config = _as_begun(config, folder)
     _check_free(folder, config)
+    if config.training.precision == "auto":
+        size, batch = tuple(manifest.facts.image_size), config.training.batch_size
+        config = _in_precision(config, choose_precision(config.student, size, batch, say))
     # Reads every image: one that cannot be used is told before a run folder exists.
     builder = build(manifest, assignment, config.split.by, progress=say)
     write_json(folder / layout.CONFIG, configs.to_dict(config))
@@ -80,14 +83,15 @@ def _check_names(config: RunConfig) -> None:
         BACKBONES[part.backbone]
 
 
-def _with_precision(config: RunConfig, folder: Path, image_size: tuple[int, int]) -> RunConfig:
-    """`config` with "auto" replaced: by what an interrupted run here began with, else by what is fastest."""
-    if config.training.precision != "auto":
-        return config
-    if (folder / layout.CONFIG).exists():
-        precision = configs.load(RunConfig, folder / layout.CONFIG).training.precision
-    else:
-        precision = choose_precision(config.student, image_size, config.training.batch_size)
+def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
+    """`config`, its "auto" replaced by what an unfinished run in `folder` began with."""
+    saved = folder / layout.CONFIG
+    if config.training.precision == "auto" and saved.exists():
+        return _in_precision(config, configs.load(RunConfig, saved).training.precision)
+    return config
+
+
+def _in_precision(config: RunConfig, precision: str) -> RunConfig:
     return replace(config, training=replace(config.training, precision=precision))
 
 

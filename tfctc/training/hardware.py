@@ -70,7 +70,9 @@ def _probe(value: str) -> float:
     return float(done.stdout)
 
 
-def choose_precision(part: ModelConfig, image_size: tuple[int, int], batch_size: int) -> str:
+def choose_precision(
+    part: ModelConfig, image_size: tuple[int, int], batch_size: int, say: Callable[[str], None] = lambda line: None
+) -> str:
     """A key of `POLICIES`: float32 unless a training step of this network is clearly faster here in 16 bits.
 
     Weights, BatchNorm statistics, logits and losses are float32 either way. bfloat16 has float32's range; float16 has
@@ -83,9 +85,12 @@ def choose_precision(part: ModelConfig, image_size: tuple[int, int], batch_size:
     height, width = image_size
     question = f"precision of {part.backbone}, {height} x {width} px, batch {batch_size}"
     question += f", oneDNN {os.environ.get(ONEDNN, 'as it comes')}, {len(gpus)} GPUs"
-    return _remembered(
-        question, lambda: {name: _step_seconds(POLICIES[name], part, image_size, batch_size) for name in names}
-    )
+
+    def measure():
+        say(f"Measuring, once for this network and size, whether {' or '.join(names[1:])} is faster")
+        return {name: _step_seconds(POLICIES[name], part, image_size, batch_size) for name in names}
+
+    return _remembered(question, measure)
 
 
 def _step_seconds(policy: str, part: ModelConfig, image_size: tuple[int, int], batch_size: int) -> float:
