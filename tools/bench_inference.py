@@ -15,9 +15,13 @@ simulated or training cells are held against Keras's. Arms of float32 arithmetic
                    and the .tflite files that LiteRT runs
 
 The arms take turns. A turn begins with a rest, until the threads of the arm before have stopped spinning, and one call
-that is not timed, for the caches. Ratios are of medians on the most threads; above 1 the first is faster; `_throughput`
-is for many images. Without --run a ResNet50 is trained for a minute or two on simulated cells: that makes its speed
-right, not its int8 accuracy.
+that is not timed, for the caches. PyTorch's threads sleep while they wait (OMP_WAIT_POLICY=PASSIVE, unless it is set):
+spinning ones double its median on a busy machine.
+
+Ratios are of one image on the most threads, by medians; above 1 the first is faster. `_minimum` is by minima: where it
+differs much the machine was busy, and it is the one to trust. `_1_threads` is on fewer threads, `_throughput` for many
+images. Without --run a ResNet50 is trained for a minute or two on simulated cells: that makes its speed right, not its
+int8 accuracy.
 """
 
 import argparse
@@ -306,15 +310,18 @@ def time_all(folder: Path, size: int, threads: int, images: int, rounds: int, ch
     return rows
 
 
-def ratios_of(rows: list[dict], size: int, threads: int) -> dict[str, float]:
+def ratios_of(rows: list[dict], size: int, threads: list[int]) -> dict[str, float]:
     """Every ratio of one size that the rows allow."""
+    most = max(threads)
+    kinds = {"": (most, 1, "median_s"), "_minimum": (most, 1, "min_s"), "_throughput": (most, MANY, "median_s")}
+    kinds |= {f"_{n}_threads": (n, 1, "median_s") for n in threads if n < most}
     found = {}
-    for images, tail in ((1, ""), (MANY, "_throughput")):
-        facts = {"size": size, "threads": threads, "batch": images}
+    for tail, (n, images, figure) in kinds.items():
+        facts = {"size": size, "threads": n, "batch": images}
         arms = {r["arm"] for r in rows if all(r[k] == v for k, v in facts.items())}
         for name, (slow, fast) in PAIRS.items():
             if {slow, fast} <= arms:
-                found[f"{name}_{size}{tail}"] = ratio(rows, slow, fast, **facts)
+                found[f"{name}_{size}{tail}"] = ratio(rows, slow, fast, figure, **facts)
     return found
 
 
@@ -334,6 +341,7 @@ def main():
     parser.add_argument("--json", help="file to write")
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     switch_onednn(print)
 
     rows, ratios = [], {}
@@ -351,7 +359,7 @@ def main():
             for threads in args.threads:
                 for images in CALLS:
                     rows += alone(time_all, folder, size, threads, images, args.rounds, args.arms)
-            ratios |= ratios_of(rows, size, max(args.threads))
+            ratios |= ratios_of(rows, size, args.threads)
     report(rows, ratios, args.json)
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,35 @@ def test_the_same_is_built_once_and_a_changed_image_again(tiny_dataset, tmp_path
         for record in records(changed, split, ("brightfield",)).as_numpy_iterator()
     }
     np.testing.assert_array_equal(found[cell.cell_id], pixels)
+
+
+def ids(builder, split):
+    return [record["cell_id"].decode() for record in records(builder, split, ()).as_numpy_iterator()]
+
+
+def test_the_order_of_the_records_is_random_but_not_of_the_manifests_making(tiny_dataset, tmp_path):
+    """The order is that of the ids' hash, whatever the order of the manifest's rows and the number of files."""
+    folder = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    builder, manifest, assignment = built(folder)
+    header, *rows = (folder / "manifest.csv").read_text().splitlines()
+    (folder / "manifest.csv").write_text("\n".join([header, *rows[::-1]]))
+    again = build(Manifest.open(folder), assignment, "patient_id")
+    assert again.data_path != builder.data_path
+    for split in SPLITS:
+        of_split = [cell.cell_id for cell in manifest.cells() if assignment[cell.patient_id] == split]
+        by_hash = sorted(of_split, key=lambda i: int.from_bytes(blake2b(i.encode(), digest_size=8).digest(), "little"))
+        assert ids(builder, split) == ids(again, split) == by_hash != of_split
+
+
+def test_a_split_of_several_files_holds_the_same_records(tiny_dataset, tmp_path, monkeypatch):
+    one, *_ = built(tiny_dataset, data_dir=tmp_path / "one")
+    monkeypatch.setattr(module, "SHARD_BYTES", 5 * 16 * 16 * 2 * 2)
+    several, *_ = built(tiny_dataset, data_dir=tmp_path / "several")
+    for split in SPLITS:
+        assert one.info.splits[split].num_shards == 1
+        lengths = several.info.splits[split].shard_lengths
+        assert len(lengths) > 1 and max(lengths) <= 5 and sum(lengths) == one.info.splits[split].num_examples
+        assert ids(several, split) == ids(one, split)
 
 
 def test_an_interrupted_build_is_not_taken_for_whole(tiny_dataset, tmp_path, monkeypatch):

@@ -1,11 +1,14 @@
 """The manifest as a contract: read back with csv, refused line by line."""
 
 import csv
+import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from tfctc.cells import COLUMNS, Cell, DatasetFacts
+from tfctc.data import unique
 from tfctc.data.manifest import Manifest, write_manifest
 from tfctc.errors import ConfigError, ManifestError, SplitError
 
@@ -38,6 +41,39 @@ def test_groups_are_counted_by_label(tmp_path):
     assert set(manifest.groups("site")) == {"s1", "s2"}
     with pytest.raises(ConfigError, match="cannot be split by 'ward'"):
         manifest.groups("ward")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_rows_are_found_again_by_their_place_in_the_file(tmp_path, encoding, newline):
+    rows = [*CELLS, replace(CELLS[0], cell_id='two\nlines, a "quote"'), replace(CELLS[0], cell_id="last")]
+    write_manifest(tmp_path, FACTS, rows)
+    path = tmp_path / "manifest.csv"
+    lines = path.read_text(encoding="utf-8").split("\n")
+    lines.insert(2, "")
+    path.write_text("\n".join(lines), encoding=encoding, newline=newline)
+    manifest = Manifest.open(tmp_path)
+    spans, cells = zip(*manifest.rows(), strict=True)
+    assert list(cells) == list(manifest.cells()) and len(cells) == 5
+    order = [3, 0, 4, 2, 1, 3]
+    assert list(manifest.cells_at([spans[i] for i in order])) == [cells[i] for i in order]
+
+
+def test_ids_of_one_fingerprint_are_no_duplicates(tmp_path, monkeypatch):
+    monkeypatch.setattr(unique, "_digest", lambda name: bytes(8))
+    write_manifest(tmp_path, FACTS, CELLS)
+    assert len(list(Manifest.open(tmp_path).cells())) == 3
+
+
+def test_memory_does_not_grow_with_the_cells(tmp_path):
+    peaks = []
+    for cells in (500, 500, 10_000):
+        write_manifest(tmp_path, FACTS, (replace(CELLS[0], cell_id=f"{i:08}") for i in range(cells)))
+        tracemalloc.start()
+        assert Manifest.open(tmp_path).groups("patient_id") == {"p1": Counter(mitosis=cells)}
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[1]
 
 
 def test_a_patient_at_two_sites_cannot_be_split_by_site(tmp_path):

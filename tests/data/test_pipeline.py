@@ -18,7 +18,8 @@ from tfctc.data.splits import deal
 from tfctc.data.summary import summarise
 
 CHANNELS = ("brightfield", "dapi")
-POLICY = Policy.from_config(None)
+#: Some of each kind; the whole policy takes seconds to compile, in every stream of batches.
+POLICY = Policy.from_config({name: {} for name in ("flip", "rotate", "gain", "dapi_gain", "blur", "read", "dapi_shot")})
 
 
 def make(folder):

@@ -7,6 +7,7 @@ import pytest
 
 from tfctc.cells import SPLITS, DatasetFacts
 from tfctc.config import SplitConfig
+from tfctc.data import splits
 from tfctc.data.splits import deal
 from tfctc.errors import SplitError
 
@@ -24,8 +25,11 @@ def uneven_groups(n=40, seed=0):
     return groups
 
 
+@pytest.mark.parametrize("most_rows", [100, 50_000])
 @pytest.mark.parametrize("seed", range(20))
-def test_shares_and_strata_come_out(seed):
+def test_shares_and_strata_come_out(seed, most_rows, monkeypatch):
+    """Also where cells are too many to be dealt one by one."""
+    monkeypatch.setattr(splits, "MOST_ROWS", most_rows)
     groups = uneven_groups()
     assignment = deal(groups, FACTS, SplitConfig(), seed)
     assert assignment.keys() == groups.keys()
@@ -38,6 +42,13 @@ def test_shares_and_strata_come_out(seed):
         cells = totals[split]["ctc"] + totals[split]["leukocyte"]
         assert cells / labelled == pytest.approx(share, abs=0.08)
         assert totals[split]["ctc"] / cells == pytest.approx(overall, abs=0.1)
+
+
+def test_cells_of_a_class_are_counted_in_steps_if_they_are_many(monkeypatch):
+    numbers, labels, counts = np.array([[0, 0, 400], [0, 1, 3], [1, 0, 599], [2, 0, 1]]).T
+    monkeypatch.setattr(splits, "MOST_ROWS", 100)
+    rows = Counter(zip(*(column.tolist() for column in splits._rows(numbers, labels, counts)), strict=True))
+    assert rows == {(0, 0): 40, (0, 1): 3, (1, 0): 60, (2, 0): 1}
 
 
 def test_a_seed_decides():

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tfctc.data import unique
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 from tfctc.inference.sources import find_cells
 
@@ -23,7 +24,7 @@ def folder(tmp_path):
 
 
 def found(root, *arguments, **options):
-    return {cell: str(path.relative_to(root)) for cell, path in find_cells(*arguments, **options).items()}
+    return {cell: str(path.relative_to(root)) for cell, path in find_cells(*arguments, **options)}
 
 
 def test_a_folder_is_searched_at_any_depth_for_images(folder):
@@ -34,7 +35,7 @@ def test_a_folder_is_searched_at_any_depth_for_images(folder):
 
 def test_files_are_taken_in_the_order_given(folder):
     root = folder("b.png", "a.png")
-    assert list(find_cells([root / "b.png", root / "a.png"])) == ["b", "a"]
+    assert [cell for cell, _ in find_cells([root / "b.png", root / "a.png"])] == ["b", "a"]
 
 
 @pytest.mark.parametrize("channel", ["BF", "brightfield", "Bright-Field", "trans"])
@@ -77,7 +78,7 @@ def test_a_table_gives_ids_and_paths_relative_to_itself_or_absolute(folder):
     table = root / "data" / "manifest.csv"
     other = root / "elsewhere" / "8.png"
     table.write_text(f"patient_id,brightfield,cell_id\np,images/7.png,c7\np,{other},c8\n", encoding="utf-8-sig")
-    assert find_cells([table]) == {"c7": root / "data" / "images" / "7.png", "c8": other}
+    assert list(find_cells([table])) == [("c7", root / "data" / "images" / "7.png"), ("c8", other)]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,30 @@ def test_two_images_of_one_cell_are_refused_with_both_names(folder):
         PairingError, match=f"{re.escape(str(root / 'a/7.png'))} and {re.escape(str(root / 'b/7.tif'))}"
     ):
         find_cells([root])
+
+
+def test_an_image_given_twice_is_refused(folder):
+    root = folder("a/7.png")
+    (root / "t.csv").write_text("cell_id,brightfield\n7,a/7.png\n8,b.png\n")
+    with pytest.raises(PairingError, match="cell 7 has two images"):
+        find_cells([root / "a", root / "t.csv"])
+
+
+def test_ids_of_one_fingerprint_are_no_duplicates(folder, monkeypatch):
+    monkeypatch.setattr(unique, "_digest", lambda name: bytes(8))
+    root = folder("7.png", "8.png")
+    assert len(find_cells([root])) == 2
+
+
+def test_what_was_found_is_not_held_but_read_again(folder):
+    root = folder("t.csv")
+    (root / "t.csv").write_text("cell_id,brightfield\n1,a.png\n2,b.png\n")
+    images = find_cells([root / "t.csv"])
+    (root / "t.csv").write_text("cell_id,brightfield\n3,c.png\nx\n")
+    cells = iter(images)
+    assert next(cells) == ("3", root / "c.png") and len(images) == 2
+    with pytest.raises(ManifestError, match="line 3"):
+        next(cells)
 
 
 @pytest.mark.parametrize("pattern", ["(", r"(?P<id>\d+)\.png"])

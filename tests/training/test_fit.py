@@ -13,13 +13,17 @@ from tfctc.training.fit import fit
 from tfctc.training.run import Run
 from tfctc.training.stage import Stage
 
+#: Little of the policy: all of it takes seconds to compile, in every stream of batches.
+AUGMENT = {"gain": {}, "read": {}}
 COMPACT = {"student": ModelConfig("compact"), "teacher": ModelConfig("compact", ("brightfield", "dapi"))}
 
 
 def config(data, **training):
     options = {"epochs": 2, "batch_size": 8, **training}
     losses = {"logits": {}, "feature": {"tap": "stage3"}}
-    return RunConfig(str(data), training=TrainingConfig(**options), distill=DistillConfig(1.0, losses), **COMPACT)
+    return RunConfig(
+        str(data), augment=AUGMENT, training=TrainingConfig(**options), distill=DistillConfig(1.0, losses), **COMPACT
+    )
 
 
 def quiet(_):

@@ -36,7 +36,8 @@ def command(model, images, pattern, threshold, threads, output):
     cells = find_cells(images, pattern)
 
     def write(file):
-        with click.progressbar(length=len(cells), label="Predicting", file=click.get_text_stream("stderr")) as bar:
+        stderr = click.get_text_stream("stderr")
+        with click.progressbar(length=len(cells), label="Predicting", file=stderr, update_min_steps=20) as bar:
             return predict_cells(
                 predictor, cells, file, threshold, lambda error: click.echo(f"refused: {error}", err=True), bar.update
             )

@@ -1,17 +1,16 @@
 """The manifest: one CSV row a cell, and beside it what is true of all of them. The stable contract of a data set."""
 
+import codecs
 import csv
-from array import array
+import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
-
-import numpy as np
 
 from tfctc import config as configs
 from tfctc.cells import COLUMNS, Cell, DatasetFacts
+from tfctc.data.unique import Fingerprints, fingerprint
 from tfctc.errors import ConfigError, ManifestError, SplitError
 from tfctc.files import write_json
 
@@ -25,7 +24,7 @@ REQUIRED = ("cell_id", "patient_id", "brightfield")
 class Manifest:
     """A data set folder: its facts, and manifest.csv with `COLUMNS`; image paths absolute or relative to it.
 
-    Rows are streamed, never held: a million cells need no more memory than their 64-bit fingerprints.
+    Rows are streamed, never held: memory does not grow with the cells.
     """
 
     folder: Path
@@ -46,21 +45,36 @@ class Manifest:
             if not (folder / name).is_file():
                 raise ManifestError(f"holds no {name}", path=folder, fix="make a data set with: tfctc import")
         manifest = cls(folder, configs.load(DatasetFacts, folder / FACTS))
-        ids = array("Q")
-        for line, cell in manifest._lines():
-            manifest._check(line, cell)
-            ids.append(int.from_bytes(blake2b(cell.cell_id.encode(), digest_size=8).digest(), "little"))
-        if not ids:
-            raise ManifestError("holds no cell", path=folder / MANIFEST)
-        if len(np.unique(np.frombuffer(ids, np.uint64))) < len(ids):
-            raise ManifestError(manifest._duplicate(), path=folder / MANIFEST, fix="give every cell an id of its own")
+        with Fingerprints() as ids:
+            for line, _, cell in manifest._lines():
+                manifest._check(line, cell)
+                ids.add(cell.cell_id)
+            if not ids:
+                raise ManifestError("holds no cell", path=folder / MANIFEST)
+            if repeated := ids.repeated():
+                manifest._refuse_duplicate(repeated)
         return manifest
 
     def cells(self) -> Iterator[Cell]:
         """Yields the cells in file order, with image paths joined to the folder."""
-        for _, cell in self._lines():
-            dapi = str(self.folder / cell.dapi) if cell.dapi else ""
-            yield replace(cell, brightfield=str(self.folder / cell.brightfield), dapi=dapi)
+        return (self._joined(cell) for _, _, cell in self._lines())
+
+    def rows(self) -> Iterator[tuple[tuple[int, int], Cell]]:
+        """Yields the cells as `cells` does, each with the bytes its row lies between, for `cells_at`."""
+        return ((span, self._joined(cell)) for _, span, cell in self._lines())
+
+    def cells_at(self, spans: Iterable[tuple[int, int]]) -> Iterator[Cell]:
+        """Yields the cells whose rows lie between these bytes (the first, one past the last), in the order given."""
+        with (self.folder / MANIFEST).open("rb") as file:
+            header = next(csv.reader(io.StringIO(file.readline().decode("utf-8-sig"), newline="")))
+            for start, end in spans:
+                file.seek(start)
+                text = file.read(end - start).decode()
+                yield self._joined(Cell(**next(csv.DictReader(io.StringIO(text, newline=""), header))))
+
+    def _joined(self, cell: Cell) -> Cell:
+        dapi = str(self.folder / cell.dapi) if cell.dapi else ""
+        return replace(cell, brightfield=str(self.folder / cell.brightfield), dapi=dapi)
 
     def groups(self, by: str) -> dict[str, Counter]:
         """Counts the cells of every group: group -> label ("" for none) -> cells.
@@ -73,7 +87,7 @@ class Manifest:
             raise ConfigError(f"cells cannot be split by {by!r}", fix=f"choose one of: {', '.join(GROUPS)}")
         groups: dict[str, Counter] = {}
         home: dict[str, str] = {}
-        for _, cell in self._lines():
+        for _, _, cell in self._lines():
             group = getattr(cell, by)
             if home.setdefault(cell.patient_id, group) != group:
                 raise SplitError(
@@ -84,19 +98,33 @@ class Manifest:
             groups.setdefault(group, Counter())[cell.label] += 1
         return groups
 
-    def _lines(self) -> Iterator[tuple[int, Cell]]:
+    def _lines(self) -> Iterator[tuple[int, tuple[int, int], Cell]]:
+        """Line number, bytes the row lies between (blank lines before it included), cell."""
         path = self.folder / MANIFEST
         try:
             with path.open(newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file)
-                header = reader.fieldnames or ()
-                if set(header) != set(COLUMNS):
-                    expected, received = ", ".join(COLUMNS), ", ".join(map(str, header))
+                place = len(codecs.BOM_UTF8) if file.buffer.peek(3).startswith(codecs.BOM_UTF8) else 0
+
+                def lines():
+                    nonlocal place
+                    for line in file:
+                        place += len(line.encode())
+                        yield line
+
+                reader = csv.reader(lines())
+                header = next(reader, [])
+                if sorted(header) != sorted(COLUMNS):
+                    expected, received = ", ".join(COLUMNS), ", ".join(header)
                     raise ManifestError(f"columns must be {expected}, got {received or 'none'}", path=path)
+                order = [header.index(column) for column in COLUMNS]
+                start = place
                 for row in reader:
-                    if None in row or None in row.values():
+                    if not row:
+                        continue
+                    if len(row) != len(COLUMNS):
                         raise ManifestError(f"line {reader.line_num} has not {len(COLUMNS)} values", path=path)
-                    yield reader.line_num, Cell(**row)
+                    yield reader.line_num, (start, place), Cell(*[row[i] for i in order])
+                    start = place
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
 
@@ -110,12 +138,16 @@ class Manifest:
             problem = f"line {line} (cell {cell.cell_id}): {error.problem}"
             raise ManifestError(problem, path=self.folder / MANIFEST, fix=error.fix) from None
 
-    def _duplicate(self) -> str:
+    def _refuse_duplicate(self, repeated: set[int]) -> None:
+        """Raises if two cells have one id; `repeated` are the fingerprints under suspicion."""
         first: dict[str, int] = {}
-        for line, cell in self._lines():
-            if first.setdefault(cell.cell_id, line) != line:
-                return f"cell {cell.cell_id} stands on lines {first[cell.cell_id]} and {line}"
-        raise AssertionError("two ids of one 64-bit fingerprint")
+        for line, _, cell in self._lines():
+            if fingerprint(cell.cell_id) in repeated and first.setdefault(cell.cell_id, line) != line:
+                raise ManifestError(
+                    f"cell {cell.cell_id} stands on lines {first[cell.cell_id]} and {line}",
+                    path=self.folder / MANIFEST,
+                    fix="give every cell an id of its own",
+                )
 
 
 def write_manifest(

@@ -9,6 +9,9 @@ from tfctc.cells import SPLITS, UNLABELLED, DatasetFacts
 from tfctc.config import SplitConfig
 from tfctc.errors import SplitError
 
+#: Cells of a class that are dealt one by one. Shares of more come out as well when counted in steps, in less memory.
+MOST_ROWS = 50_000
+
 
 def deal(
     groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, config: SplitConfig, seed: int
@@ -42,29 +45,42 @@ def deal(
                 f"class {label} occurs in {holders} {one}(s) only",
                 fix=f"{len(SPLITS)} or more are needed, one for each of {', '.join(SPLITS)}",
             )
-    names, labels = [], []
-    for group, counts in groups.items():
-        for label, count in counts.items():
-            if facts.class_index(label) != UNLABELLED:
-                names += [group] * count
-                labels += [facts.class_index(label)] * count
-    names, labels = np.array(names), np.array(labels)
+    names = sorted(groups)
+    number = {name: i for i, name in enumerate(names)}
+    counted = [
+        (number[group], facts.class_index(label), count)
+        for group, counts in groups.items()
+        for label, count in counts.items()
+        if facts.class_index(label) != UNLABELLED and count
+    ]
+    numbers, labels = _rows(*np.array(counted, np.int64).T)
     states = np.random.SeedSequence(seed).generate_state(2)
-    for test in _folds(names, labels, config.test, int(states[0])):
-        rest = ~np.isin(names, list(test))
-        for validation in _folds(names[rest], labels[rest], config.validation / (1 - config.test), int(states[1])):
-            return {g: "test" if g in test else "validation" if g in validation else "train" for g in groups}
+    for test in _folds(numbers, labels, config.test, int(states[0])):
+        rest = ~np.isin(numbers, list(test))
+        for validation in _folds(numbers[rest], labels[rest], config.validation / (1 - config.test), int(states[1])):
+            home = {names[i]: "test" for i in test} | {names[i]: "validation" for i in validation}
+            return {group: home.get(group, "train") for group in groups}
     raise SplitError(
         f"no way was found to deal the {one}s with both classes in each of {', '.join(SPLITS)}",
         fix=f"add {one}s that have cells of both classes",
     )
 
 
-def _folds(names: np.ndarray, labels: np.ndarray, share: float, seed: int) -> Iterator[set[str]]:
+def _rows(numbers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A row a cell, as scikit-learn wants them; of a class with more than `MOST_ROWS`, one for several of a group's."""
+    for label in np.unique(labels):
+        of_class = labels == label
+        step = counts[of_class].sum() / MOST_ROWS
+        if step > 1:
+            counts[of_class] = np.maximum(1, np.rint(counts[of_class] / step))
+    return np.repeat(numbers, counts), np.repeat(labels, counts)
+
+
+def _folds(numbers: np.ndarray, labels: np.ndarray, share: float, seed: int) -> Iterator[set[int]]:
     """Sets of groups that can be held out with both classes on either side; larger ones where groups have one class."""
-    most = min(max(2, round(1 / share)), len(np.unique(names)), int(np.bincount(labels).min()))
+    most = min(max(2, round(1 / share)), len(np.unique(numbers)), int(np.bincount(labels).min()))
     for folds in range(most, 1, -1):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        for kept, held in splitter.split(names, labels, names):
+        for kept, held in splitter.split(numbers, labels, numbers):
             if len(np.unique(labels[held])) == len(np.unique(labels[kept])) == 2:
-                yield set(names[held].tolist())
+                yield set(np.unique(numbers[held]).tolist())

@@ -7,6 +7,9 @@ import numpy as np
 from tfctc.cells import DAPI, DAPI_PRESENT, SPLITS, UNLABELLED
 from tfctc.data import pipeline
 
+#: Records looked at together.
+BATCH = 64
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -31,14 +34,15 @@ def summarise(builder, channels: tuple[str, ...]) -> Summary:
     for split in SPLITS:
         seen = channels if split == "train" else ()
         counts = dict.fromkeys((*builder.facts.classes, "unlabelled"), 0)
-        for record in pipeline.records(builder, split, seen, cache_mb=0).as_numpy_iterator():
-            label = int(record["label"])
-            counts["unlabelled" if label == UNLABELLED else builder.facts.classes[label]] += 1
-            pairs += bool(split == "train" and label != UNLABELLED and record[DAPI_PRESENT])
+        for batch in pipeline.records(builder, split, seen, cache_mb=0).batch(BATCH).as_numpy_iterator():
+            labels, with_dapi = batch["label"], batch[DAPI_PRESENT] > 0
+            for name, value in zip(counts, (0, 1, UNLABELLED), strict=True):
+                counts[name] += int((labels == value).sum())
+            pairs += int(((labels != UNLABELLED) & with_dapi).sum()) if split == "train" else 0
             for channel in seen:
-                if channel != DAPI or record[DAPI_PRESENT]:
-                    pixels = record[channel].astype(np.float64) / full_scale
-                    moments[channel] += pixels.size, pixels.sum(), np.square(pixels).sum()
+                pixels = batch[channel][with_dapi] if channel == DAPI else batch[channel]
+                pixels = pixels.astype(np.float64) / full_scale
+                moments[channel] += pixels.size, pixels.sum(), np.square(pixels).sum()
         cells[split] = counts
     return Summary(cells, pairs, {channel: _mean_and_deviation(*sums) for channel, sums in moments.items()})
 

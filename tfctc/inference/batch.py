@@ -1,7 +1,7 @@
 """Many images: one CSV row each, one image in memory at a time."""
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TextIO
 
@@ -13,7 +13,7 @@ REFUSED = "refused"
 
 def predict_cells(
     predictor: Predictor,
-    cells: Mapping[str, Path],
+    cells: Iterable[tuple[str, Path]],
     file: TextIO,
     threshold: float | None = None,
     refuse: Callable[[ImageError], None] = lambda error: None,
@@ -24,7 +24,7 @@ def predict_cells(
     An image that is not of the model's kind has no probability and the label `REFUSED`.
 
     Args:
-        cells: cell id -> bright-field image file.
+        cells: cell id and bright-field image file of each; as long as it lasts, a million need no more memory than one.
         file: open for writing with ``newline=""``.
         threshold: of the probability; the model's own if None.
         refuse: told of each refused image.
@@ -36,7 +36,7 @@ def predict_cells(
     limit = predictor.threshold if threshold is None else threshold
     writer, refused = csv.writer(file), 0
     writer.writerow(["cell_id", f"p_{predictor.facts.positive}", "label", "threshold", "model_version"])
-    for cell_id, path in cells.items():
+    for cell_id, path in cells:
         try:
             p = predictor.predict_file(path)
             # Nine digits are a float32 to the last bit: whoever applies the threshold again gets the same label.

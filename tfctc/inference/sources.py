@@ -3,10 +3,12 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, DAPI
 from tfctc.data.importers.pairing import channel_of, image_files
+from tfctc.data.unique import Fingerprints, fingerprint
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 
 #: Words of a name: 12_cellDAPI -> cell, DAPI.
@@ -14,8 +16,24 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 FIX = "choose the bright-field files with --pattern '(?P<cell>.+)_(?P<channel>BF|DAPI)[.]png', or give manifest.csv"
 
 
-def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> dict[str, Path]:
-    """Cell id -> bright-field image file, in the order given.
+@dataclass(frozen=True)
+class Images:
+    """Cell ids and their bright-field image files, in the order given: looked up anew each time, never held."""
+
+    sources: tuple[Path, ...]
+    pattern: re.Pattern | None
+    count: int = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[str, Path]]:
+        for source in self.sources:
+            yield from _of(source, self.pattern)
+
+
+def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Images:
+    """The bright-field image of every cell that is meant. All sources are looked through once, no image is opened.
 
     Args:
         sources: image files; folders, searched for PNG and TIFF files at any depth; CSV files with the columns
@@ -30,17 +48,27 @@ def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> dic
         ManifestError: a CSV file without these columns.
         PairingError: two files of one cell id.
     """
-    expression = _compile(pattern)
-    cells: dict[str, Path] = {}
-    for source in map(Path, sources):
-        for cell_id, path in _of(source, expression):
-            if cell_id in cells:
-                problem = f"cell {cell_id} has two images: {cells[cell_id]} and {path}"
+    images = Images(tuple(map(Path, sources)), _compile(pattern))
+    with Fingerprints() as ids:
+        for cell_id, _ in images:
+            ids.add(cell_id)
+        if not ids:
+            fix = "PNG or TIFF files are expected; does --pattern match the whole path?"
+            raise ImageError("no images found", fix=fix)
+        if repeated := ids.repeated():
+            _refuse_duplicate(images, repeated)
+        return replace(images, count=len(ids))
+
+
+def _refuse_duplicate(images: Images, repeated: set[int]) -> None:
+    """Raises if two images have one id; `repeated` are the fingerprints under suspicion."""
+    first: dict[str, Path] = {}
+    for cell_id, path in images:
+        if fingerprint(cell_id) in repeated:
+            if cell_id in first:
+                problem = f"cell {cell_id} has two images: {first[cell_id]} and {path}"
                 raise PairingError(problem, fix="give each cell once, or tell them apart by --pattern")
-            cells[cell_id] = path
-    if not cells:
-        raise ImageError("no images found", fix="PNG or TIFF files are expected; does --pattern match the whole path?")
-    return cells
+            first[cell_id] = path
 
 
 def _compile(pattern: str | None) -> re.Pattern | None:

@@ -56,14 +56,15 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     _check_names(config)
     config = _as_begun(config, folder)
     _check_free(folder, config)
-    if config.training.precision == "auto":
-        size, batch = tuple(manifest.facts.image_size), config.training.batch_size
-        config = _in_precision(config, choose_precision(config.student, size, batch, say))
     # Reads every image: one that cannot be used is told before a run folder exists.
     builder = build(manifest, assignment, config.split.by, progress=say)
     write_json(folder / layout.CONFIG, configs.to_dict(config))
     write_json(folder / layout.SPLITS, {"by": config.split.by, "groups": assignment})
     write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
+    if config.training.precision == "auto":
+        size, batch = tuple(manifest.facts.image_size), config.training.batch_size
+        config = _in_precision(config, choose_precision(config.student, size, batch, say))
+        write_json(folder / layout.CONFIG, configs.to_dict(config))
     keras.mixed_precision.set_dtype_policy(POLICIES[config.training.precision])
     try:
         with choose_strategy().scope():

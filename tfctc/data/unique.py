@@ -1,0 +1,48 @@
+"""Is any of very many names given twice? An eighth of a byte of memory for each."""
+
+import tempfile
+from contextlib import ExitStack
+from hashlib import blake2b
+
+import numpy as np
+
+#: Files that the fingerprints are dealt to; one of them is in memory at a time.
+FILES = 64
+
+
+class Fingerprints(ExitStack):
+    """64-bit fingerprints of the names added, in temporary files that are gone when this context manager is left.
+
+    Two names may share a fingerprint, so a repeated one is a suspicion, to be looked into.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._count = 0
+        self._files = [self.enter_context(tempfile.TemporaryFile()) for _ in range(FILES)]  # noqa: SIM115
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, name: str) -> None:
+        digest = _digest(name)
+        self._files[digest[0] % FILES].write(digest)
+        self._count += 1
+
+    def repeated(self) -> set[int]:
+        """The fingerprints that were added twice or more."""
+        found = set()
+        for file in self._files:
+            file.seek(0)
+            seen = np.sort(np.frombuffer(file.read(), "<u8"))
+            found.update(seen[1:][seen[1:] == seen[:-1]].tolist())
+        return found
+
+
+def fingerprint(name: str) -> int:
+    """64 bits that hardly any two names share; the same on every machine."""
+    return int.from_bytes(_digest(name), "little")
+
+
+def _digest(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=8).digest()
