@@ -64,6 +64,12 @@ def test_what_does_not_pair_is_named(tmp_path, files, pattern, error, message):
         pair(tmp_path, pattern)
 
 
+def test_one_id_with_two_patients_is_no_pair(tmp_path):
+    touch(tmp_path, "p1/0001_BF.png", "p2/0001_DAPI.png")
+    with pytest.raises(PairingError, match="cell 0001 lies with two patients or sites, .* p2/0001_DAPI.png"):
+        pair(tmp_path, r"(?P<patient>[^/]+)/(?P<cell>\d+)_(?P<channel>BF|DAPI)\.png")
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(PairingError, match="is not a folder"):
         pair(tmp_path / "nowhere", PATTERN)

@@ -117,3 +117,20 @@ def test_auto_is_settled_when_a_run_begins_and_kept_when_it_goes_on(tiny_dataset
     run = fit(settings, tmp_path / "run", quiet)
     assert run.config.training.precision == "bfloat16"
     assert {layer.compute_dtype for layer in run.student().layers} == {"float32"}
+
+
+def test_an_unfinished_run_does_not_go_on_with_patients_dealt_anew(tiny_dataset, tmp_path, monkeypatch):
+    data = tmp_path / "data"
+    shutil.copytree(tiny_dataset, data, ignore=shutil.ignore_patterns("tfrecords"))
+    settings = config(data, epochs=1, precision="float32")
+    with monkeypatch.context() as kill:
+        kill.setattr("tfctc.training.fit._train", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            fit(settings, tmp_path / "run", quiet)
+    before = (tmp_path / "run" / "splits.json").read_text()
+    manifest = (data / "manifest.csv").read_text()
+    first = next(csv.DictReader(manifest.splitlines()))["patient_id"]
+    (data / "manifest.csv").write_text(manifest.replace(f",{first},", ",somebody,"))
+    with pytest.raises(RunError, match="other cells.*put the manifest back"):
+        fit(settings, tmp_path / "run", quiet)
+    assert (tmp_path / "run" / "splits.json").read_text() == before

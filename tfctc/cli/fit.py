@@ -22,7 +22,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     """Train a DAPI-informed teacher, then the bright-field student it teaches.
 
     DATA is a data set folder with a manifest (see `tfctc import`). Without it, simulated cells are written to
-    `simulated` and used.
+    `simulated/cells` and used.
     """
     from tfctc.cli.quiet import import_tensorflow
     from tfctc.training.hardware import switch_onednn
@@ -60,7 +60,7 @@ def _manifest(data: Path | None, seed: int):
     from tfctc.data.manifest import Manifest
 
     if data is None:
-        data = Path("simulated")
+        data = Path("simulated", "cells")
         if not data.exists():
             from tfctc.data.simulate import write_dataset
 

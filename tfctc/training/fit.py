@@ -2,6 +2,7 @@
 
 import csv
 import importlib.metadata
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -56,10 +57,12 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     _check_names(config)
     config = _as_begun(config, folder)
     _check_free(folder, config)
+    dealt = {"by": config.split.by, "groups": assignment}
+    _check_same_cells(folder, dealt, configs.to_dict(manifest.facts))
     # Reads every image: one that cannot be used is told before a run folder exists.
     builder = build(manifest, assignment, config.split.by, progress=say)
     write_json(folder / layout.CONFIG, configs.to_dict(config))
-    write_json(folder / layout.SPLITS, {"by": config.split.by, "groups": assignment})
+    write_json(folder / layout.SPLITS, dealt)
     write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
     if config.training.precision == "auto":
         size, batch = tuple(manifest.facts.image_size), config.training.batch_size
@@ -106,6 +109,17 @@ def _check_free(folder: Path, config: RunConfig) -> None:
             raise RunError("holds an unfinished run of another configuration", path=folder, fix=fix)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError("exists already and is not a run folder", path=folder, fix=fix)
+
+
+def _check_same_cells(folder: Path, dealt: dict, facts: dict) -> None:
+    """An unfinished run goes on with the patients it began with: dealt anew, trained ones could end up in the test."""
+    for name, now in ((layout.SPLITS, dealt), (layout.FACTS, facts)):
+        if (folder / name).exists() and json.loads((folder / name).read_text(encoding="utf-8")) != now:
+            raise RunError(
+                "holds an unfinished run on other cells: the data set has changed since",
+                path=folder,
+                fix="choose another --output, or put the manifest back as it was",
+            )
 
 
 def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], folder: Path, say) -> dict:

@@ -66,13 +66,20 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
         if channel is None:
             found.ignored[groups["channel"]] += 1
             continue
-        cell = found.cells.setdefault(groups["cell"], Found(groups.get("patient", ""), groups.get("site", "")))
+        home = Found(groups.get("patient", ""), groups.get("site", ""))
+        cell = found.cells.setdefault(groups["cell"], home)
         if channel in cell.files:
             other = cell.files[channel].relative_to(folder).as_posix()
             raise PairingError(
                 f"cell {groups['cell']} has two {channel} images, {other} and {relative}",
                 path=folder,
                 fix="let the group cell span what tells them apart, e.g. (?P<cell>(?P<patient>[^/]+)/...)",
+            )
+        if (cell.patient, cell.site) != (home.patient, home.site):
+            raise PairingError(
+                f"cell {groups['cell']} lies with two patients or sites, the second time at {relative}",
+                path=folder,
+                fix="let the group cell span the patient, e.g. (?P<cell>(?P<patient>[^/]+)/...)",
             )
         cell.files[channel] = path
     if not found.cells and not found.ignored:
