@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+import math
 import tomllib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,13 @@ from tfctc.errors import ConfigError
 T = TypeVar("T")
 #: Name of a registered thing -> its arguments. Checked by the registry that owns the name.
 Parts = Mapping[str, Mapping[str, Any]]
+#: Mode -> what the student learns from.
+MODES = {
+    "distilled": "a teacher that sees DAPI, on labelled and unlabelled cells",
+    "brightfield": "labels alone, no DAPI anywhere",
+    "dapi-augmented": "labels, DAPI images shown among the bright-field ones",
+    "self-training": "a bright-field teacher, on labelled and unlabelled cells, no DAPI anywhere",
+}
 
 
 @dataclass(frozen=True)
@@ -56,14 +64,67 @@ class ModelConfig:
             raise ConfigError(f"channels must be some of {', '.join(CHANNELS)}, each once, got {list(self.channels)}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1), got {self.dropout}")
+        if self.batchnorm_momentum is not None and not 0 <= self.batchnorm_momentum < 1:
+            raise ConfigError(f"batchnorm_momentum must be in [0, 1), got {self.batchnorm_momentum}")
 
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """Weights of the student's own loss and of each registered distillation loss (its `weight` among its arguments)."""
+    """How a student is taught.
+
+    Args:
+        student_weight: factor of the student's own loss, that of the labels.
+        losses: registered distillation losses, each with its arguments, `weight` among them.
+        schedule: of the distillation losses' weights over training: "constant", "fade-in" or "fade-out" (by a cosine).
+        folds: teachers, each trained without the patients of one fold and asked about those alone (cross-fitting), so
+            that no cell is taught by a teacher that has seen its label; 1 is one teacher trained on all.
+        teachers: folder of a run whose teachers are taken over instead of being trained.
+    """
 
     student_weight: float = 1.0
     losses: Parts = field(default_factory=lambda: {"logits": {"weight": 1.0, "temperature": 2.0}})
+    schedule: str = "constant"
+    folds: int = 1
+    teachers: str | None = None
+
+    def __post_init__(self):
+        if not (self.student_weight >= 0 and math.isfinite(self.student_weight)):
+            raise ConfigError(f"distill.student_weight must be 0 or more, got {self.student_weight}")
+        if self.schedule not in ("constant", "fade-in", "fade-out"):
+            raise ConfigError(f"distill.schedule must be constant, fade-in or fade-out, got {self.schedule!r}")
+        if self.folds < 1:
+            raise ConfigError(f"distill.folds must be at least 1, got {self.folds}")
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """What the student learns before it is shown a label: its own DAPI images, of all training cells that have one.
+
+    Args:
+        epochs: 0 for no pretraining.
+        losses: distillation losses that need no teacher.
+    """
+
+    epochs: int = 0
+    losses: Parts = field(default_factory=lambda: {"staining": {}})
+
+    def __post_init__(self):
+        if self.epochs < 0:
+            raise ConfigError(f"pretrain.epochs must be 0 or more, got {self.epochs}")
+
+
+@dataclass(frozen=True)
+class DapiAugmentedConfig:
+    """Mode dapi-augmented: this share of the cells is shown as DAPI at first, none from `until` of training on."""
+
+    share: float = 0.5
+    until: float = 0.6
+
+    def __post_init__(self):
+        if not (0 <= self.share <= 1 and 0 < self.until <= 1):
+            raise ConfigError(
+                f"dapi_augmented.share must be in [0, 1] and until in (0, 1], got {self.share}, {self.until}"
+            )
 
 
 @dataclass(frozen=True)
@@ -71,13 +132,19 @@ class TrainingConfig:
     """Optimisation.
 
     Args:
+        steps_per_epoch: None is one pass over the cells.
+        labelled_share: of a batch's cells, where unlabelled ones are learnt from as well.
+        label_budget: so many labelled training cells keep their label, None for all; to learn what labels are worth.
         patience: epochs without a better validation figure before training stops.
         precision: of the layers' arithmetic: "float32", "bfloat16", "float16" (with loss scaling), or "auto": what is
             fastest on this machine, measured once. Weights and what is saved are float32 in any case.
     """
 
     epochs: int = 60
+    steps_per_epoch: int | None = None
     batch_size: int = 32
+    labelled_share: float = 0.5
+    label_budget: int | None = None
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warmup: float = 0.1
@@ -90,8 +157,16 @@ class TrainingConfig:
     def __post_init__(self):
         if self.epochs < 1 or self.batch_size < 1 or self.patience < 1:
             raise ConfigError("training.epochs, batch_size and patience must be at least 1")
+        if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
+            raise ConfigError(f"training.steps_per_epoch must be at least 1, got {self.steps_per_epoch}")
+        if not 0 < self.labelled_share <= 1:
+            raise ConfigError(f"training.labelled_share must be in (0, 1], got {self.labelled_share}")
+        if self.monitor not in ("val_auroc", "val_loss"):
+            raise ConfigError(f"training.monitor must be val_auroc or val_loss, got {self.monitor!r}")
         if not self.learning_rate > 0 or not 0 <= self.warmup < 1:
             raise ConfigError("training.learning_rate must be above 0 and warmup in [0, 1)")
+        if not 0 <= self.weight_decay < 1:
+            raise ConfigError(f"training.weight_decay must be in [0, 1), got {self.weight_decay}")
         if self.class_weights not in ("balanced", "none"):
             raise ConfigError(f"training.class_weights must be balanced or none, got {self.class_weights!r}")
         if self.precision not in ("auto", "float32", "bfloat16", "float16"):
@@ -104,7 +179,7 @@ class RunConfig:
 
     Args:
         data: path of the manifest.
-        mode: "distilled" (teacher, then student) or "brightfield" (no DAPI anywhere).
+        mode: one of `MODES`.
         augment: operations of the augmentation policy by name, each with its strengths; None is the default policy.
     """
 
@@ -116,15 +191,28 @@ class RunConfig:
     student: ModelConfig = ModelConfig()
     teacher: ModelConfig = ModelConfig(channels=(BRIGHTFIELD, DAPI))
     distill: DistillConfig = DistillConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    dapi_augmented: DapiAugmentedConfig = DapiAugmentedConfig()
     training: TrainingConfig = TrainingConfig()
 
     def __post_init__(self):
-        if self.mode not in ("distilled", "brightfield"):
-            raise ConfigError(f"mode must be distilled or brightfield, got {self.mode!r}")
+        if self.mode not in MODES:
+            raise ConfigError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}")
         if self.student.channels != (BRIGHTFIELD,):
             raise ConfigError(f"the student sees {BRIGHTFIELD} alone, got {list(self.student.channels)}")
+        if self.pretrain.epochs and self.mode in ("brightfield", "self-training"):
+            raise ConfigError(
+                f"mode {self.mode} shows no DAPI, so pretrain.epochs must be 0, got {self.pretrain.epochs}"
+            )
         if not 0 <= self.seed < 2**31:
             raise ConfigError(f"seed must be 0 to 2^31 - 1, got {self.seed}")
+
+    @property
+    def taught_by(self) -> ModelConfig | None:
+        """The teacher that the mode is meant for, None where there is none."""
+        if self.mode == "self-training":
+            return replace(self.teacher, channels=(BRIGHTFIELD,))
+        return self.teacher if self.mode == "distilled" else None
 
 
 def to_dict(value: Any) -> Any:

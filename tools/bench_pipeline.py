@@ -279,7 +279,7 @@ def waiting(size: int, batch: int, steps: int) -> list[tuple[float, float]]:
         assignment = deal(manifest.groups("patient_id"), manifest.facts, SplitConfig(), 0)
         builder = build(manifest, assignment, "patient_id")
         batches = pipeline.train_batches(
-            builder, (BRIGHTFIELD,), batch_size=batch, seed=0, augment=Policy.from_config(None)
+            builder, (BRIGHTFIELD,), draw=[(pipeline.LABELLED, batch)], seed=0, augment=Policy.from_config(None)
         )
         batches = iter(batches.map(lambda x, y, weight: ({BRIGHTFIELD: x[BRIGHTFIELD]}, y, weight)))
         for _ in range(warmup + steps):

@@ -122,7 +122,13 @@ def ready_to_read() -> Callable[[Path], None]:
         weights = pipeline.class_weights(builder)
         say(f"  counted and measured after {time.perf_counter() - started:.0f} s")
         batches = pipeline.train_batches(
-            builder, CHANNELS, batch_size=size, seed=SEED, augment=policy, class_weights=weights, cache_mb=0
+            builder,
+            CHANNELS,
+            draw=[(pipeline.LABELLED, size)],
+            seed=SEED,
+            augment=policy,
+            class_weights=weights,
+            cache_mb=0,
         )
         steps = math.ceil(pipeline.count(builder, "train") / size)
         for i, _ in enumerate(batches.take(steps)):

@@ -201,7 +201,7 @@ def measure_fit(size: int, batch: int, precision: str, folder: Path, rounds: int
     policy = Policy.from_config(None)
 
     def stream(channels):
-        return pipeline.train_batches(builder, channels, batch_size=batch, seed=0, augment=policy)
+        return pipeline.train_batches(builder, channels, draw=[(pipeline.LABELLED, batch)], seed=0, augment=policy)
 
     x, y, weight = batch_in_memory(size, batch)
     found = networks(size, precision)

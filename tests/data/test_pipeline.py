@@ -49,7 +49,7 @@ def partly(tiny_dataset, tmp_path_factory):
 
 
 def stream(builder, n, channels=CHANNELS, augment=POLICY, **options):
-    options = {"batch_size": 8, "seed": 3, **options}
+    options = {"draw": [(pipeline.LABELLED, 8)], "seed": 3, **options}
     batches = pipeline.train_batches(builder, channels, augment=augment, **options)
     return list(itertools.islice(batches.as_numpy_iterator(), n))
 
@@ -101,14 +101,14 @@ def test_values_are_the_files_divided_by_the_full_scale(builder, tiny_dataset):
 def test_cells_without_a_label_weigh_nothing_or_are_left_out(partly):
     negative, positive, unlabelled = pipeline.labels(partly, "train")
     assert unlabelled and pipeline.count(partly, "train") == negative + positive
-    batches = stream(partly, pipeline.count(partly, "train", labelled_only=False) // 8, labelled_only=False)
+    batches = stream(partly, pipeline.count(partly, "train", pipeline.ALL) // 8, draw=[(pipeline.ALL, 8)])
     weights = np.concatenate([weight for _, _, weight in batches])
     assert (weights == 0).sum() == unlabelled and (weights == 1).sum() == negative + positive
     assert all((weight == 1).all() for _, _, weight in stream(partly, 6))
     for split in ("validation", "test"):
         labelled = pipeline.count(partly, split)
         assert sum(len(y) for _, y, _ in pipeline.eval_batches(partly, split, CHANNELS, 5)) == labelled
-        assert labelled < pipeline.count(partly, split, labelled_only=False)
+        assert labelled < pipeline.count(partly, split, pipeline.ALL)
 
 
 def test_cells_without_dapi_say_so_and_are_left_out_where_dapi_is_asked_for(partly):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfctc.config import ModelConfig
 from tfctc.distill.distiller import Distiller
 from tfctc.distill.losses import build_losses
+from tfctc.distill.teachers import Teachers
 from tfctc.models.classifier import build_classifier, tapped
 
 SIZE, CELLS = (16, 16), 12
@@ -31,10 +32,8 @@ def distiller(parts=None, student_weight=1.0, optimizer=None, regularizer=None):
         student.get_layer("logits").kernel.regularizer = regularizer
     teacher = build_classifier(BOTH, SIZE, NORMALISATION, "teacher")
     taps = {"logits"}.union(*(loss.student_taps for loss in losses.values()))
-    model = Distiller(tapped(student, ALONE, taps), tapped(teacher, BOTH, taps), losses, student_weight)
-    model.compile(
-        optimizer or keras.optimizers.SGD(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    model = Distiller(tapped(student, ALONE, taps), Teachers([tapped(teacher, BOTH, taps)]), losses, student_weight)
+    model.compile(optimizer or keras.optimizers.SGD(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model, student, teacher
 
 

@@ -80,12 +80,12 @@ def test_unlabelled_cells_reach_the_student_and_not_the_teacher(tiny_dataset, tm
     steps = {}
 
     class Recorded(Stage):
-        def train(self, model, keep, channels, labelled_only):
-            kept = super().train(model, keep, channels, labelled_only)
+        def train(self, model, keep, *arguments, **options):
+            kept = super().train(model, keep, *arguments, **options)
             steps[self.name] = int(model.optimizer.iterations)
             return kept
 
-    import tfctc.training.fit as module
+    import tfctc.training.course as module
 
     original, module.Stage = module.Stage, Recorded
     try:

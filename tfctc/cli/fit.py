@@ -14,11 +14,12 @@ import click
 @click.option("--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="JSON or TOML file of settings.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. training.epochs=30.")
-@click.option("--mode", help="distilled (teacher, then student) or brightfield (no DAPI).")
+@click.option("--mode", help="distilled, brightfield (no DAPI), dapi-augmented or self-training.")
 @click.option("--backbone", help="Of student and teacher: resnet50, resnet34, densenet121, efficientnetb4, compact.")
 @click.option("--epochs", type=int, help="At most this many, for teacher and student each.")
+@click.option("--init", "earlier", type=click.Path(path_type=Path), help="Start from the weights of this run.")
 @click.option("--seed", type=int, help="Decides the split, the initial weights and the augmentation.")
-def command(data, output, resume, config_file, settings, mode, backbone, epochs, seed):
+def command(data, output, resume, config_file, settings, mode, backbone, epochs, earlier, seed):
     """Train a DAPI-informed teacher, then the bright-field student it teaches.
 
     DATA is a data set folder with a manifest (see `tfctc import`). Without it, simulated cells are written to
@@ -31,18 +32,25 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     import_tensorflow()
     from tfctc import config as configs
     from tfctc.config import RunConfig
-    from tfctc.errors import RunError
-    from tfctc.training.run import CONFIG
+    from tfctc.errors import ConfigError, RunError
+    from tfctc.training.run import CONFIG, STUDENT, TEACHER, Run
 
+    given = (data, output, config_file, settings, mode, backbone, epochs, earlier, seed)
     if resume:
+        if any(value not in (None, ()) for value in given):
+            raise ConfigError("--resume goes on with the settings that the run began with", fix="give nothing else")
         if not (resume / CONFIG).is_file():
             raise RunError("is not a run folder", path=resume, fix="give the folder of an interrupted tfctc fit")
         config, output = configs.load(RunConfig, resume / CONFIG), resume
     else:
-        changes = dict(map(configs.parse_assignment, settings))
-        changes |= {"mode": mode, "training.epochs": epochs, "seed": seed}
+        changes = {"mode": mode, "training.epochs": epochs, "seed": seed}
         changes |= {"student.backbone": backbone, "teacher.backbone": backbone}
+        if earlier:
+            found = Run.open(earlier).folder.resolve()
+            changes |= {"student.weights": str(found / STUDENT)}
+            changes |= {"teacher.weights": str(found / TEACHER) if (found / TEACHER).exists() else None}
         changes = {key: value for key, value in changes.items() if value is not None}
+        changes = dict(map(configs.parse_assignment, settings)) | changes
         base = configs.load(RunConfig, config_file) if config_file else RunConfig()
         config = configs.from_dict(RunConfig, configs.with_changes(configs.to_dict(base), changes))
         manifest = _manifest(data or (Path(config.data) if config.data else None), config.seed)

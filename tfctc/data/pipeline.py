@@ -1,11 +1,12 @@
 """Streaming the tfrecords as batches: constant memory, decided by a seed alone, whatever the parallelism.
 
 A training batch is ``(x, y, sample_weight)``: `x` holds the channels, float32 ``(B, H, W, 1)`` in [0, 1], and
-`dapi_present`, float32 ``(B,)``; `y` int32 ``(B,)``; a cell without a label has `y` 0 and weight 0.
+`dapi_present`, float32 ``(B,)``, and `fold`, int32 ``(B,)``, where cells are dealt to folds; `y` int32 ``(B,)``; a cell
+without a label has `y` 0 and weight 0.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import tensorflow as tf
@@ -13,12 +14,14 @@ import tensorflow_datasets as tfds
 
 from tfctc.cells import DAPI, DAPI_PRESENT, UNLABELLED
 from tfctc.data.builder import Cells, without_warnings
+from tfctc.data.selection import FOLD, Selection
 
 #: Cells held to be shuffled. The tfrecords are shuffled already, so this only makes the epochs differ.
 SHUFFLE_CELLS = 4096
 #: Bytes of a cached record beside its pixels, measured roughly: ids, label, bookkeeping.
 RECORD_BYTES = 300
 IDS = ("cell_id", "patient_id", "site")
+LABELLED, ALL = Selection(), Selection("all")
 
 
 def records(
@@ -27,15 +30,16 @@ def records(
     channels: tuple[str, ...],
     *,
     ids: bool = True,
+    selection: Selection = ALL,
     cache_mb: int = 0,
     parallelism: int = tf.data.AUTOTUNE,
 ) -> tf.data.Dataset:
     """The stored records of a split in their fixed order: ids if asked for, label, `dapi_present`, channels as stored.
 
     A channel that is not asked for is not even decoded. Decoded records are kept in memory, as the integers they are,
-    if all of the split's fit into `cache_mb` megabytes.
+    if all that are selected fit into `cache_mb` megabytes.
     """
-    features = {*(IDS if ids else ()), "label", DAPI_PRESENT, *channels}
+    features = {*(IDS if ids else selection.reads), "label", DAPI_PRESENT, *channels}
     with without_warnings():
         dataset = builder.as_dataset(
             split=split,
@@ -43,20 +47,25 @@ def records(
             read_config=tfds.ReadConfig(try_autocache=False, num_parallel_calls_for_decode=parallelism),
             shuffle_files=False,
         )
+    if selection != ALL:
+        dataset = selection(dataset)
+    if not ids and selection.reads:
+        dataset = dataset.map(lambda record: {name: record[name] for name in record if name not in IDS})
+    if not cache_mb:
+        return dataset
     pixels = math.prod(builder.facts.image_size) * (1 if builder.facts.dtype == "uint8" else 2)
-    cells = builder.info.splits[split].num_examples
-    return dataset.cache() if cells * (pixels * len(channels) + RECORD_BYTES) <= cache_mb * 2**20 else dataset
+    fits = count(builder, split, selection) * (pixels * len(channels) + RECORD_BYTES) <= cache_mb * 2**20
+    return dataset.cache() if fits else dataset
 
 
 def train_batches(
     builder: Cells,
     channels: tuple[str, ...],
     *,
-    batch_size: int,
+    draw: Sequence[tuple[Selection, int]],
     seed: int,
     augment: Callable[[Mapping[str, tf.Tensor], tf.Tensor], Mapping[str, tf.Tensor]],
     class_weights: tuple[float, float] | None = None,
-    labelled_only: bool = True,
     start_step: int = 0,
     cache_mb: int = 1024,
     parallelism: int = tf.data.AUTOTUNE,
@@ -64,43 +73,52 @@ def train_batches(
     """An endless stream of augmented training batches; every pass over the cells has its own order and augmentation.
 
     Args:
+        draw: what every batch is made of: so many cells of each selection.
         augment: channels of a batch and its seed, int32 ``(2,)``, to the same channels.
         class_weights: sample weight of a negative and of a positive cell; None weighs all alike.
-        labelled_only: whether cells without a label are left out.
         start_step: batches to pass over, as if they had been drawn: a resumed training sees what it would have seen.
     """
-    cells = records(builder, "train", channels, ids=False, parallelism=parallelism, cache_mb=cache_mb)
-    if labelled_only:
-        cells = cells.filter(_labelled)
-    passed, skipped = divmod(start_step * batch_size, count(builder, "train", labelled_only=labelled_only))
 
-    def one_pass(number):
-        # Inside this function only: `shuffle` mixes the global seed in, which is not ours to depend on.
-        tf.random.set_seed(1)
-        pass_seed = tf.stack([seed, tf.cast(number, tf.int32)])
-        order = tf.random.stateless_uniform((), pass_seed, maxval=tf.int64.max, dtype=tf.int64)
-        return cells.shuffle(SHUFFLE_CELLS, seed=order, reshuffle_each_iteration=False)
+    def drawn(selection, size, order_seed):
+        cells = records(
+            builder, "train", channels, ids=False, selection=selection, parallelism=parallelism, cache_mb=cache_mb
+        )
+        passed, skipped = divmod(start_step * size, count(builder, "train", selection))
 
-    def prepare(batch, number):
+        def one_pass(number):
+            # Inside this function only: `shuffle` mixes the global seed in, which is not ours to depend on.
+            tf.random.set_seed(1)
+            pass_seed = tf.stack([order_seed, tf.cast(number, tf.int32)])
+            order = tf.random.stateless_uniform((), pass_seed, maxval=tf.int64.max, dtype=tf.int64)
+            return cells.shuffle(SHUFFLE_CELLS, seed=order, reshuffle_each_iteration=False)
+
+        stream = tf.data.Dataset.range(passed, tf.int64.max).flat_map(one_pass).skip(skipped)
+        # In whole batches, still integers: an operation costs as much to call for one cell as for all of them.
+        return stream.batch(size, drop_remainder=True)
+
+    def prepare(parts, number):
+        batch = parts[0] if len(parts) == 1 else {name: tf.concat([p[name] for p in parts], 0) for name in parts[0]}
         x, y, weight = _examples(builder, channels, batch)
         if class_weights is not None:
             weight *= tf.gather(tf.constant(class_weights, tf.float32), y)
         augmented = augment({name: x[name] for name in channels}, tf.stack([seed, tf.cast(number, tf.int32)]))
         return {**x, **augmented}, y, weight
 
-    stream = tf.data.Dataset.range(passed, tf.int64.max).flat_map(one_pass).skip(skipped)
-    # In whole batches, still integers: an operation costs as much to call for one cell as for all of them.
-    batches = stream.batch(batch_size, drop_remainder=True)
-    numbered = tf.data.Dataset.zip((batches, tf.data.Dataset.range(start_step, tf.int64.max)))
+    parts = tuple(drawn(selection, size, (seed + i) % 2**31) for i, (selection, size) in enumerate(draw))
+    numbered = tf.data.Dataset.zip((parts, tf.data.Dataset.range(start_step, tf.int64.max)))
     return numbered.map(prepare, num_parallel_calls=parallelism, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def eval_batches(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:
-    """Each labelled cell of a split once, as it is, in fixed order; batches as in training."""
-    batches = records(builder, split, channels, ids=False).filter(_labelled).batch(batch_size)
+def eval_batches(
+    builder: Cells, split: str, channels: tuple[str, ...], batch_size: int, selection: Selection = LABELLED
+) -> tf.data.Dataset:
+    """Each selected cell of a split once, as it is, in fixed order; batches as in training."""
+    batches = records(builder, split, channels, ids=False, selection=selection).batch(batch_size)
     batches = batches.map(lambda batch: _examples(builder, channels, batch), tf.data.AUTOTUNE, deterministic=True)
     batches = batches.prefetch(tf.data.AUTOTUNE)
-    return batches.apply(tf.data.experimental.assert_cardinality(math.ceil(count(builder, split) / batch_size)))
+    return batches.apply(
+        tf.data.experimental.assert_cardinality(math.ceil(count(builder, split, selection) / batch_size))
+    )
 
 
 def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:
@@ -109,9 +127,7 @@ def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batc
     Returns:
         Batches ``{channel: float32 (B, H, W, 1) in [0, 1], "cell_id", "patient_id": bytes, "label": int32}``.
     """
-    cells = records(builder, split, channels).filter(_labelled)
-    if DAPI in channels:
-        cells = cells.filter(lambda record: record[DAPI_PRESENT] > 0)
+    cells = records(builder, split, channels, selection=Selection(pairs=DAPI in channels))
 
     def select(batch):
         names = {name: batch[name] for name in ("cell_id", "patient_id", "label")}
@@ -121,25 +137,24 @@ def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batc
 
 
 @lru_cache(maxsize=64)
-def labels(builder: Cells, split: str) -> tuple[int, int, int]:
-    """How many cells of a split are negative, positive, unlabelled."""
+def labels(builder: Cells, split: str, selection: Selection = ALL) -> tuple[int, int, int]:
+    """How many selected cells of a split are negative, positive, unlabelled."""
     counts = [0, 0, 0]
-    cells = records(builder, split, (), ids=False).map(lambda record: record["label"])
+    cells = records(builder, split, (), ids=False, selection=selection).map(lambda record: record["label"])
     for batch in cells.batch(1024).as_numpy_iterator():
         for i, value in enumerate((0, 1, UNLABELLED)):
             counts[i] += int((batch == value).sum())
     return tuple(counts)
 
 
-def count(builder: Cells, split: str, labelled_only: bool = True) -> int:
-    """Cells of a split."""
-    negative, positive, unlabelled = labels(builder, split)
-    return negative + positive + (0 if labelled_only else unlabelled)
+def count(builder: Cells, split: str, selection: Selection = LABELLED) -> int:
+    """Selected cells of a split."""
+    return sum(labels(builder, split, selection))
 
 
-def class_weights(builder: Cells) -> tuple[float, float]:
+def class_weights(builder: Cells, selection: Selection = LABELLED) -> tuple[float, float]:
     """Weights that make both classes count alike in training: cells / (2 * cells of the class)."""
-    negative, positive, _ = labels(builder, "train")
+    negative, positive, _ = labels(builder, "train", selection)
     return (negative + positive) / (2 * negative), (negative + positive) / (2 * positive)
 
 
@@ -148,7 +163,8 @@ def _labelled(record):
 
 
 def _examples(builder: Cells, channels: tuple[str, ...], batch):
-    x = {channel: _to_unit(builder, batch[channel]) for channel in channels} | {DAPI_PRESENT: batch[DAPI_PRESENT]}
+    facts = {name: batch[name] for name in (DAPI_PRESENT, FOLD) if name in batch}
+    x = {channel: _to_unit(builder, batch[channel]) for channel in channels} | facts
     return x, tf.maximum(batch["label"], 0), tf.cast(_labelled(batch), tf.float32)
 
 

@@ -1,4 +1,4 @@
-"""Dealing patients, never cells, to train, validation and test."""
+"""Dealing patients, never cells: to train, validation and test, and to the folds of cross-fitting."""
 
 from collections.abc import Iterator, Mapping
 
@@ -45,15 +45,7 @@ def deal(
                 f"class {label} occurs in {holders} {one}(s) only",
                 fix=f"{len(SPLITS)} or more are needed, one for each of {', '.join(SPLITS)}",
             )
-    names = sorted(groups)
-    number = {name: i for i, name in enumerate(names)}
-    counted = [
-        (number[group], facts.class_index(label), count)
-        for group, counts in groups.items()
-        for label, count in counts.items()
-        if facts.class_index(label) != UNLABELLED and count
-    ]
-    numbers, labels = _rows(*np.array(counted, np.int64).T)
+    names, numbers, labels = _cells(groups, facts)
     states = np.random.SeedSequence(seed).generate_state(2)
     for test in _folds(numbers, labels, config.test, int(states[0])):
         rest = ~np.isin(numbers, list(test))
@@ -64,6 +56,45 @@ def deal(
         f"no way was found to deal the {one}s with both classes in each of {', '.join(SPLITS)}",
         fix=f"add {one}s that have cells of both classes",
     )
+
+
+def deal_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, folds: int, seed: int) -> dict[str, int]:
+    """Deals whole groups to folds 0 to `folds` - 1, stratified by label; groups without a labelled cell in turn.
+
+    Args:
+        groups: group -> label ("" for none) -> number of cells.
+
+    Raises:
+        SplitError: fewer groups with a labelled cell than folds.
+    """
+    names, numbers, labels = _cells(groups, facts)
+    labelled = np.unique(numbers)
+    if len(labelled) < folds:
+        raise SplitError(
+            f"{len(labelled)} training {facts.group}(s) with labels cannot be dealt to {folds} folds",
+            fix=f"lower distill.folds to {len(labelled)} or less",
+        )
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    home = {
+        names[i]: fold
+        for fold, (_, held) in enumerate(splitter.split(numbers, labels, numbers))
+        for i in np.unique(numbers[held])
+    }
+    others = (name for name in names if name not in home)
+    return home | {name: i % folds for i, name in enumerate(others)}
+
+
+def _cells(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The groups' names, sorted, and of each labelled cell its group's number among them and its label."""
+    names = sorted(groups)
+    number = {name: i for i, name in enumerate(names)}
+    counted = [
+        (number[group], facts.class_index(label), count)
+        for group, counts in groups.items()
+        for label, count in counts.items()
+        if facts.class_index(label) != UNLABELLED and count
+    ]
+    return names, *_rows(*np.array(counted, np.int64).reshape(-1, 3).T)
 
 
 def _rows(numbers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

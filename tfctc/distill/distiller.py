@@ -1,47 +1,54 @@
 """Teaching a bright-field student what a DAPI-informed teacher knows, cell by cell."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
-from tfctc.distill.losses import DistillationLoss
+from tfctc.distill.losses import SHOWN, DistillationLoss
+from tfctc.distill.teachers import Teachers
 
 
 class Distiller(keras.Model):
-    """Trains `student` on its own loss plus distillation losses from a frozen `teacher`.
+    """Trains `student` on its own loss plus distillation losses from frozen `teachers` or from the DAPI image itself.
 
-    Both arrive *tapped*: functional models over named channels whose outputs are ``{tap: feature}``; the student's hold
-    "logits" among them. Batches are ``(x, y, sample_weight)`` with ``x = {"brightfield", "dapi": (B, H, W, 1),
-    "dapi_present": (B,)}``. Cells without a label carry sample weight 0 and learn from the teacher alone; cells
-    without DAPI learn from their label alone. `call`, evaluation and prediction see bright-field only.
+    The student arrives *tapped*: a functional model over bright-field whose output is ``{tap: feature}``, "logits"
+    among them. Batches are ``(x, y, sample_weight)`` with ``x = {"brightfield", "dapi": (B, H, W, 1),
+    "dapi_present": (B,)}``, and "fold" for several teachers. Cells without a label carry sample weight 0 and learn from
+    the distillation losses alone; what comes of DAPI does not count for cells without. `call`, evaluation and
+    prediction see bright-field only.
 
     `keras.distillation.Distiller` is not used: it feeds teacher and student the same input and ignores sample weights.
 
     Args:
+        teachers: None if no loss reads a tap of a teacher.
         losses: name -> distillation loss, each with its own weight.
         student_weight: factor of the student's own (compiled) loss.
+        strength: step -> factor of all distillation losses; None is 1.
     """
 
     def __init__(
         self,
         student: keras.Model,
-        teacher: keras.Model,
+        teachers: Teachers | None,
         losses: Mapping[str, DistillationLoss],
         student_weight: float = 1.0,
+        strength: Callable | None = None,
     ):
         super().__init__(name="distiller")
         self.student = student
-        # A method, not a layer: Keras must not count the teacher's weights as the distiller's, to train or to save.
-        self._teach = teacher.call
-        self._taught_channels = tuple(teacher.input)
+        self._teachers = teachers
         self.distillation_losses = dict(losses)
         self.student_weight = student_weight
+        self._strength = strength or (lambda step: 1.0)
         self._means = {name: keras.metrics.Mean(name=f"{name}_loss") for name in ["student", *losses]}
+        shown = {DAPI: tuple(student.input[BRIGHTFIELD].shape), DAPI_PRESENT: (None,)}
+        self._shown = SHOWN & {tap for loss in losses.values() for tap in loss.teacher_taps}
+        known = (teachers.shapes if teachers else {}) | shown
         for loss in losses.values():
-            loss.prepare(*({tap: output.shape for tap, output in m.output.items()} for m in (student, teacher)))
+            loss.prepare({tap: output.shape for tap, output in student.output.items()}, known)
         self.built = True
 
     def call(self, x, training=False):
@@ -51,20 +58,21 @@ class Distiller(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # Outside the tape, which would watch even weights whose Keras flag says not trainable.
-        taught = self._float32(self._teach({name: x[name] for name in self._taught_channels}, training=False))
-        # A teacher of DAPI has nothing to say of a cell without.
-        pairs = x[DAPI_PRESENT] if DAPI in self._taught_channels else ops.ones_like(x[DAPI_PRESENT])
+        taught = self._teachers(x) if self._teachers else {}
+        taught |= {name: x[name] for name in self._shown}
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        strength = ops.cast(self._strength(self.optimizer.iterations), "float32")
 
         with tf.GradientTape() as tape:
-            learnt = self._float32(self.student({BRIGHTFIELD: x[BRIGHTFIELD]}, training=True))
+            learnt = self.student({BRIGHTFIELD: x[BRIGHTFIELD]}, training=True)
+            learnt = {tap: ops.cast(value, "float32") for tap, value in learnt.items()}
             # Compiled loss with class and sample weights, and the student's regularisers; scaled for the strategy.
             own = self.compute_loss(x, y, learnt["logits"], sample_weight)
             total = self.student_weight * own
             parts = {"student": own * replicas}
             for name, loss in self.distillation_losses.items():
-                parts[name] = ops.mean(loss(learnt, taught) * pairs)
-                total += loss.weight * parts[name] / replicas
+                parts[name] = ops.mean(loss(learnt, taught) * self._counted(loss, x))
+                total += strength * loss.weight * parts[name] / replicas
             scaled = self.optimizer.scale_loss(total)
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
@@ -81,6 +89,7 @@ class Distiller(keras.Model):
         parts = {mean.name for mean in self._means.values()}
         return {name: value for name, value in super().test_step(data).items() if name not in parts}
 
-    @staticmethod
-    def _float32(taps):
-        return {name: ops.cast(value, "float32") for name, value in taps.items()}
+    def _counted(self, loss: DistillationLoss, x):
+        """1 for cells of which `loss` has something to compare with: what comes of DAPI says nothing of one without."""
+        of_dapi = DAPI in loss.teacher_taps or (loss.asks_teacher and self._teachers.see_dapi)
+        return x[DAPI_PRESENT] if of_dapi else ops.ones_like(x[DAPI_PRESENT])

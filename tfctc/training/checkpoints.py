@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tfctc.errors import RunError
 from tfctc.files import atomic_file, write_json
 
 #: Seconds between two saved states; an interruption costs at most this and one epoch.
@@ -79,6 +80,12 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch + 1
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        if not all(math.isfinite(figures[name]) for name in ("loss", self.monitor)):
+            raise RunError(
+                f"the {self.folder.name} has diverged: the loss is not a number after epoch {self.epoch}",
+                path=self.folder.parent.parent,
+                fix="start again with a lower training.learning_rate",
+            )
         self.history.append({name: value if math.isfinite(value) else None for name, value in figures.items()})
         value = self.sign * figures[self.monitor]
         if value > self.best:

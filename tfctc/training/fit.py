@@ -10,37 +10,32 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from tfctc import config as configs
 from tfctc._version import __version__
 from tfctc.augment.policy import Policy
-from tfctc.cells import DAPI
-from tfctc.config import ModelConfig, RunConfig
+from tfctc.config import RunConfig
 from tfctc.data import pipeline
 from tfctc.data.builder import build
 from tfctc.data.manifest import Manifest
-from tfctc.data.splits import deal
-from tfctc.data.summary import summarise
-from tfctc.distill.distiller import Distiller
-from tfctc.distill.losses import DistillationLoss, build_losses
-from tfctc.errors import ManifestError, RunError
+from tfctc.data.splits import deal, deal_folds
+from tfctc.distill.losses import build_losses
+from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.predictions import predict
 from tfctc.files import atomic_file, write_json
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.classifier import LOGITS, build_classifier, tapped
-from tfctc.models.fast import folded, stock
 from tfctc.models.weights import weights_sha256
 from tfctc.training import run as layout
 from tfctc.training.checkpoints import Checkpoint
+from tfctc.training.course import STATE, Course, losses_of, teacher_of
 from tfctc.training.hardware import POLICIES, choose_precision
 from tfctc.training.run import Run
-from tfctc.training.stage import Stage
 from tfctc.training.strategy import choose_strategy
+from tfctc.training.student import check_networks, train_student
+from tfctc.training.teachers import taken_over, train_teachers
 
 LIBRARIES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
-STATE, LOGS = "state", "logs"
 
 
 def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = print) -> Run:
@@ -52,12 +47,12 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     """
     folder, started = Path(folder), time.monotonic()
     manifest = Manifest.open(config.data)
-    assignment = deal(manifest.groups(config.split.by), manifest.facts, config.split, config.seed)
-    losses = build_losses(config.distill.losses)
     _check_names(config)
     config = _as_begun(config, folder)
     _check_free(folder, config)
-    dealt = {"by": config.split.by, "groups": assignment}
+    dealt = _deal(config, manifest)
+    assignment = dealt["groups"]
+    _check_never_seen(config, dealt)
     _check_same_cells(folder, dealt, configs.to_dict(manifest.facts))
     # Reads every image: one that cannot be used is told before a run folder exists.
     builder = build(manifest, assignment, config.split.by, progress=say)
@@ -71,7 +66,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     keras.mixed_precision.set_dtype_policy(POLICIES[config.training.precision])
     try:
         with choose_strategy().scope():
-            record = _train(config, builder, losses, folder, say)
+            record = _train(config, builder, dealt.get("folds", {}), folder, say)
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     # Last: its presence says that the run is whole.
@@ -80,9 +75,22 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     return Run.open(folder)
 
 
+def _deal(config: RunConfig, manifest: Manifest) -> dict:
+    """Which group is in which split and, with several teachers, which training group in which fold."""
+    groups = manifest.groups(config.split.by)
+    assignment = deal(groups, manifest.facts, config.split, config.seed)
+    dealt = {"by": config.split.by, "groups": assignment}
+    if teacher_of(config) and config.distill.folds > 1:
+        training = {group: counts for group, counts in groups.items() if assignment[group] == "train"}
+        dealt["folds"] = deal_folds(training, manifest.facts, config.distill.folds, config.seed)
+    return dealt
+
+
 def _check_names(config: RunConfig) -> None:
     """Whatever names the configuration uses are known, before anything is written or trained."""
     Policy.from_config(config.augment)
+    losses_of(config)
+    build_losses(config.pretrain.losses)
     for part in (config.student, config.teacher):
         BACKBONES[part.backbone]
 
@@ -122,43 +130,30 @@ def _check_same_cells(folder: Path, dealt: dict, facts: dict) -> None:
             )
 
 
-def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], folder: Path, say) -> dict:
-    distilled = config.mode == "distilled"
-    channels = tuple(dict.fromkeys(config.student.channels + (config.teacher.channels if distilled else ())))
-    say("Counting cells and measuring the training pixels")
-    summary = summarise(builder, channels)
-    if DAPI in channels and not summary.labelled_pairs:
-        raise ManifestError("no labelled training cell has DAPI", path=config.data, fix="--mode brightfield")
+def _check_never_seen(config: RunConfig, dealt: dict) -> None:
+    """First weights from an earlier run on the same data have not seen the patients that these are to be tested on."""
+    for part in filter(None, (config.student, teacher_of(config))):
+        earlier = Path(part.weights).parent
+        if part.weights.endswith(".keras") and (earlier / layout.RECORD).exists():
+            run = Run.open(earlier)
+            held_out = {group for group, split in dealt["groups"].items() if split != "train"}
+            seen = {group for group in held_out if run.assignment.get(group, "test") != "test"}
+            if run.config.data == config.data and any(run.assignment[g] != dealt["groups"][g] for g in seen):
+                raise RunError(
+                    "has been trained on patients that this run would be judged by",
+                    path=earlier,
+                    fix=f"fit with the seed and split of that run (--seed {run.config.seed})",
+                )
 
-    def network(part: ModelConfig, name: str, seed: int) -> keras.Model:
-        # Seeded by its own number, so that a run continued after the teacher starts the same student.
-        keras.utils.set_random_seed(seed)
-        return build_classifier(part, tuple(builder.facts.image_size), summary.normalisation, name)
 
-    outcomes = {}
-    teacher_seed, student_seed = (int(s) >> 1 for s in np.random.SeedSequence(config.seed).generate_state(2))
-    if distilled:
-        stage = Stage("teacher", teacher_seed, config, folder / STATE, folder / LOGS, builder)
-        teacher = network(config.teacher, "teacher", teacher_seed)
-        say(f"Teacher: {config.teacher.backbone} on {' + '.join(config.teacher.channels)}")
-        outcomes["teacher"] = stage.train(teacher, teacher, config.teacher.channels, labelled_only=True)
-        _save(stock(teacher), folder / layout.TEACHER)
-
-    stage = Stage("student", student_seed, config, folder / STATE, folder / LOGS, builder)
-    student = model = network(config.student, "student", student_seed)
-    if distilled:
-        model = Distiller(
-            tapped(student, config.student, {LOGITS}.union(*(loss.student_taps for loss in losses.values()))),
-            tapped(folded(teacher), config.teacher, {LOGITS}.union(*(loss.teacher_taps for loss in losses.values()))),
-            losses,
-            config.distill.student_weight,
-        )
-    taught = f"taught through {', '.join(losses)}" if distilled and losses else "from labels alone"
-    say(f"Student: {config.student.backbone} on {' + '.join(config.student.channels)}, {taught}")
-    outcomes["student"] = stage.train(model, student, channels, labelled_only=not distilled)
-    student = stock(student)
-    _save(student, folder / layout.STUDENT)
-    _write_history(folder / layout.HISTORY, outcomes)
+def _train(config: RunConfig, builder, folds: dict[str, int], folder: Path, say) -> dict:
+    course = Course.prepare(config, builder, folder, folds, say)
+    check_networks(course)
+    teachers = []
+    if course.teacher:
+        teachers = taken_over(course) if config.distill.teachers else train_teachers(course)
+    student = train_student(course, teachers)
+    _write_history(folder / layout.HISTORY, course.outcomes)
     _choose_operating_point(student, builder, folder)
     return {
         "tfctc": __version__,
@@ -166,16 +161,11 @@ def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], fold
         "seed": config.seed,
         "simulated": builder.facts.simulated,
         "tfrecords": builder.builder_config.name,
-        "cells": summary.cells,
-        "normalisation": summary.normalisation,
-        "best_epoch": {name: checkpoint.best_epoch for name, checkpoint in outcomes.items()},
-        "weights_sha256": {m.name: weights_sha256(m) for m in ([teacher, student] if distilled else [student])},
+        "cells": course.summary.cells,
+        "normalisation": course.summary.normalisation,
+        "best_epoch": {name: checkpoint.best_epoch for name, checkpoint in course.outcomes.items()},
+        "weights_sha256": {m.name: weights_sha256(m) for m in [*teachers, student]},
     }
-
-
-def _save(model: keras.Model, path: Path) -> None:
-    with atomic_file(path) as temporary:
-        model.save(temporary)
 
 
 def _write_history(path: Path, outcomes: dict[str, Checkpoint]) -> None:

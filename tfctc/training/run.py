@@ -13,6 +13,8 @@ from tfctc.errors import RunError
 
 CONFIG, FACTS, SPLITS, RECORD = "config.json", "dataset.json", "splits.json", "run.json"
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
+#: Of the teacher of a fold.
+FOLD_TEACHER = "teacher-{}.keras"
 OPERATING_POINT, EVALUATION = "operating_point.json", "evaluation.json"
 
 
@@ -57,19 +59,37 @@ class Run:
     @cached_property
     def assignment(self) -> dict[str, str]:
         """Group -> split, as dealt when the run was trained."""
-        return self._json(SPLITS)["groups"]
+        return self.dealt["groups"]
+
+    @property
+    def dealt(self) -> dict:
+        """What a group is dealt by, the assignment, and with several teachers the fold of each training group."""
+        return self._json(SPLITS)
 
     def student(self):
         """The bright-field-only Keras model."""
         return self._model(STUDENT)
 
-    def teacher(self):
-        """The DAPI-informed Keras model.
+    def teachers(self) -> list:
+        """The DAPI-informed Keras models: one, or one for each fold.
 
         Raises:
-            RunError: the run had no teacher.
+            RunError: the run had none.
         """
-        return self._model(TEACHER)
+        folds = self.config.distill.folds
+        return [self._model(name) for name in ([TEACHER] if folds == 1 else map(FOLD_TEACHER.format, range(folds)))]
+
+    def teacher(self):
+        """The teacher; of several, the mean of their probabilities, as one Keras model with logits ``(B, 2)``."""
+        teachers = self.teachers()
+        if len(teachers) == 1:
+            return teachers[0]
+        import keras
+
+        inputs = {name: keras.Input(x.shape[1:], name=name) for name, x in teachers[0].input.items()}
+        probabilities = [keras.layers.Softmax()(teacher(inputs)) for teacher in teachers]
+        mean = keras.layers.Average()(probabilities)
+        return keras.Model(inputs, keras.ops.log(keras.ops.maximum(mean, 1e-30)), name="teacher")
 
     def builder(self, progress=None):
         """The TFDS builder of the run's own data, dealt exactly as it was for training."""

@@ -2,15 +2,17 @@
 
 import math
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from tfctc.augment.policy import Policy
-from tfctc.cells import DAPI, DAPI_PRESENT
-from tfctc.config import RunConfig
+from tfctc.config import RunConfig, TrainingConfig
 from tfctc.data import pipeline
+from tfctc.data.selection import Selection
 from tfctc.distill.distiller import Distiller
 from tfctc.models.classifier import probability
 from tfctc.training.adamw import FusedAdamW
@@ -29,7 +31,7 @@ class AUROC(keras.metrics.AUC):
 
 @dataclass(frozen=True)
 class Stage:
-    """One of the two trainings of a run, with its own state, logs and random stream."""
+    """One of the trainings of a run, with its own state, logs and random stream."""
 
     name: str
     seed: int
@@ -39,35 +41,54 @@ class Stage:
     builder: object
 
     def train(
-        self, model: keras.Model, keep: keras.Model, channels: tuple[str, ...], labelled_only: bool
+        self,
+        model: keras.Model,
+        keep: keras.Model,
+        channels: tuple[str, ...],
+        selections: Sequence[Selection],
+        validate: Selection = pipeline.LABELLED,
+        show: Callable | None = None,
+        monitor: str | None = None,
     ) -> Checkpoint:
-        """Fits `model`, going on from a saved state if there is one, and leaves the best epoch's weights in `keep`."""
-        training = self.config.training
-        steps = math.ceil(pipeline.count(self.builder, "train", labelled_only=labelled_only) / training.batch_size)
-        self._compile(model, steps)
+        """Fits `model`, going on from a saved state if there is one, and leaves the best epoch's weights in `keep`.
+
+        Args:
+            selections: training cells; of two, the first has `training.labelled_share` of every batch.
+            validate: validation cells that the best epoch is chosen by.
+            show: ``(x, y, sample_weight, fraction of training done)`` to what the model is shown, after augmentation.
+            monitor: in place of `training.monitor`.
+        """
+        training, steps = self.config.training, self.steps(selections)
+        draw = _shares(self.builder, selections, training)
+        total = steps * training.epochs
+        self._compile(model, total)
         checkpoint = Checkpoint(
             self.state / self.name,
             keep,
             lambda: [*model.variables, *model.optimizer.variables],
-            training.monitor,
+            monitor or training.monitor,
             training.patience,
         )
         done = checkpoint.restore()
         if done < training.epochs and not checkpoint.finished:
+            balanced = training.class_weights == "balanced"
             batches = pipeline.train_batches(
                 self.builder,
                 channels,
-                batch_size=training.batch_size,
+                draw=draw,
                 seed=self.seed,
                 augment=Policy.from_config(self.config.augment),
-                class_weights=pipeline.class_weights(self.builder) if training.class_weights == "balanced" else None,
-                labelled_only=labelled_only,
+                class_weights=pipeline.class_weights(self.builder, draw[0][0]) if balanced else None,
                 start_step=done * steps,
                 cache_mb=training.cache_mb,
             )
-            validation = pipeline.eval_batches(self.builder, "validation", channels, training.batch_size)
+            validation = pipeline.eval_batches(self.builder, "validation", channels, training.batch_size, validate)
+            if show:
+                batches = batches.enumerate(done * steps).map(
+                    lambda step, batch: show(*batch, tf.cast(step, tf.float32) / total)
+                )
             if not isinstance(model, Distiller):
-                batches, validation = batches.map(only_complete(channels)), validation.map(only_complete(channels))
+                batches, validation = (part.map(only(model.input)) for part in (batches, validation))
             model.fit(
                 batches,
                 steps_per_epoch=steps,
@@ -82,9 +103,14 @@ class Stage:
         checkpoint.restore_best()
         return checkpoint
 
-    def _compile(self, model: keras.Model, steps: int) -> None:
+    def steps(self, selections: Sequence[Selection]) -> int:
+        """Training steps of an epoch."""
         training = self.config.training
-        total = steps * training.epochs
+        cells = sum(pipeline.count(self.builder, "train", selection) for selection in selections)
+        return training.steps_per_epoch or math.ceil(cells / training.batch_size)
+
+    def _compile(self, model: keras.Model, total: int) -> None:
+        training = self.config.training
         warmup = int(training.warmup * total)
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else training.learning_rate,
@@ -102,12 +128,15 @@ class Stage:
         model.optimizer.build(model.trainable_variables)
 
 
-def only_complete(channels: tuple[str, ...]):
-    """Drops what a plain Keras model has no input for; a cell without DAPI says nothing to a model that reads DAPI."""
+def _shares(builder, selections: Sequence[Selection], training: TrainingConfig) -> list[tuple[Selection, int]]:
+    """How many cells of each selection a batch holds; a selection without a cell is left out."""
+    found = [selection for selection in selections if pipeline.count(builder, "train", selection)]
+    if len(found) == 1:
+        return [(found[0], training.batch_size)]
+    first = min(max(round(training.labelled_share * training.batch_size), 1), training.batch_size - 1)
+    return [(found[0], first), (found[1], training.batch_size - first)]
 
-    def select(x, y, sample_weight):
-        if DAPI in channels:
-            sample_weight = sample_weight * x[DAPI_PRESENT]
-        return {channel: x[channel] for channel in channels}, y, sample_weight
 
-    return select
+def only(channels: Iterable[str]):
+    """Drops what a plain Keras model has no input for."""
+    return lambda x, y, sample_weight: ({channel: x[channel] for channel in channels}, y, sample_weight)

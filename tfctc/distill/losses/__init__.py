@@ -5,10 +5,13 @@ from typing import Any
 
 import keras
 
+from tfctc.cells import DAPI, DAPI_PRESENT
 from tfctc.errors import ConfigError
 from tfctc.registry import Registry
 
 Taps = Mapping[str, Any]
+#: Taps of the teacher's side that are no network's: the cell's own DAPI image, and whether it has one.
+SHOWN = {DAPI, DAPI_PRESENT}
 
 
 class DistillationLoss(keras.layers.Layer):
@@ -23,6 +26,11 @@ class DistillationLoss(keras.layers.Layer):
 
     student_taps: tuple[str, ...] = ()
     teacher_taps: tuple[str, ...] = ()
+
+    @property
+    def asks_teacher(self) -> bool:
+        """Whether it reads a teacher's taps, and not only what is shown of the cell itself."""
+        return bool(set(self.teacher_taps) - SHOWN)
 
     def __init__(self, weight: float = 1.0):
         super().__init__(dtype="float32")

@@ -1,0 +1,149 @@
+"""What the trainings of one run have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfctc.cells import DAPI
+from tfctc.config import ModelConfig, RunConfig
+from tfctc.data import pipeline
+from tfctc.data.budget import keep_labels
+from tfctc.data.selection import Selection
+from tfctc.data.summary import Summary, summarise
+from tfctc.distill.losses import DistillationLoss, build_losses
+from tfctc.errors import ConfigError, ManifestError
+from tfctc.files import atomic_file
+from tfctc.models.classifier import build_classifier
+from tfctc.training.checkpoints import Checkpoint
+from tfctc.training.stage import Stage
+
+STATE, LOGS = "state", "logs"
+#: Modes in which the student learns from more than labels.
+TAUGHT = ("distilled", "self-training")
+#: What of a run has a random stream of its own, in the order of the streams; teachers of further folds follow.
+STREAMS = ("teacher", "student", "pretraining", "labels")
+
+
+@dataclass(frozen=True)
+class Course:
+    """A run on its way.
+
+    Args:
+        folds: group -> fold, empty for one teacher.
+        known: which labels are kept, as `Selection` has it.
+        outcomes: stage -> its checkpoint, filled as the stages end.
+    """
+
+    config: RunConfig
+    builder: object
+    folder: Path
+    folds: dict[str, int]
+    summary: Summary
+    known: tuple[int, int] | None
+    say: Callable[[str], None]
+    outcomes: dict[str, Checkpoint] = field(default_factory=dict)
+
+    @classmethod
+    def prepare(cls, config: RunConfig, builder, folder: Path, folds: dict[str, int], say) -> "Course":
+        """Counts the cells and measures their pixels.
+
+        Raises:
+            ManifestError: a class without a cell for one of those who learn.
+        """
+        say("Counting cells and measuring the training pixels")
+        summary = summarise(builder, channels_of(config))
+        budget = config.training.label_budget
+        known = keep_labels(builder, budget, stream_seed(config, "labels")) if budget else None
+        course = cls(config, builder, folder, folds, summary, known, say)
+        course._check_cells()
+        return course
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return channels_of(self.config)
+
+    @property
+    def teacher(self) -> ModelConfig | None:
+        return teacher_of(self.config)
+
+    def selection(self, labels: str = "labelled", **options) -> Selection:
+        """Cells whose labels are known as far as the run may know them."""
+        seed = stream_seed(self.config, "labels")
+        folds = tuple(sorted(self.folds.items()))
+        return Selection(labels, known=self.known, seed=seed, by=self.config.split.by, folds=folds, **options)
+
+    def taught_selection(self, fold: int | None = None) -> Selection:
+        """The cells that the teacher of `fold`, or the only one, learns from."""
+        return self.selection(pairs=DAPI in self.teacher.channels, outside=fold)
+
+    def validation(self) -> Selection:
+        """The validation cells that a teacher is judged by."""
+        return Selection(pairs=DAPI in self.teacher.channels)
+
+    def network(self, part: ModelConfig, name: str, seed: int) -> keras.Model:
+        """Seeded by its own number, so that a run continued after the teacher starts the same student."""
+        keras.utils.set_random_seed(seed)
+        return build_classifier(part, tuple(self.builder.facts.image_size), self.summary.normalisation, name)
+
+    def stage(self, name: str, seed: int, config: RunConfig | None = None) -> Stage:
+        return Stage(name, seed, config or self.config, self.folder / STATE, self.folder / LOGS, self.builder)
+
+    def save(self, model: keras.Model, name: str) -> None:
+        with atomic_file(self.folder / name) as temporary:
+            model.save(temporary)
+
+    def _check_cells(self) -> None:
+        """Both classes are there for whoever learns them."""
+        selections = {"the student": (self.selection(), Selection())}
+        if self.teacher:
+            for fold in range(self.config.distill.folds) if self.folds else [None]:
+                who = "the teacher" if fold is None else f"the teacher of fold {fold}"
+                selections[who] = (self.taught_selection(fold), self.validation())
+        for who, chosen in selections.items():
+            for split, selection in zip(("training", "validation"), chosen, strict=True):
+                counts = pipeline.labels(self.builder, split.removesuffix("ing"), selection)
+                for name, count in zip(self.builder.facts.classes, counts, strict=False):
+                    if not count:
+                        kind = "labelled cell with DAPI" if selection.pairs else "labelled cell"
+                        raise ManifestError(
+                            f"{who} has no {kind} of class {name} in the {split} split",
+                            path=self.config.data,
+                            fix="--mode brightfield" if selection.pairs else "label more cells",
+                        )
+
+
+def losses_of(config: RunConfig) -> dict[str, DistillationLoss]:
+    """What the student is taught through; nothing in a mode without.
+
+    Raises:
+        ConfigError: a loss that is not known, or that reads DAPI in a mode without.
+    """
+    losses = build_losses(config.distill.losses) if config.mode in TAUGHT else {}
+    for name, loss in losses.items():
+        if config.mode == "self-training" and DAPI in loss.teacher_taps:
+            raise ConfigError(f"mode self-training shows no DAPI, which distillation loss {name} reads")
+    return losses
+
+
+def teacher_of(config: RunConfig) -> ModelConfig | None:
+    """The teacher, if the mode has one and a loss asks it."""
+    return config.taught_by if any(loss.asks_teacher for loss in losses_of(config).values()) else None
+
+
+def channels_of(config: RunConfig) -> tuple[str, ...]:
+    """The channels that any stage of the run reads."""
+    teacher, losses = teacher_of(config), losses_of(config)
+    if config.pretrain.epochs:
+        losses = losses | {f"pretraining {name}": loss for name, loss in build_losses(config.pretrain.losses).items()}
+    reads_dapi = config.mode == "dapi-augmented" or any(DAPI in loss.teacher_taps for loss in losses.values())
+    channels = config.student.channels + (teacher.channels if teacher else ()) + ((DAPI,) if reads_dapi else ())
+    return tuple(dict.fromkeys(channels))
+
+
+def stream_seed(config: RunConfig, stream: str, fold: int = 0) -> int:
+    """The seed of one of `STREAMS`; of the teachers, of that of `fold`."""
+    place = len(STREAMS) + fold - 1 if fold else STREAMS.index(stream)
+    return int(np.random.SeedSequence(config.seed).generate_state(place + 1)[-1]) >> 1

@@ -1,0 +1,114 @@
+"""Training the bright-field student, in each of the modes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import keras
+import tensorflow as tf
+
+from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
+from tfctc.distill.distiller import Distiller
+from tfctc.distill.losses import SHOWN, DistillationLoss, build_losses
+from tfctc.distill.teachers import Teachers
+from tfctc.models.classifier import LOGITS, tapped
+from tfctc.models.fast import folded, stock
+from tfctc.training import run as layout
+from tfctc.training.course import Course, losses_of, stream_seed
+
+#: Fraction of training done -> strength of the distillation losses.
+SCHEDULES = {
+    "constant": lambda done: 1.0,
+    "fade-in": lambda done: 0.5 - 0.5 * tf.cos(3.141592653589793 * done),
+    "fade-out": lambda done: 0.5 + 0.5 * tf.cos(3.141592653589793 * done),
+}
+
+
+def train_student(course: Course, teachers: Sequence[keras.Model]) -> keras.Model:
+    """Trains and saves the student; returns it as a stock Keras model."""
+    config, seed = course.config, stream_seed(course.config, "student")
+    student = course.network(config.student, "student", seed)
+    if config.pretrain.epochs:
+        _pretrain(course, student)
+    stage, labelled = course.stage("student", seed), course.selection()
+    model, selections, show, how = student, [labelled], None, "from labels alone"
+    if losses_of(config):
+        selections = [labelled, course.selection("unlabelled")]
+        total = stage.steps(selections) * config.training.epochs
+        model = _taught(course, student, [folded(teacher) for teacher in teachers], total)
+        how = f"taught through {', '.join(config.distill.losses)}"
+    elif config.mode == "dapi-augmented":
+        show = _dapi_among_brightfield(course)
+        how = "from labels, shown as bright-field and as DAPI"
+    course.say(f"Student: {config.student.backbone} on {' + '.join(config.student.channels)}, {how}")
+    course.outcomes["student"] = stage.train(model, student, course.channels, selections, show=show)
+    student = stock(student)
+    course.save(student, layout.STUDENT)
+    return student
+
+
+def check_networks(course: Course) -> None:
+    """Weights, taps and losses fit: told before any network is trained.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    student = course.network(course.config.student, "student", 0)
+    if course.config.pretrain.epochs:
+        _drawing(course, student)
+    if losses_of(course.config):
+        _taught(course, student, [course.network(course.teacher, "teacher", 0)] if course.teacher else [], total=1)
+
+
+def _taught(course: Course, student: keras.Model, teachers: Sequence[keras.Model], total: int) -> Distiller:
+    config, losses = course.config, losses_of(course.config)
+    taps = {LOGITS}.union(*(loss.teacher_taps for loss in losses.values())) - SHOWN
+    schedule = SCHEDULES[config.distill.schedule]
+    return Distiller(
+        _learner(course, student, losses),
+        Teachers([tapped(teacher, course.teacher, taps) for teacher in teachers]) if teachers else None,
+        losses,
+        config.distill.student_weight,
+        lambda step: schedule(tf.cast(step, tf.float32) / total),
+    )
+
+
+def _drawing(course: Course, student: keras.Model) -> Distiller:
+    losses = build_losses(course.config.pretrain.losses)
+    return Distiller(_learner(course, student, losses), None, losses, student_weight=0.0)
+
+
+def _learner(course: Course, student: keras.Model, losses: Mapping[str, DistillationLoss]) -> keras.Model:
+    return tapped(student, course.config.student, {LOGITS}.union(*(loss.student_taps for loss in losses.values())))
+
+
+def _pretrain(course: Course, student: keras.Model) -> None:
+    """Leaves in `student` the weights of the epoch with the least pretraining loss."""
+    config = course.config
+    epochs = config.pretrain.epochs
+    longer = replace(config, training=replace(config.training, epochs=epochs, patience=epochs))
+    course.say(f"Pretraining: {', '.join(config.pretrain.losses)}, on all training cells with DAPI")
+    stage = course.stage("pretraining", stream_seed(config, "pretraining"), longer)
+    pairs = course.selection("all", pairs=True)
+    model = _drawing(course, student)
+    course.outcomes["pretraining"] = stage.train(model, student, course.channels, [pairs], monitor="loss")
+
+
+def _dapi_among_brightfield(course: Course):
+    """Shows some cells as their DAPI image instead, brought to the mean and contrast of the bright-field ones.
+
+    One reading of "Augmentation-Based Deep Learning for Identification of Circulating Tumor Cells" (arXiv 2503.03410):
+    DAPI images as additional labelled samples of the network that will see bright-field.
+    """
+    settings, normalisation = course.config.dapi_augmented, course.summary.normalisation
+    (mean, std), (dapi_mean, dapi_std) = normalisation[BRIGHTFIELD], normalisation[DAPI]
+    seed = stream_seed(course.config, "student")
+
+    def show(x, y, sample_weight, done):
+        share = settings.share * tf.maximum(1.0 - done / settings.until, 0.0)
+        draw = tf.random.stateless_uniform(tf.shape(y), (seed, tf.cast(done * 2.0**30, tf.int32)))
+        chosen = (draw < share) & (x[DAPI_PRESENT] > 0)
+        as_brightfield = (x[DAPI] - dapi_mean) * (std / dapi_std) + mean
+        shown = tf.where(chosen[:, tf.newaxis, tf.newaxis, tf.newaxis], as_brightfield, x[BRIGHTFIELD])
+        return x | {BRIGHTFIELD: shown}, y, sample_weight
+
+    return show

@@ -1,0 +1,61 @@
+"""Training the teachers of a run, or taking over those of an earlier one."""
+
+import json
+from pathlib import Path
+
+import keras
+
+from tfctc import config as configs
+from tfctc.errors import RunError
+from tfctc.models.fast import stock
+from tfctc.training import run as layout
+from tfctc.training.course import Course, stream_seed, teacher_of
+from tfctc.training.run import Run
+
+
+def train_teachers(course: Course) -> list[keras.Model]:
+    """One teacher, or one for each fold that has not seen the fold; saved as stock Keras models."""
+    config, part = course.config, course.teacher
+    count = config.distill.folds
+    teachers = []
+    for fold in range(count):
+        name = "teacher" if count == 1 else f"teacher-{fold}"
+        seed = stream_seed(config, "teacher", fold)
+        teacher = course.network(part, name, seed)
+        without = "" if count == 1 else f", without fold {fold} of {count}"
+        course.say(f"Teacher: {part.backbone} on {' + '.join(part.channels)}{without}")
+        outcome = course.stage(name, seed).train(
+            teacher,
+            teacher,
+            part.channels,
+            [course.taught_selection(None if count == 1 else fold)],
+            validate=course.validation(),
+        )
+        course.outcomes[name] = outcome
+        course.save(stock(teacher), layout.TEACHER if count == 1 else layout.FOLD_TEACHER.format(fold))
+        teachers.append(teacher)
+    return teachers
+
+
+def taken_over(course: Course) -> list[keras.Model]:
+    """The teachers of the run `distill.teachers`.
+
+    Raises:
+        RunError: it has none, or they have not learnt from just the cells that they may have learnt from here.
+    """
+    run = Run.open(Path(course.config.distill.teachers))
+    ours = json.loads((course.folder / layout.SPLITS).read_text(encoding="utf-8"))
+    facts, budget = configs.to_dict(course.builder.facts), course.config.training.label_budget
+    if (run.dealt, configs.to_dict(run.facts)) != (ours, facts) or run.config.training.label_budget != budget:
+        raise RunError(
+            "its teachers have learnt from other cells",
+            path=run.folder,
+            fix="take a run of the same data, seed, split, distill.folds and training.label_budget",
+        )
+    if teacher_of(run.config) != course.teacher:
+        raise RunError("its teachers are of another kind than teacher asks for", path=run.folder, fix="train anew")
+    course.say(f"Teachers: those of {run.folder}")
+    teachers = run.teachers()
+    for fold, teacher in enumerate(teachers):
+        course.save(teacher, layout.TEACHER if len(teachers) == 1 else layout.FOLD_TEACHER.format(fold))
+    return teachers
