@@ -61,6 +61,7 @@ def networks(size: int, precision: str) -> dict[str, object]:
     from tfctc.config import ModelConfig
     from tfctc.distill.distiller import Distiller
     from tfctc.distill.losses import build_losses
+    from tfctc.distill.teachers import Teachers
     from tfctc.models.classifier import LOGITS, build_classifier, tapped
     from tfctc.models.fast import folded
     from tfctc.training.adamw import FusedAdamW
@@ -73,7 +74,7 @@ def networks(size: int, precision: str) -> dict[str, object]:
 
     teacher = tapped(folded(network("teacher")), parts["teacher"], {LOGITS})
     pupil = tapped(network("student"), parts["student"], {LOGITS})
-    distiller = Distiller(pupil, teacher, build_losses({"logits": {"temperature": 2.0}}))
+    distiller = Distiller(pupil, Teachers([teacher]), build_losses({"logits": {"temperature": 2.0}}))
     student = network("student")
     keras.mixed_precision.set_dtype_policy("float32")
     return {

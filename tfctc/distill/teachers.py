@@ -36,11 +36,14 @@ class Teachers:
         if len(self._calls) == 1:
             answers = self._calls[0](seen, training=False)
         else:
-            places = [tf.where(x[FOLD] == fold)[:, 0] for fold in range(len(self._calls))]
-            parts = [
-                call({channel: tf.gather(value, place) for channel, value in seen.items()}, training=False)
-                for call, place in zip(self._calls, places, strict=True)
-            ]
-            indices = [tf.cast(place, tf.int32) for place in places]
-            answers = {tap: tf.dynamic_stitch(indices, [part[tap] for part in parts]) for tap in self.shapes}
+            places = [tf.cast(tf.where(x[FOLD] == fold)[:, 0], tf.int32) for fold in range(len(self._calls))]
+            parts = [self._ask(call, seen, place) for call, place in zip(self._calls, places, strict=True)]
+            answers = {tap: tf.dynamic_stitch(places, [part[tap] for part in parts]) for tap in self.shapes}
         return {tap: tf.cast(value, tf.float32) for tap, value in answers.items()}
+
+    @staticmethod
+    def _ask(call, seen: Mapping[str, tf.Tensor], place: tf.Tensor) -> dict[str, tf.Tensor]:
+        # The first cell is asked about as well, and its answer dropped: convolutions do not take an empty batch.
+        place = tf.concat([place, [0]], 0)
+        answers = call({channel: tf.gather(value, place) for channel, value in seen.items()}, training=False)
+        return {tap: value[:-1] for tap, value in answers.items()}

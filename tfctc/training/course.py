@@ -97,7 +97,8 @@ class Course:
 
     def _check_cells(self) -> None:
         """Both classes are there for whoever learns them."""
-        selections = {"the student": (self.selection(), Selection())}
+        pairs = self.config.mode == "dapi-augmented"
+        selections = {"the student": (self.selection(pairs=pairs), Selection())}
         if self.teacher:
             for fold in range(self.config.distill.folds) if self.folds else [None]:
                 who = "the teacher" if fold is None else f"the teacher of fold {fold}"

@@ -90,7 +90,8 @@ def _check_names(config: RunConfig) -> None:
     """Whatever names the configuration uses are known, before anything is written or trained."""
     Policy.from_config(config.augment)
     losses_of(config)
-    build_losses(config.pretrain.losses)
+    if config.pretrain.epochs:
+        build_losses(config.pretrain.losses)
     for part in (config.student, config.teacher):
         BACKBONES[part.backbone]
 

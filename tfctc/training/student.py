@@ -37,7 +37,7 @@ def train_student(course: Course, teachers: Sequence[keras.Model]) -> keras.Mode
         model = _taught(course, student, [folded(teacher) for teacher in teachers], total)
         how = f"taught through {', '.join(config.distill.losses)}"
     elif config.mode == "dapi-augmented":
-        show = _dapi_among_brightfield(course)
+        show = show_some_as_dapi(course)
         how = "from labels, shown as bright-field and as DAPI"
     course.say(f"Student: {config.student.backbone} on {' + '.join(config.student.channels)}, {how}")
     course.outcomes["student"] = stage.train(model, student, course.channels, selections, show=show)
@@ -93,7 +93,7 @@ def _pretrain(course: Course, student: keras.Model) -> None:
     course.outcomes["pretraining"] = stage.train(model, student, course.channels, [pairs], monitor="loss")
 
 
-def _dapi_among_brightfield(course: Course):
+def show_some_as_dapi(course: Course):
     """Shows some cells as their DAPI image instead, brought to the mean and contrast of the bright-field ones.
 
     One reading of "Augmentation-Based Deep Learning for Identification of Circulating Tumor Cells" (arXiv 2503.03410):

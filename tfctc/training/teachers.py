@@ -55,7 +55,11 @@ def taken_over(course: Course) -> list[keras.Model]:
     if teacher_of(run.config) != course.teacher:
         raise RunError("its teachers are of another kind than teacher asks for", path=run.folder, fix="train anew")
     course.say(f"Teachers: those of {run.folder}")
-    teachers = run.teachers()
-    for fold, teacher in enumerate(teachers):
-        course.save(teacher, layout.TEACHER if len(teachers) == 1 else layout.FOLD_TEACHER.format(fold))
+    teachers = []
+    for fold, saved in enumerate(run.teachers()):
+        # Of the layers that it was trained with, so that the same student comes of it.
+        teacher = course.network(course.teacher, saved.name, seed=0)
+        teacher.set_weights(saved.get_weights())
+        course.save(saved, layout.TEACHER if course.config.distill.folds == 1 else layout.FOLD_TEACHER.format(fold))
+        teachers.append(teacher)
     return teachers

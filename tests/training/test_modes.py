@@ -1,0 +1,169 @@
+"""What each mode lets a student learn from, seen in the weights it ends with."""
+
+import csv
+import shutil
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfctc.config import MODES, DapiAugmentedConfig, DistillConfig, ModelConfig, RunConfig, SplitConfig, TrainingConfig
+from tfctc.data.summary import Summary
+from tfctc.errors import ConfigError, ManifestError, RunError
+from tfctc.training.course import Course
+from tfctc.training.fit import fit
+from tfctc.training.student import show_some_as_dapi
+
+BOTH = ("brightfield", "dapi")
+
+
+def config(data, mode="distilled", distill=None, **training):
+    options = {"epochs": 1, "steps_per_epoch": 3, "batch_size": 8, "precision": "float32", **training}
+    return RunConfig(
+        str(data), mode=mode, augment={"gain": {}}, distill=distill or DistillConfig(), split=SplitConfig(validation=0.25, test=0.25),
+        student=ModelConfig("compact"), teacher=ModelConfig("compact", BOTH), training=TrainingConfig(**options),
+    )  # fmt: skip
+
+
+def quiet(_):
+    pass
+
+
+def changed(data, folder, change):
+    """A copy of the data set whose manifest's rows `change` has had."""
+    shutil.copytree(data, folder, ignore=shutil.ignore_patterns("tfrecords"))
+    rows = list(csv.DictReader((folder / "manifest.csv").open()))
+    change(rows)
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def weights(run):
+    return run.record["weights_sha256"]
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_dataset, tmp_path_factory):
+    room = tmp_path_factory.mktemp("modes")
+    return {mode: fit(config(tiny_dataset, mode), room / mode, quiet) for mode in MODES}
+
+
+def test_every_mode_ends_with_a_student_of_its_own_that_sees_brightfield_alone(runs):
+    for run in runs.values():
+        assert set(run.student().input) == {"brightfield"}
+    for one, other in combinations(MODES, 2):
+        assert weights(runs[one])["student"] != weights(runs[other])["student"]
+
+
+@pytest.mark.parametrize("mode", ["brightfield", "self-training"])
+def test_modes_without_dapi_come_to_the_same_where_there_is_none(tiny_dataset, runs, tmp_path, mode):
+    data = changed(tiny_dataset, tmp_path / "data", lambda rows: [row.update(dapi="") for row in rows])
+    assert weights(fit(config(data, mode), tmp_path / "run", quiet)) == weights(runs[mode])
+
+
+@pytest.mark.parametrize("mode", ["distilled", "dapi-augmented"])
+def test_modes_with_dapi_say_so_where_there_is_none(tiny_dataset, tmp_path, mode):
+    data = changed(tiny_dataset, tmp_path / "data", lambda rows: [row.update(dapi="") for row in rows])
+    with pytest.raises(ManifestError, match="no labelled cell with DAPI.*--mode brightfield"):
+        fit(config(data, mode), tmp_path / "run", quiet)
+
+
+def test_a_teacher_never_learns_from_its_own_fold(tiny_dataset, tmp_path):
+    """Two cells of one patient swap labels: only the teacher that answers for that patient stays the same."""
+    settings = config(tiny_dataset, distill=DistillConfig(folds=2))
+    before = fit(settings, tmp_path / "before", quiet)
+    patient, fold = next(iter(before.dealt["folds"].items()))
+
+    def swap(rows):
+        own = [row for row in rows if row["patient_id"] == patient]
+        one, other = (next(row for row in own if row["label"] == label) for label in ("ctc", "leukocyte"))
+        one["label"], other["label"] = other["label"], one["label"]
+
+    data = changed(tiny_dataset, tmp_path / "data", swap)
+    after = fit(replace(settings, data=str(data)), tmp_path / "after", quiet)
+    same = {name: weights(before)[name] == weights(after)[name] for name in weights(before)}
+    assert same == {f"teacher-{fold}": True, f"teacher-{1 - fold}": False, "student": False}
+
+
+def test_several_teachers_are_judged_by_their_mean_probability(tiny_dataset, tmp_path):
+    run = fit(config(tiny_dataset, distill=DistillConfig(folds=2)), tmp_path / "run", quiet)
+    rng = np.random.default_rng(0)
+    x = {channel: rng.random((3, 16, 16, 1), np.float32) for channel in BOTH}
+    each = [tf.nn.softmax(teacher(x, training=False)).numpy() for teacher in run.teachers()]
+    found = tf.nn.softmax(run.teacher()(x, training=False))
+    assert len(each) == 2 and set(run.teacher().input) == set(BOTH)
+    np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+def test_teachers_taken_over_teach_as_those_trained_here(tiny_dataset, tmp_path, folds):
+    first = fit(config(tiny_dataset, distill=DistillConfig(folds=folds)), tmp_path / "first", quiet)
+    again = DistillConfig(folds=folds, teachers=str(first.folder))
+    second = fit(config(tiny_dataset, distill=again), tmp_path / "second", quiet)
+    assert weights(second)["student"] == weights(first)["student"]
+    assert len(second.teachers()) == folds
+    with pytest.raises(RunError, match="learnt from other cells"):
+        fit(config(tiny_dataset, distill=again, label_budget=6), tmp_path / "third", quiet)
+
+
+def test_labels_beyond_the_budget_are_not_known(tiny_dataset, tmp_path):
+    few = {"label_budget": 8}
+    before = fit(config(tiny_dataset, "brightfield", **few), tmp_path / "before", quiet)
+    unlike = []
+    for i in range(0, 48, 2):
+
+        def swap(rows, i=i):
+            own = [row for row in rows if row["patient_id"] == rows[i]["patient_id"]]
+            one, other = (next(row for row in own if row["label"] == label) for label in ("ctc", "leukocyte"))
+            one["label"], other["label"] = other["label"], one["label"]
+
+        data = changed(tiny_dataset, tmp_path / f"data{i}", swap)
+        after = fit(config(data, "brightfield", **few), tmp_path / f"after{i}", quiet)
+        unlike.append(weights(before) != weights(after))
+        if len(set(unlike)) == 2:
+            break
+    assert len(set(unlike)) == 2
+
+
+def test_first_weights_that_have_seen_the_patients_to_be_tested_are_refused(tiny_dataset, runs, tmp_path):
+    earlier = ModelConfig("compact", weights=str(runs["brightfield"].folder / "student.keras"))
+    other = replace(config(tiny_dataset, "brightfield"), student=earlier, seed=1)
+    with pytest.raises(RunError, match="patients that this run would be judged by.*--seed 0"):
+        fit(other, tmp_path / "run", quiet)
+    assert not (tmp_path / "run").exists()
+    fit(replace(other, seed=0), tmp_path / "run", quiet)
+
+
+def test_what_cannot_be_taught_is_told_before_anything_is_trained(tiny_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("tfctc.training.stage.Stage.train", lambda *_, **__: pytest.fail("trained"))
+    unknown = DistillConfig(losses={"feature": {"tap": "stage9"}})
+    with pytest.raises(ConfigError, match="no tap 'stage9'"):
+        fit(config(tiny_dataset, distill=unknown), tmp_path / "run", quiet)
+
+
+def test_a_training_that_diverges_ends_with_an_error(tiny_dataset, tmp_path):
+    with pytest.raises(RunError, match="student has diverged.*lower training.learning_rate"):
+        fit(config(tiny_dataset, "brightfield", learning_rate=1e30, warmup=0.0), tmp_path / "run", quiet)
+
+
+def test_dapi_images_are_shown_less_and_less_and_look_like_brightfield():
+    rng = np.random.default_rng(0)
+    facts = RunConfig(mode="dapi-augmented", dapi_augmented=DapiAugmentedConfig(share=0.5, until=0.6))
+    summary = Summary({}, 0, {"brightfield": (0.6, 0.1), "dapi": (0.2, 0.05)})
+    show = show_some_as_dapi(Course(facts, None, None, {}, summary, None, quiet))
+    brightfield, dapi = (rng.normal(*summary.normalisation[c], (400, 8, 8, 1)).astype(np.float32) for c in BOTH)
+    x = {"brightfield": brightfield, "dapi": dapi, "dapi_present": np.repeat([1.0, 0.0], 200).astype(np.float32)}
+    shares = []
+    for done in (0.0, 0.3, 0.6, 1.0):
+        shown = show(x, np.zeros(400, np.int32), np.ones(400, np.float32), tf.constant(done))[0]["brightfield"].numpy()
+        as_dapi = (shown != brightfield).any(axis=(1, 2, 3))
+        assert not as_dapi[200:].any()
+        shares.append(as_dapi[:200].mean())
+        np.testing.assert_allclose(shown[as_dapi], (dapi[as_dapi] - 0.2) / 0.05 * 0.1 + 0.6, atol=1e-5)
+    assert shares[0] == pytest.approx(0.5, abs=0.1) and shares[1] == pytest.approx(0.25, abs=0.1)
+    assert shares[2:] == [0, 0]
