@@ -1,0 +1,55 @@
+"""tfctc fit: how the command line becomes a configuration. What fit then does is tested in tests/training."""
+
+import pytest
+from click.testing import CliRunner
+
+from tfctc.cli import main
+from tfctc.files import write_json
+
+
+@pytest.fixture
+def fitted(monkeypatch):
+    """Calls of `fit` that the command would have made, as (config, output)."""
+    calls = []
+
+    def fit(config, output, say):
+        calls.append((config, output))
+        return type("Run", (), {"folder": output})
+
+    monkeypatch.setattr("tfctc.training.fit.fit", fit)
+    return calls
+
+
+def tfctc(*arguments):
+    return CliRunner().invoke(main, ["fit", *map(str, arguments)])
+
+
+def test_options_win_over_settings_and_settings_over_the_file(tiny_dataset, tmp_path, fitted):
+    (tmp_path / "run.toml").write_text('mode = "brightfield"\nseed = 3\n[training]\nepochs = 5\nbatch_size = 4\n')
+    result = tfctc(
+        tiny_dataset, "--config", tmp_path / "run.toml", "--set", "seed=4", "--set", "training.epochs=6",
+        "--epochs", 7, "--mode", "self-training", "-o", tmp_path / "run",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    ((config, output),) = fitted
+    assert (config.seed, config.training.epochs, config.training.batch_size) == (4, 7, 4)
+    assert config.mode == "self-training" and config.data == str(tiny_dataset.resolve())
+    assert output == tmp_path / "run"
+
+
+def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path, fitted):
+    earlier = tmp_path / "earlier"
+    for name, content in (("config.json", {}), ("dataset.json", {"name": "cells"}), ("run.json", {})):
+        write_json(earlier / name, content)
+    assert tfctc(tiny_dataset, "--init", earlier).exit_code == 0
+    (earlier / "teacher.keras").touch()
+    assert tfctc(tiny_dataset, "--init", earlier).exit_code == 0
+    (alone, _), (both, _) = fitted
+    assert alone.student.weights == both.student.weights == str(earlier / "student.keras")
+    assert alone.teacher.weights == "none" and both.teacher.weights == str(earlier / "teacher.keras")
+
+
+@pytest.mark.parametrize("more", [["data"], ["--epochs", 3], ["--set", "seed=1"], ["--seed", 0], ["-o", "run"]])
+def test_resume_takes_no_other_setting(tmp_path, fitted, more):
+    result = tfctc("--resume", tmp_path, *more)
+    assert result.exit_code == 2 and "give nothing else" in result.output and not fitted
