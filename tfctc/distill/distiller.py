@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
-from tfctc.distill.losses import DistillationLoss
+from tfctc.distill.losses import GIVEN, DistillationLoss
 
 
 class Distiller(keras.Model):
@@ -21,6 +21,7 @@ class Distiller(keras.Model):
     `keras.distillation.Distiller` is not used: it feeds teacher and student the same input and ignores sample weights.
 
     Args:
+        teacher: None if no loss reads more than DAPI itself.
         losses: name -> distillation loss, each with its own weight.
         student_weight: factor of the student's own (compiled) loss.
     """
@@ -28,20 +29,23 @@ class Distiller(keras.Model):
     def __init__(
         self,
         student: keras.Model,
-        teacher: keras.Model,
+        teacher: keras.Model | None,
         losses: Mapping[str, DistillationLoss],
         student_weight: float = 1.0,
     ):
         super().__init__(name="distiller")
         self.student = student
         # A method, not a layer: Keras must not count the teacher's weights as the distiller's, to train or to save.
-        self._teach = teacher.call
-        self._taught_channels = tuple(teacher.input)
+        self._teach = teacher.call if teacher else None
+        self._taught_channels = tuple(teacher.input) if teacher else ()
+        self._given = {tap for loss in losses.values() for tap in loss.teacher_taps if tap in GIVEN}
         self.distillation_losses = dict(losses)
         self.student_weight = student_weight
         self._means = {name: keras.metrics.Mean(name=f"{name}_loss") for name in ["student", *losses]}
+        shapes = [{tap: x.shape for tap, x in m.output.items()} if m else {} for m in (student, teacher)]
+        shapes[1] |= {DAPI: student.input[BRIGHTFIELD].shape, DAPI_PRESENT: (None,)}
         for loss in losses.values():
-            loss.prepare(*({tap: output.shape for tap, output in m.output.items()} for m in (student, teacher)))
+            loss.prepare(*shapes)
         self.built = True
 
     def call(self, x, training=False):
@@ -51,9 +55,11 @@ class Distiller(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # Outside the tape, which would watch even weights whose Keras flag says not trainable.
-        taught = self._float32(self._teach({name: x[name] for name in self._taught_channels}, training=False))
-        # A teacher of DAPI has nothing to say of a cell without.
-        pairs = x[DAPI_PRESENT] if DAPI in self._taught_channels else ops.ones_like(x[DAPI_PRESENT])
+        channels = {name: x[name] for name in self._taught_channels}
+        taught = self._teach(channels, training=False) if self._teach else {}
+        taught = self._float32(taught | {name: x[name] for name in self._given})
+        # Neither a teacher of DAPI nor DAPI itself has anything to say of a cell without.
+        pairs = x[DAPI_PRESENT] if DAPI in {*channels, *self._given} else ops.ones_like(x[DAPI_PRESENT])
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
 
         with tf.GradientTape() as tape:

@@ -23,7 +23,7 @@ from tfctc.data.manifest import Manifest
 from tfctc.data.splits import deal
 from tfctc.data.summary import summarise
 from tfctc.distill.distiller import Distiller
-from tfctc.distill.losses import DistillationLoss, build_losses
+from tfctc.distill.losses import GIVEN, DistillationLoss, build_losses
 from tfctc.errors import ManifestError, RunError
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.predictions import predict
@@ -149,7 +149,11 @@ def _train(config: RunConfig, builder, losses: dict[str, DistillationLoss], fold
     if distilled:
         model = Distiller(
             tapped(student, config.student, {LOGITS}.union(*(loss.student_taps for loss in losses.values()))),
-            tapped(folded(teacher), config.teacher, {LOGITS}.union(*(loss.teacher_taps for loss in losses.values()))),
+            tapped(
+                folded(teacher),
+                config.teacher,
+                {LOGITS}.union(*(loss.teacher_taps for loss in losses.values())).difference(GIVEN),
+            ),
             losses,
             config.distill.student_weight,
         )
