@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfctc.config import ModelConfig
 from tfctc.distill.distiller import Distiller
-from tfctc.distill.losses import build_losses
+from tfctc.distill.losses import GIVEN, LOSSES, build_losses
 from tfctc.distill.teachers import Teachers
 from tfctc.models.classifier import build_classifier, tapped
 
@@ -23,7 +23,7 @@ def cells(seed=0):
     return x | {"dapi_present": np.ones(CELLS, np.float32)}, rng.integers(0, 2, CELLS).astype(np.int32)
 
 
-def distiller(parts=None, student_weight=1.0, optimizer=None, regularizer=None):
+def distiller(parts=None, student_weight=1.0, optimizer=None, regularizer=None, teaching=True):
     keras.utils.set_random_seed(0)
     losses = build_losses({"logits": {}, "feature": {"tap": "stage3"}} if parts is None else parts)
     student = build_classifier(ALONE, SIZE, NORMALISATION, "student")
@@ -32,7 +32,9 @@ def distiller(parts=None, student_weight=1.0, optimizer=None, regularizer=None):
         student.get_layer("logits").kernel.regularizer = regularizer
     teacher = build_classifier(BOTH, SIZE, NORMALISATION, "teacher")
     taps = {"logits"}.union(*(loss.student_taps for loss in losses.values()))
-    model = Distiller(tapped(student, ALONE, taps), Teachers([tapped(teacher, BOTH, taps)]), losses, student_weight)
+    teacher_taps = {"logits"}.union(*(loss.teacher_taps for loss in losses.values())).difference(GIVEN)
+    taught_by = Teachers([tapped(teacher, BOTH, teacher_taps)]) if teaching else None
+    model = Distiller(tapped(student, ALONE, taps), taught_by, losses, student_weight)
     model.compile(optimizer or keras.optimizers.SGD(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model, student, teacher
 
@@ -120,6 +122,40 @@ def test_cells_without_dapi_learn_from_their_label_alone():
     model, _, _ = distiller({"logits": {}})
     logs = model.train_on_batch(x | {"dapi_present": np.zeros(CELLS, np.float32)}, y, return_dict=True)
     assert logs["logits_loss"] == 0.0 and logs["student_loss"] > 0.0
+
+
+@pytest.mark.parametrize("name", ["alignment", "staining"])
+def test_dapi_teaches_without_a_teacher(name):
+    x, y = cells()
+    unlabelled = np.zeros(CELLS, np.float32)
+    model, student, _ = distiller({name: {}}, teaching=False)
+    before = student.get_layer("stem_conv").get_weights()
+    logs = model.train_on_batch(x, y, unlabelled, return_dict=True)
+    assert (
+        logs["student_loss"] == 0.0
+        and logs["loss"] == pytest.approx(logs[f"{name}_loss"], rel=1e-6)
+        and logs["loss"] > 0
+    )
+    assert any(changed(before, student.get_layer("stem_conv").get_weights()))
+    assert len(model.trainable_variables) > len(student.trainable_variables)
+
+    model, *_ = distiller({name: {}}, teaching=False)
+    logs = model.train_on_batch(x | {"dapi_present": np.zeros(CELLS, np.float32)}, y, return_dict=True)
+    assert logs[f"{name}_loss"] == 0.0 and logs["student_loss"] > 0.0
+
+
+def test_all_losses_teach_together_in_mixed_precision():
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        model, _, teacher = distiller({name: {} for name in LOSSES})
+        before = teacher.get_weights()
+        x, y = cells()
+        logs = model.fit(dataset(x | {"dapi_present": np.arange(CELLS, dtype=np.float32) % 2}, y), verbose=0).history
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert all(np.isfinite(logs[f"{name}_loss"]).all() for name in LOSSES)
+    assert not any(changed(before, teacher.get_weights()))
+    assert all(variable.dtype == "float32" for variable in model.trainable_variables)
 
 
 def test_works_in_mixed_precision():

@@ -3,13 +3,29 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfctc.distill.losses import LOSSES, build_losses
 from tfctc.errors import ConfigError, UnknownNameError
 
 rng = np.random.default_rng(0)
-STUDENT = {"logits": rng.normal(size=(5, 2)), "stage3": rng.normal(size=(5, 3, 3, 4))}
-TEACHER = {"logits": rng.normal(size=(5, 2)), "stage3": rng.normal(size=(5, 3, 3, 6))}
+STUDENT = {
+    "logits": rng.normal(size=(5, 2)),
+    "embedding": rng.normal(size=(5, 4)),
+    "stage3": rng.normal(size=(5, 3, 3, 4)),
+}
+TEACHER = {
+    "logits": rng.normal(size=(5, 2)),
+    "embedding": rng.normal(size=(5, 6)),
+    "stage3": rng.normal(size=(5, 3, 3, 6)),
+    "dapi": rng.random(size=(5, 14, 13, 1)),
+    "dapi_present": np.ones(5),
+}
+# The third cell has no DAPI.
+PRESENT = np.array([1, 1, 0, 1, 1])
+LACKING = TEACHER | {"dapi_present": PRESENT}
+CELLWISE = [name for name in LOSSES if not LOSSES[name].of_batch]
+OF_BATCH = [name for name in LOSSES if LOSSES[name].of_batch]
 
 
 def tensors(taps):
@@ -23,8 +39,30 @@ def softmax(x):
 
 def built(name, **arguments):
     loss = build_losses({name: arguments})[name]
-    loss.prepare(*({tap: value.shape for tap, value in taps.items()} for taps in (STUDENT, TEACHER)))
+    loss.prepare(*({tap: (None, *value.shape[1:]) for tap, value in taps.items()} for taps in (STUDENT, TEACHER)))
+    for variable in loss.trainable_variables:  # zeros, as biases begin, would hide what a bias does
+        if not np.any(variable):
+            variable.assign(rng.normal(size=variable.shape) / 10)
     return loss
+
+
+def values(loss, student=STUDENT, teacher=TEACHER):
+    return np.asarray(loss(tensors(student), tensors(teacher)))
+
+
+def some(taps, cells):
+    return {name: value[cells] for name, value in taps.items()}
+
+
+def info_nce(a, b, temperature):
+    """Cell by cell: the mean of what a cross-entropy says of finding b by a and a by b."""
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+    p, q = softmax(a @ b.T / temperature), softmax(b @ a.T / temperature)
+    return -(np.log(np.diag(p)) + np.log(np.diag(q))) / 2
+
+
+def dense(layer, x):
+    return x @ np.asarray(layer.kernel) + np.asarray(layer.bias)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
@@ -52,25 +90,157 @@ def test_feature_refuses_maps_of_another_size():
         loss.prepare({"stage3": (None, 4, 4, 4)}, {"stage3": (None, 3, 3, 6)})
 
 
+def test_contrastive_is_info_nce_between_projected_embeddings():
+    loss = built("contrastive", temperature=0.3, width=7)
+    learnt = dense(loss.projector, STUDENT["embedding"])
+    taught = dense(loss.teacher_projector, TEACHER["embedding"])
+    assert learnt.shape == taught.shape == (5, 7)
+    np.testing.assert_allclose(values(loss), info_nce(learnt, taught, 0.3), rtol=1e-4)
+
+
+def test_alignment_is_info_nce_between_projected_embedding_and_encoded_dapi():
+    loss = built("alignment", temperature=0.3, width=7)
+    encoded = np.asarray(loss.encode(tensors(TEACHER)["dapi"]))
+    assert encoded.shape == (5, 7)
+    np.testing.assert_allclose(
+        values(loss), info_nce(dense(loss.projector, STUDENT["embedding"]), encoded, 0.3), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("name", ["alignment", "staining"])
+def test_gain_and_offset_of_a_dapi_image_say_nothing(name):
+    loss = built(name)
+    gain = np.linspace(0.05, 0.8, 5).reshape(5, 1, 1, 1)
+    changed = TEACHER | {"dapi": gain * TEACHER["dapi"] + 0.1}
+    np.testing.assert_allclose(values(loss, teacher=changed), values(loss), rtol=1e-3)
+
+
+def test_staining_is_one_minus_the_correlation_of_drawn_and_real_pixels():
+    loss = built("staining")
+    drawn = np.asarray(loss.draw(tensors(STUDENT)["stage3"]))
+    expected = [1 - np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(drawn, TEACHER["dapi"], strict=True)]
+    np.testing.assert_allclose(values(loss), expected, rtol=1e-4)
+
+
+def test_staining_by_huber_is_in_units_of_the_batch():
+    loss = built("staining", measure="huber")
+    drawn = np.asarray(loss.draw(tensors(STUDENT)["stage3"]))
+    real = TEACHER["dapi"][PRESENT > 0]
+    error = np.abs(drawn - (TEACHER["dapi"] - real.mean()) / real.std())
+    assert (error > 1).any() and (error < 1).any()
+    expected = np.where(error < 1, error**2 / 2, error - 0.5).mean(axis=(1, 2, 3)) * PRESENT
+    np.testing.assert_allclose(values(loss, teacher=LACKING), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "side,image,doublings", [((4, 4), (4, 4), 0), ((4, 4), (32, 32), 3), ((3, 3), (14, 13), 2), ((2, 3), (16, 12), 2)]
+)
+def test_staining_draws_an_image_of_any_size(side, image, doublings):
+    loss = build_losses({"staining": {"width": 16}})["staining"]
+    loss.prepare({"stage3": (None, *side, 4)}, {"dapi": (None, *image, 1)})
+    assert loss.draw(tf.ones((2, *side, 4))).shape == (2, *image, 1)
+    convolutions = [layer.filters for layer in loss.decoder if isinstance(layer, keras.layers.Conv2D)]
+    assert convolutions == [16] + [8] * doublings + [1]
+
+
+def test_staining_refuses_a_vector():
+    with pytest.raises(ConfigError, match="must be a map"):
+        build_losses({"staining": {"tap": "embedding"}})["staining"].prepare(
+            {"embedding": (None, 4)}, {"dapi": (None, 8, 8, 1)}
+        )
+
+
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_every_loss_is_one_finite_number_a_cell(name):
-    found = np.asarray(built(name)(tensors(STUDENT), tensors(TEACHER)))
+    found = values(built(name))
     assert found.shape == (5,) and found.dtype == np.float32
     assert np.isfinite(found).all() and (found >= -1e-6).all()
 
 
-@pytest.mark.parametrize("name", list(LOSSES))
-def test_every_loss_depends_on_its_cell_alone(name):
+@pytest.mark.parametrize("name", CELLWISE)
+def test_cellwise_losses_depend_on_their_cell_alone(name):
     loss = built(name)
-    whole = np.asarray(loss(tensors(STUDENT), tensors(TEACHER)))
-    first = [tensors({k: v[:1] for k, v in taps.items()}) for taps in (STUDENT, TEACHER)]
-    np.testing.assert_allclose(np.asarray(loss(*first)), whole[:1], rtol=1e-4)
+    np.testing.assert_allclose(values(loss, some(STUDENT, [0]), some(TEACHER, [0])), values(loss)[:1], rtol=1e-4)
 
 
-def test_unknown_names_arguments_and_weights_are_refused():
-    with pytest.raises(UnknownNameError, match="feature, logits"):
+@pytest.mark.parametrize("name", OF_BATCH)
+def test_batch_losses_follow_the_order_of_the_cells(name):
+    loss, order = built(name), [3, 0, 4, 2, 1]
+    found = values(loss, some(STUDENT, order), some(LACKING, order))
+    np.testing.assert_allclose(found, values(loss, teacher=LACKING)[order], rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", OF_BATCH)
+def test_batch_losses_pass_over_cells_without_dapi(name):
+    loss, there = built(name), np.flatnonzero(PRESENT)
+    found = values(loss, teacher=LACKING)
+    assert found[2] == 0 and (found[there] > 0).all()
+    np.testing.assert_allclose(found[there], values(loss, some(STUDENT, there), some(TEACHER, there)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_every_loss_teaches_the_student_and_its_own_weights_and_never_the_teacher(name):
+    loss, student, teacher = built(name), tensors(STUDENT), tensors(LACKING)
+    with tf.GradientTape() as tape:
+        tape.watch([student, teacher])
+        total = tf.reduce_sum(loss(student, teacher) * teacher["dapi_present"])
+        # The mask above is the distiller's own; what is watched is what the loss makes of the teacher.
+        read = {tap: teacher[tap] for tap in loss.teacher_taps if tap != "dapi_present"}
+    own, learnt, taught = tape.gradient(
+        total, [loss.trainable_variables, {tap: student[tap] for tap in loss.student_taps}, read]
+    )
+    assert all(np.any(gradient) and np.isfinite(gradient).all() for gradient in own)
+    for gradient in map(np.asarray, learnt.values()):
+        assert np.isfinite(gradient).all() and not np.any(gradient[2])
+        assert all(np.any(gradient[cell]) for cell in np.flatnonzero(PRESENT))
+    assert all(gradient is None for gradient in taught.values())
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+@pytest.mark.parametrize("present", [0, 1])
+def test_every_loss_survives_blank_features_and_lonely_cells(name, present):
+    """All zeros, and no or one cell with DAPI: finite numbers, finite gradients."""
+    loss = built(name)
+    student, teacher = (tensors({tap: 0 * value for tap, value in taps.items()}) for taps in (STUDENT, TEACHER))
+    teacher["dapi_present"] = tf.constant([present, 0, 0, 0, 0], tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(student)
+        found = loss(student, teacher)
+    gradients = tape.gradient(found, [loss.trainable_variables, {tap: student[tap] for tap in loss.student_taps}])
+    assert np.isfinite(found).all() and all(np.isfinite(g).all() for g in tf.nest.flatten(gradients))
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), "1", None, True, [1.0]])
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_every_loss_refuses_a_weight_that_is_none(name, value):
+    with pytest.raises(ConfigError, match=f"distillation loss {name}: weight must be 0 or more, got"):
+        build_losses({name: {"weight": value}})
+
+
+@pytest.mark.parametrize(
+    "name,argument,value",
+    [
+        ("logits", "temperature", 0.0),
+        ("logits", "temperature", "2"),
+        ("contrastive", "temperature", -0.1),
+        ("contrastive", "width", 0),
+        ("contrastive", "width", 6.5),
+        ("alignment", "temperature", None),
+        ("alignment", "width", True),
+        ("staining", "width", "8"),
+        ("staining", "measure", "l3"),
+        ("staining", "measure", ["huber"]),
+        ("staining", "tap", 3),
+        ("feature", "tap", None),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(name, argument, value):
+    with pytest.raises(ConfigError, match=f"distillation loss {name}: {argument} must be .*, got"):
+        build_losses({name: {argument: value}})
+
+
+def test_unknown_names_and_arguments_are_refused():
+    with pytest.raises(UnknownNameError, match=", ".join(LOSSES)):
         build_losses({"logit": {}})
-    with pytest.raises(ConfigError, match="temprature"):
+    with pytest.raises(ConfigError, match="distillation loss logits: .*temprature"):
         build_losses({"logits": {"temprature": 2.0}})
-    with pytest.raises(ConfigError, match="weight must be 0 or more"):
-        build_losses({"logits": {"weight": -1.0}})

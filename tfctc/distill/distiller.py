@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
-from tfctc.distill.losses import SHOWN, DistillationLoss
+from tfctc.distill.losses import GIVEN, DistillationLoss
 from tfctc.distill.teachers import Teachers
 
 
@@ -44,9 +44,9 @@ class Distiller(keras.Model):
         self.student_weight = student_weight
         self._strength = strength or (lambda step: 1.0)
         self._means = {name: keras.metrics.Mean(name=f"{name}_loss") for name in ["student", *losses]}
-        shown = {DAPI: tuple(student.input[BRIGHTFIELD].shape), DAPI_PRESENT: (None,)}
-        self._shown = SHOWN & {tap for loss in losses.values() for tap in loss.teacher_taps}
-        known = (teachers.shapes if teachers else {}) | shown
+        given = {DAPI: tuple(student.input[BRIGHTFIELD].shape), DAPI_PRESENT: (None,)}
+        self._given = {tap for loss in losses.values() for tap in loss.teacher_taps if tap in GIVEN}
+        known = (teachers.shapes if teachers else {}) | given
         for loss in losses.values():
             loss.prepare({tap: output.shape for tap, output in student.output.items()}, known)
         self.built = True
@@ -59,7 +59,7 @@ class Distiller(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # Outside the tape, which would watch even weights whose Keras flag says not trainable.
         taught = self._teachers(x) if self._teachers else {}
-        taught |= {name: x[name] for name in self._shown}
+        taught |= {name: x[name] for name in self._given}
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         strength = ops.cast(self._strength(self.optimizer.iterations), "float32")
 

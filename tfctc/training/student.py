@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
 from tfctc.distill.distiller import Distiller
-from tfctc.distill.losses import SHOWN, DistillationLoss, build_losses
+from tfctc.distill.losses import GIVEN, DistillationLoss, build_losses
 from tfctc.distill.teachers import Teachers
 from tfctc.models.classifier import LOGITS, tapped
 from tfctc.models.fast import folded, stock
@@ -61,7 +61,7 @@ def check_networks(course: Course) -> None:
 
 def _taught(course: Course, student: keras.Model, teachers: Sequence[keras.Model], total: int) -> Distiller:
     config, losses = course.config, losses_of(course.config)
-    taps = {LOGITS}.union(*(loss.teacher_taps for loss in losses.values())) - SHOWN
+    taps = {LOGITS}.union(*(loss.teacher_taps for loss in losses.values())) - set(GIVEN)
     schedule = SCHEDULES[config.distill.schedule]
     return Distiller(
         _learner(course, student, losses),

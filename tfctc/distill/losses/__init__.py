@@ -1,17 +1,20 @@
-"""Distillation losses by name. Each file registers one; each compares taps of student and teacher, cell by cell."""
+"""Distillation losses by name. Each file registers one; each compares taps of student and teacher, a number a cell."""
 
+import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import keras
+from keras import ops
 
 from tfctc.cells import DAPI, DAPI_PRESENT
 from tfctc.errors import ConfigError
 from tfctc.registry import Registry
 
 Taps = Mapping[str, Any]
-#: Taps of the teacher's side that are no network's: the cell's own DAPI image, and whether it has one.
-SHOWN = {DAPI, DAPI_PRESENT}
+#: Features of the batch that a loss may read among its teacher's taps: the image ``(B, H, W, 1)`` and who has one.
+GIVEN = (DAPI, DAPI_PRESENT)
 
 
 class DistillationLoss(keras.layers.Layer):
@@ -19,45 +22,69 @@ class DistillationLoss(keras.layers.Layer):
 
     Subclasses name the taps they read in `student_taps` and `teacher_taps`, implement
     ``call({tap: (B, ...)}, {tap: (B, ...)}) -> (B,)`` in float32, and make weights, if any, in `prepare`.
+    Beside the teacher's own taps there are "dapi", the cells' own images, and "dapi_present" (`GIVEN`).
+
+    A cell's number depends on that cell alone, unless `of_batch`. Then it depends on the other cells with DAPI too,
+    those of the same replica, and is 0 for a cell without.
 
     Args:
-        weight: factor in the total loss.
+        weight: factor in the total loss, 0 or more.
     """
 
     student_taps: tuple[str, ...] = ()
     teacher_taps: tuple[str, ...] = ()
+    of_batch = False
 
     @property
     def asks_teacher(self) -> bool:
         """Whether it reads a teacher's taps, and not only what is shown of the cell itself."""
-        return bool(set(self.teacher_taps) - SHOWN)
+        return bool(set(self.teacher_taps).difference(GIVEN))
 
     def __init__(self, weight: float = 1.0):
         super().__init__(dtype="float32")
-        self.weight = weight
+        self.weight = number("weight", weight, zero=True)
         self.built = True
 
     def prepare(self, student_shapes: Mapping[str, tuple], teacher_shapes: Mapping[str, tuple]) -> None:
         """Makes the weights a loss needs, once the shapes of the taps are known."""
 
+    def __call__(self, student: Taps, teacher: Taps):
+        # Whatever the caller's tape watches, nobody teaches the teacher.
+        return super().__call__(student, {tap: ops.stop_gradient(value) for tap, value in teacher.items()})
+
 
 LOSSES: Registry[type[DistillationLoss]] = Registry("distillation loss")
 
-from tfctc.distill.losses import feature, logits  # noqa: E402, F401
+
+def number(argument: str, value: Any, *, zero: bool = False, kind: type = Real) -> Any:
+    """`value`, if it is a finite number of `kind` above 0, or 0 where `zero` allows it.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    fits = isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
+    if not fits or value < 0 or (value == 0 and not zero):
+        whole = "a whole number " if kind is Integral else ""
+        raise ConfigError(f"{argument} must be {whole}{'0 or more' if zero else 'above 0'}, got {value!r}")
+    return value
+
+
+from tfctc.distill.losses import alignment, contrastive, feature, logits, staining  # noqa: E402, F401
 
 
 def build_losses(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, DistillationLoss]:
     """Losses from a configuration ``{name: {"weight": ..., ...}}``.
 
     Raises:
-        ConfigError: an unknown loss or argument, or a negative weight.
+        ConfigError: an unknown loss or argument, or a value that an argument cannot have.
     """
     losses = {}
     for name, arguments in parts.items():
+        kind = LOSSES[name]
         try:
-            losses[name] = LOSSES[name](**arguments)
-        except TypeError as error:
+            losses[name] = kind(**arguments)
+        except (TypeError, ConfigError) as error:
             raise ConfigError(f"distillation loss {name}: {error}") from None
-        if losses[name].weight < 0:
-            raise ConfigError(f"distillation loss {name}: weight must be 0 or more, got {losses[name].weight}")
+        if not all(isinstance(tap, str) for tap in losses[name].student_taps):
+            raise ConfigError(f"distillation loss {name}: tap must be a name, got {arguments['tap']!r}")
     return losses

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tfctc.distill.losses import LOSSES, DistillationLoss, Taps
+from tfctc.distill.losses.arithmetic import unit
 from tfctc.errors import ConfigError
 
 
@@ -35,6 +36,5 @@ class FeatureLoss(DistillationLoss):
         self.projector.build(student)
 
     def call(self, student: Taps, teacher: Taps):
-        projected = ops.normalize(self.projector(student[self.tap]), axis=-1, epsilon=1e-6)
-        target = ops.normalize(teacher[self.tap], axis=-1, epsilon=1e-6)
+        projected, target = unit(self.projector(student[self.tap])), unit(teacher[self.tap])
         return ops.mean(1.0 - ops.sum(projected * target, axis=-1), axis=(1, 2))

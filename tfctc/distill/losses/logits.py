@@ -1,9 +1,13 @@
-"""Soft targets: Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network", arXiv 1503.02531."""
+"""Soft targets: Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network", arXiv 1503.02531.
+
+Decoupled knowledge distillation (Zhao et al. 2022, arXiv 2203.08679) would add nothing. It weighs the target class
+against the distribution among the others, and of two classes there is one other: that part is identically zero, and
+the rest is this loss.
+"""
 
 from keras import ops
 
-from tfctc.distill.losses import LOSSES, DistillationLoss, Taps
-from tfctc.errors import ConfigError
+from tfctc.distill.losses import LOSSES, DistillationLoss, Taps, number
 
 
 @LOSSES.register("logits")
@@ -19,9 +23,7 @@ class LogitsLoss(DistillationLoss):
 
     def __init__(self, weight: float = 1.0, temperature: float = 2.0):
         super().__init__(weight)
-        if not temperature > 0:
-            raise ConfigError(f"distillation loss logits: temperature must be above 0, got {temperature}")
-        self.temperature = temperature
+        self.temperature = number("temperature", temperature)
 
     def call(self, student: Taps, teacher: Taps):
         log_p = ops.log_softmax(teacher["logits"] / self.temperature)
