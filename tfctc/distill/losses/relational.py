@@ -13,8 +13,8 @@ class RelationalLoss(DistillationLoss):
 
     ψ_ij = |e_i - e_j| / (its mean over the pairs of the batch), e the embedding ``(B, d)`` and ' the teacher's. Means
     are over pairs and triples of different cells with DAPI. Nothing is projected: the student's embedding is to have
-    the teacher's geometry, not its axes. The averages over i are the paper's RKD-D and RKD-A, but for the trivial
-    zeros (j = k, say) that those count in. Memory grows as B² d + B³.
+    the teacher's geometry, not its axes. Averaged over i they are RKD-D and RKD-A of the authors' code, but for
+    the trivial zeros (i = j, j = k) that it counts in. Memory grows as B² d + B³.
 
     Args:
         distance, angle: factors of the two parts, the paper's 1 : 2.
