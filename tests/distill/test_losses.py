@@ -84,10 +84,62 @@ def test_feature_is_the_mean_cosine_distance_of_projected_maps():
     np.testing.assert_allclose(found, (1 - cosine).mean(axis=(1, 2)), rtol=1e-4)
 
 
-def test_feature_refuses_maps_of_another_size():
-    loss = build_losses({"feature": {"tap": "stage3"}})["feature"]
-    with pytest.raises(ConfigError, match="map of one size"):
-        loss.prepare({"stage3": (None, 4, 4, 4)}, {"stage3": (None, 3, 3, 6)})
+@pytest.mark.parametrize("name", ["attention", "feature"])
+@pytest.mark.parametrize("student,teacher", [((4, 4, 4), (3, 3, 6)), ((4,), (6,))])
+def test_losses_of_maps_refuse_taps_of_another_size(name, student, teacher):
+    loss = build_losses({name: {"tap": "stage3"}})[name]
+    with pytest.raises(ConfigError, match=f"distillation loss {name}: tap stage3 must be a map of one size"):
+        loss.prepare({"stage3": (None, *student)}, {"stage3": (None, *teacher)})
+
+
+def test_attention_is_half_the_squared_distance_of_normalised_energy_maps():
+    maps = [np.sum(taps["stage3"] ** 2, -1).reshape(5, 9) for taps in (STUDENT, TEACHER)]
+    a, b = (q / np.linalg.norm(q, axis=1, keepdims=True) for q in maps)
+    expected = np.linalg.norm(a - b, axis=1) ** 2 / 2
+    np.testing.assert_allclose(values(built("attention", tap="stage3")), expected, rtol=1e-4)
+
+
+def test_embedding_is_one_minus_the_correlation_of_each_unit_over_the_cells():
+    loss = built("embedding")
+    projected = STUDENT["embedding"] @ np.asarray(loss.projector.kernel)
+    there = PRESENT > 0
+    r = [np.corrcoef(a, b)[0, 1] for a, b in zip(projected[there].T, TEACHER["embedding"][there].T, strict=True)]
+    assert values(loss, teacher=LACKING)[there].mean() == pytest.approx(1 - np.mean(r), rel=1e-4)
+
+    a, b = ((e - e[there].mean(0)) / e[there].std(0) for e in (projected, TEACHER["embedding"]))
+    expected = ((a - b) ** 2).mean(axis=1) / 2 * PRESENT
+    np.testing.assert_allclose(values(loss, teacher=LACKING), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("distance,angle", [(1.0, 0.0), (0.0, 1.0), (0.5, 3.0)])
+def test_relational_compares_distances_and_angles_pair_by_pair(distance, angle):
+    def huber(x):
+        return x**2 / 2 if abs(x) < 1 else abs(x) - 0.5
+
+    def cosine(e, i, j, k):
+        a, b = e[j] - e[i], e[k] - e[i]
+        return a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
+
+    there = [0, 1, 3, 4]
+    # All but on a line: cosines of nearly 1 and -1 reach the Huber distance's straight part.
+    line = 0.1 * TEACHER["embedding"] + np.array([0, 9, 5, 1, 8])[:, None]
+    s, t = STUDENT["embedding"], line
+    mean_s, mean_t = (np.mean([np.linalg.norm(e[i] - e[j]) for i in there for j in there if i != j]) for e in (s, t))
+    expected, largest = np.zeros(5), 0
+    for i in there:
+        psi = [np.linalg.norm(s[i] - s[j]) / mean_s - np.linalg.norm(t[i] - t[j]) / mean_t for j in there if j != i]
+        cosines = [cosine(s, i, j, k) - cosine(t, i, j, k) for j in there for k in there if len({i, j, k}) == 3]
+        expected[i] = distance * np.mean([huber(x) for x in psi]) + angle * np.mean([huber(x) for x in cosines])
+        largest = max(largest, *np.abs(psi), *np.abs(cosines))
+    assert largest > 1
+    found = values(built("relational", distance=distance, angle=angle), teacher=LACKING | {"embedding": line})
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_relational_is_blind_to_a_turn_a_shift_and_a_scale():
+    turn = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    teacher = TEACHER | {"embedding": 3 * STUDENT["embedding"] @ turn + 2}
+    np.testing.assert_allclose(values(built("relational"), teacher=teacher), 0, atol=1e-6)
 
 
 def test_contrastive_is_info_nce_between_projected_embeddings():
@@ -232,6 +284,8 @@ def test_every_loss_refuses_a_weight_that_is_none(name, value):
         ("staining", "measure", ["huber"]),
         ("staining", "tap", 3),
         ("feature", "tap", None),
+        ("relational", "distance", -1),
+        ("relational", "angle", "2"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(name, argument, value):

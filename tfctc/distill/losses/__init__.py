@@ -69,7 +69,30 @@ def number(argument: str, value: Any, *, zero: bool = False, kind: type = Real) 
     return value
 
 
-from tfctc.distill.losses import alignment, contrastive, feature, logits, staining  # noqa: E402, F401
+def same_size(loss: str, tap: str, student_shapes: Mapping[str, tuple], teacher_shapes: Mapping[str, tuple]) -> None:
+    """Refuses a tap that is not a map ``(B, h, w, c)`` of one h and w.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    student, teacher = student_shapes[tap], teacher_shapes[tap]
+    if len(student) != 4 or student[1:3] != teacher[1:3]:
+        raise ConfigError(
+            f"distillation loss {loss}: tap {tap} must be a map of one size, got student {student[1:]}, "
+            f"teacher {teacher[1:]}"
+        )
+
+
+from tfctc.distill.losses import (  # noqa: E402, F401
+    alignment,
+    attention,
+    contrastive,
+    embedding,
+    feature,
+    logits,
+    relational,
+    staining,
+)
 
 
 def build_losses(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, DistillationLoss]:

@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-from tfctc.distill.losses import LOSSES, DistillationLoss, Taps
+from tfctc.distill.losses import LOSSES, DistillationLoss, Taps, same_size
 from tfctc.distill.losses.arithmetic import unit
-from tfctc.errors import ConfigError
 
 
 @LOSSES.register("feature")
@@ -26,14 +25,10 @@ class FeatureLoss(DistillationLoss):
         self.projector = None
 
     def prepare(self, student_shapes, teacher_shapes):
-        student, teacher = student_shapes[self.tap], teacher_shapes[self.tap]
-        if len(student) != 4 or student[1:3] != teacher[1:3]:
-            raise ConfigError(
-                f"distillation loss feature: tap {self.tap} must be a map of one size, got student {student[1:]}, "
-                f"teacher {teacher[1:]}"
-            )
-        self.projector = keras.layers.Conv2D(teacher[-1], 1, use_bias=False, dtype=self.dtype_policy, name="projector")
-        self.projector.build(student)
+        same_size("feature", self.tap, student_shapes, teacher_shapes)
+        filters = teacher_shapes[self.tap][-1]
+        self.projector = keras.layers.Conv2D(filters, 1, use_bias=False, dtype=self.dtype_policy, name="projector")
+        self.projector.build(student_shapes[self.tap])
 
     def call(self, student: Taps, teacher: Taps):
         projected, target = unit(self.projector(student[self.tap])), unit(teacher[self.tap])

@@ -62,7 +62,7 @@ class StainingLoss(DistillationLoss):
             shape = layer.compute_output_shape(shape)
 
     def draw(self, feature):
-        """``(B, h, w, c)`` -> the drawing ``(B, H, W, 1)``, in units of the real image's standard deviation."""
+        """``(B, h, w, c)`` -> the drawing ``(B, H, W, 1)``, of any range."""
         for layer in self.decoder:
             feature = layer(feature)
         return ops.image.resize(feature, self.size)
