@@ -64,9 +64,7 @@ def test_normalisation_is_inside():
     model = build()
     half = build_classifier(ModelConfig("compact"), SIZE, {"brightfield": (0.08, 0.01)})
     half.set_weights(model.get_weights())
-    np.testing.assert_allclose(
-        half({"brightfield": x / 2}), model({"brightfield": x}), rtol=1e-3, atol=1e-4
-    )
+    np.testing.assert_allclose(half({"brightfield": x / 2}), model({"brightfield": x}), rtol=1e-3, atol=1e-4)
 
 
 def test_probability_is_the_softmax_of_the_second_logit():

@@ -2,11 +2,12 @@
 
 import csv
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tfctc.config import DistillConfig, ModelConfig, RunConfig, TrainingConfig
+from tfctc.config import DistillConfig, ModelConfig, PretrainConfig, RunConfig, TrainingConfig
 from tfctc.errors import RunError
 from tfctc.training import checkpoints
 from tfctc.training.fit import fit
@@ -30,10 +31,14 @@ def quiet(_):
     pass
 
 
-@pytest.mark.parametrize("killed_in", ["teacher", "student"])
+@pytest.mark.parametrize("killed_in", ["teacher-1", "pretraining", "student"])
 def test_a_killed_run_goes_on_and_ends_bit_identical(tiny_dataset, tmp_path, monkeypatch, killed_in):
     monkeypatch.setattr(checkpoints, "SAVE_EVERY", 0.0)
-    settings = config(tiny_dataset)
+    settings = replace(
+        config(tiny_dataset, steps_per_epoch=2),
+        pretrain=PretrainConfig(2, {"alignment": {}}),
+        distill=DistillConfig(losses={"logits": {}, "feature": {"tap": "stage3"}}, schedule="fade-out", folds=2),
+    )
     whole = fit(settings, tmp_path / "whole", quiet)
 
     ended = checkpoints.Checkpoint.on_epoch_end

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfctc.config import MODES, DapiAugmentedConfig, DistillConfig, ModelConfig, RunConfig, SplitConfig, TrainingConfig
+from tfctc.config import (
+    MODES,
+    DapiAugmentedConfig,
+    DistillConfig,
+    ModelConfig,
+    PretrainConfig,
+    RunConfig,
+    SplitConfig,
+    TrainingConfig,
+)
 from tfctc.data import pipeline
 from tfctc.data.budget import keep_labels
 from tfctc.data.selection import Selection
@@ -92,6 +101,19 @@ def test_a_teacher_never_learns_from_its_own_fold(tiny_dataset, tmp_path):
     after = fit(replace(settings, data=str(data)), tmp_path / "after", quiet)
     same = {name: weights(before)[name] == weights(after)[name] for name in weights(before)}
     assert same == {f"teacher-{fold}": True, f"teacher-{1 - fold}": False, "student": False}
+
+
+def test_a_student_that_learns_from_dapi_alone_needs_no_teacher(tiny_dataset, tmp_path):
+    """Pretrained on all pairs, then taught by the image itself; what it drew with is not in what is saved."""
+    settings = config(tiny_dataset, distill=DistillConfig(losses={"staining": {}}), label_budget=8)
+    runs = [
+        fit(replace(settings, pretrain=PretrainConfig(epochs)), tmp_path / f"run{epochs}", quiet) for epochs in (0, 1)
+    ]
+    stages = [{row["stage"] for row in csv.DictReader((run.folder / "history.csv").open())} for run in runs]
+    assert stages == [{"student"}, {"pretraining", "student"}]
+    assert not list(tmp_path.glob("*/teacher*")) and weights(runs[0]) != weights(runs[1])
+    plain = fit(config(tiny_dataset, "brightfield", label_budget=8), tmp_path / "plain", quiet)
+    assert [w.shape for w in runs[1].student().weights] == [w.shape for w in plain.student().weights]
 
 
 def test_several_teachers_are_judged_by_their_mean_probability(tiny_dataset, tmp_path):
