@@ -8,14 +8,16 @@ import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfctc.cells import DAPI, DAPI_PRESENT, UNLABELLED
 from tfctc.data.builder import Cells, without_warnings
 
-#: Cells held to be shuffled. The tfrecords are shuffled already, so this only makes the epochs differ.
-SHUFFLE_CELLS = 4096
+#: Cells held to be shuffled, and their pixels' bytes: the lower bound counts. The tfrecords are shuffled already, so
+#: this only makes the epochs differ.
+SHUFFLE_CELLS, SHUFFLE_BYTES = 4096, 2**28
 #: Bytes of a cached record beside its pixels, measured roughly: ids, label, bookkeeping.
 RECORD_BYTES = 300
 IDS = ("cell_id", "patient_id", "site")
@@ -43,9 +45,8 @@ def records(
             read_config=tfds.ReadConfig(try_autocache=False, num_parallel_calls_for_decode=parallelism),
             shuffle_files=False,
         )
-    pixels = math.prod(builder.facts.image_size) * (1 if builder.facts.dtype == "uint8" else 2)
     cells = builder.info.splits[split].num_examples
-    return dataset.cache() if cells * (pixels * len(channels) + RECORD_BYTES) <= cache_mb * 2**20 else dataset
+    return dataset.cache() if cells * (_pixel_bytes(builder, channels) + RECORD_BYTES) <= cache_mb * 2**20 else dataset
 
 
 def train_batches(
@@ -72,6 +73,7 @@ def train_batches(
     cells = records(builder, "train", channels, ids=False, parallelism=parallelism, cache_mb=cache_mb)
     if labelled_only:
         cells = cells.filter(_labelled)
+    held = max(1, min(SHUFFLE_CELLS, SHUFFLE_BYTES // _pixel_bytes(builder, channels)))
     passed, skipped = divmod(start_step * batch_size, count(builder, "train", labelled_only=labelled_only))
 
     def one_pass(number):
@@ -79,7 +81,7 @@ def train_batches(
         tf.random.set_seed(1)
         pass_seed = tf.stack([seed, tf.cast(number, tf.int32)])
         order = tf.random.stateless_uniform((), pass_seed, maxval=tf.int64.max, dtype=tf.int64)
-        return cells.shuffle(SHUFFLE_CELLS, seed=order, reshuffle_each_iteration=False)
+        return cells.shuffle(held, seed=order, reshuffle_each_iteration=False)
 
     def prepare(batch, number):
         x, y, weight = _examples(builder, channels, batch)
@@ -141,6 +143,10 @@ def class_weights(builder: Cells) -> tuple[float, float]:
     """Weights that make both classes count alike in training: cells / (2 * cells of the class)."""
     negative, positive, _ = labels(builder, "train")
     return (negative + positive) / (2 * negative), (negative + positive) / (2 * positive)
+
+
+def _pixel_bytes(builder: Cells, channels: tuple[str, ...]) -> int:
+    return math.prod(builder.facts.image_size) * np.dtype(builder.facts.dtype).itemsize * len(channels)
 
 
 def _labelled(record):
