@@ -64,6 +64,25 @@ def test_what_is_wrong_is_named(values, message):
         configs.from_dict(RunConfig, values)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.epochs.max", "training.epochs is 60, not a table: training.epochs.max cannot be set"),
+        ("mode.x", "mode is 'distilled', not a table"),
+        ("seed.x", "seed is 0, not a table"),
+        ("student.channels.x", "student.channels is "),
+    ],
+)
+def test_nothing_can_be_set_below_a_plain_value(change, message):
+    with pytest.raises(ConfigError, match=message):
+        configs.with_changes(configs.to_dict(RunConfig()), {change: 1})
+
+
+def test_below_nothing_a_table_begins():
+    changed = configs.with_changes({"augment": None}, {"augment.gain.strength": 1, "split.by": "site"})
+    assert changed == {"augment": {"gain": {"strength": 1}}, "split": {"by": "site"}}
+
+
 def test_a_missing_key_is_named():
     @dataclasses.dataclass(frozen=True)
     class Needs:

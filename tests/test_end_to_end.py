@@ -15,6 +15,8 @@ from PIL import Image
 
 from tfctc.cli import main
 from tfctc.data.manifest import Manifest
+from tfctc.data.pipeline import labelled_records
+from tfctc.evaluation.predictions import predict
 from tfctc.training.run import Run
 
 QUICK = ["--backbone", "compact", "--epochs", "2", "--set", "training.batch_size=8"]
@@ -91,6 +93,21 @@ def test_the_figures_are_those_of_the_predictions(journey):
     tp = sum(c and t for c, t in zip(called, truth, strict=True))
     assert report["figures"]["recall"]["value"] == pytest.approx(tp / sum(truth))
     assert report["cells"] == len(rows)
+
+
+def test_the_table_of_cells_holds_each_probability_to_the_last_bit(journey):
+    run = Run.open(journey.run)
+    answers = predict(run.student(), labelled_records(run.builder(), "test", ("brightfield",), 64))
+    rows = csv.DictReader((journey.run / "predictions.csv").open())
+    found = {row["cell_id"]: np.float32(row[f"p_{run.facts.positive}"]) for row in rows}
+    assert found == dict(zip(answers.cell_id.tolist(), answers.probability, strict=True))
+
+
+def test_a_given_threshold_is_not_said_to_be_chosen_on_validation(journey, tmp_path):
+    run = shutil.copytree(journey.run, tmp_path / "run")
+    assert figures(run, "operating_point.json")["chosen_on"] == "validation"
+    assert "threshold 0.7000 (given)" in tfctc("evaluate", run, "--threshold", "0.7")
+    assert figures(run, "operating_point.json") == {"threshold": 0.7, "rule": "0.7"}
 
 
 @pytest.mark.parametrize(("file", "mean_difference"), [("model_float32.tflite", 1e-4), ("model_int8.tflite", 0.02)])

@@ -52,6 +52,21 @@ def test_an_unwritable_place_is_one_line(tmp_path, writer):
         pass
 
 
+@pytest.mark.parametrize("writer", [atomic_file, atomic_folder])
+def test_a_full_disk_is_one_line_and_another_failure_is_itself(tmp_path, writer):
+    full = pytest.raises(OutputError, match="a.txt: cannot be written .No space left")
+    with full, writer(tmp_path / "a.txt"), open("/dev/full", "w") as file:
+        file.write("1")
+    with pytest.raises(FileNotFoundError), writer(tmp_path / "a.txt"):
+        (tmp_path / "nowhere").read_text()
+    assert left(tmp_path) == []
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_written(tmp_path):
+    with pytest.raises(OutputError, match="is a folder"), atomic_file(tmp_path):
+        raise AssertionError("too late")
+
+
 def test_json_refuses_nan_and_keeps_the_old(tmp_path):
     write_json(tmp_path / "a.json", {"x": 1.5})
     with pytest.raises(ValueError, match="JSON"):

@@ -1,5 +1,7 @@
 """Reading one channel: exactly the stored counts, or one clear refusal."""
 
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -72,6 +74,31 @@ def test_a_truncated_file_is_refused_wherever_it_was_cut(tmp_path, cut, suffix):
     path.write_bytes(content[: int(cut * len(content))])
     with pytest.raises(ImageError):
         read_pixels(path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_whatever_byte_of_a_tiff_is_damaged_it_is_read_or_refused(tmp_path):
+    Image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4)).save(tmp_path / "whole.tif")
+    whole, refused = (tmp_path / "whole.tif").read_bytes(), 0
+    for place in range(len(whole)):
+        for value in (0, 255):
+            (tmp_path / "a.tif").write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            try:
+                assert read_pixels(tmp_path / "a.tif").dtype in (np.uint8, np.uint16)
+            except ImageError as error:
+                refused += 1
+                assert str(error).startswith(str(tmp_path / "a.tif")) and "()" not in str(error)
+    assert refused
+
+
+@pytest.mark.parametrize("size", [(8192, 8193), (10**5, 10**5)])
+def test_an_image_far_too_large_is_refused_by_its_header(tmp_path, size):
+    """The second is beyond what Pillow opens at all. No pixel follows."""
+    header = b"IHDR" + size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    chunk = (13).to_bytes(4, "big") + header + zlib.crc32(header).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + (10).to_bytes(4, "big") + b"IDAT")
+    with pytest.raises(ImageError, match="a.png: is too large for the image of one cell; crop"):
+        read_pixels(tmp_path / "a.png")
 
 
 def test_a_channel_must_be_as_declared(tmp_path):

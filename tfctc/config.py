@@ -283,14 +283,22 @@ def load(kind: type[T], path: str | Path, changes: Mapping[str, Any] | None = No
         raise ConfigError(error.problem, path=path, fix=error.fix) from None
 
 
-def with_changes(values: Any, changes: Mapping[str, Any]) -> Any:
-    """Nested plain `values` with dotted keys set: {"training.epochs": 5} -> {"training": {"epochs": 5}}."""
+def with_changes(values: Any, changes: Mapping[str, Any], where: str = "") -> Any:
+    """Nested plain `values` with dotted keys set: {"training.epochs": 5} -> {"training": {"epochs": 5}}.
+
+    Raises:
+        ConfigError: a key below a value that is no table.
+    """
     if not isinstance(values, Mapping):
+        if where:
+            name = where.removesuffix(".")
+            raise ConfigError(f"{name} is {values!r}, not a table: {where}{next(iter(changes))} cannot be set")
         return values
     values = dict(values)
     for dotted, value in changes.items():
         head, _, tail = dotted.partition(".")
-        values[head] = with_changes(values.get(head) or {}, {tail: value}) if tail else value
+        below = {} if values.get(head) is None else values[head]
+        values[head] = with_changes(below, {tail: value}, f"{where}{head}.") if tail else value
     return values
 
 

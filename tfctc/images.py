@@ -9,6 +9,8 @@ from tfctc.cells import DatasetFacts
 from tfctc.errors import ImageError
 
 SUFFIXES = (".png", ".tif", ".tiff")
+#: More pixels than the frame of a camera has are a slide, not a cell; decoding it could fill the memory.
+MOST_PIXELS = 2**26
 
 
 def read_pixels(path: str | Path) -> np.ndarray:
@@ -18,10 +20,13 @@ def read_pixels(path: str | Path) -> np.ndarray:
         ``(H, W)``, uint8 or uint16.
 
     Raises:
-        ImageError: missing, truncated, not an image, several frames, colour, signed, 32-bit or floating point pixels.
+        ImageError: missing, damaged, not an image, more than `MOST_PIXELS`, several frames, colour, signed, 32-bit or
+            floating point pixels.
     """
     try:
         with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
             if getattr(image, "n_frames", 1) != 1:
                 raise ImageError(f"holds {image.n_frames} frames, one expected", path=path, fix="save one frame a file")
             if image.mode not in ("L", "I;16", "I;16L", "I;16B", "I;12", "F", "I"):
@@ -33,8 +38,13 @@ def read_pixels(path: str | Path) -> np.ndarray:
         raise ImageError("no such file", path=path, fix="check the path or the manifest") from None
     except UnidentifiedImageError:
         raise ImageError("is not an image", path=path, fix="PNG or TIFF is expected") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError(f"cannot be read ({error})", path=path, fix="copy or export the file again") from None
+    except Image.DecompressionBombError:
+        raise ImageError("is too large for the image of one cell", path=path, fix="crop single cells") from None
+    except ImageError:
+        raise
+    except Exception as error:  # A damaged file makes Pillow raise whatever its decoders happen to stumble over.
+        problem = f"cannot be read ({str(error) or type(error).__name__})"
+        raise ImageError(problem, path=path, fix="copy or export the file again") from None
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise ImageError("holds NaN or infinite pixels", path=path, fix="export the raw counts again")
     if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:

@@ -2,6 +2,10 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +19,7 @@ from tfctc.cells import SPLITS, Cell, DatasetFacts
 from tfctc.config import SplitConfig
 from tfctc.data import builder as module
 from tfctc.data.builder import build
-from tfctc.data.manifest import Manifest
+from tfctc.data.manifest import Manifest, write_manifest
 from tfctc.data.pipeline import records
 from tfctc.data.splits import deal
 from tfctc.errors import ImageError, OutputError, SplitError
@@ -72,6 +76,27 @@ def test_the_same_is_built_once_and_a_changed_image_again(tiny_dataset, tmp_path
     np.testing.assert_array_equal(found[cell.cell_id], pixels)
 
 
+def test_a_row_that_names_another_file_of_one_name_and_stamp_is_built_again(tmp_path):
+    """Cameras number each patient's cells anew; uncompressed files are of one size, unpacked ones of one time."""
+    facts = DatasetFacts("few", bit_depth=8, image_size=(4, 4))
+    cells = [replace(cell, brightfield=f"{cell.cell_id}/1.tif", dapi="") for cell in made_up_cells(facts)]
+    folder = write_cells(tmp_path, facts, cells)
+    for i, cell in enumerate(cells):
+        Image.fromarray(np.full((4, 4), i, np.uint8)).save(folder / cell.brightfield)
+        os.utime(folder / cell.brightfield, ns=(0, 1))
+    first, manifest, _ = built(folder)
+    cells[0] = replace(cells[0], brightfield=cells[5].brightfield)
+    cells[5] = replace(cells[5], brightfield="p00-0/1.tif")
+    write_manifest(folder, facts, cells)
+    again, *_ = built(folder)
+    found = {
+        record["cell_id"].decode(): int(record["brightfield"][0, 0, 0])
+        for split in SPLITS
+        for record in records(again, split, ("brightfield",)).as_numpy_iterator()
+    }
+    assert found == {cell.cell_id: {0: 5, 5: 0}.get(i, i) for i, cell in enumerate(cells)}
+
+
 def ids(builder, split):
     return [record["cell_id"].decode() for record in records(builder, split, ()).as_numpy_iterator()]
 
@@ -112,6 +137,41 @@ def test_an_interrupted_build_is_not_taken_for_whole(tiny_dataset, tmp_path, mon
     builder, manifest, _ = built(tiny_dataset, data_dir=tmp_path)
     assert sum(builder.info.splits[s].num_examples for s in SPLITS) == len(list(manifest.cells()))
     assert not list(Path(tmp_path).rglob("*incomplete*"))
+
+
+def test_what_a_killed_build_left_is_removed_but_not_what_another_is_writing(tiny_dataset, tmp_path):
+    """Killed for real: no clean-up of its own runs."""
+    build_and_die = (
+        "import os, signal, sys; from test_builder import built, module\n"
+        "module._Progress.count = lambda self: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "built(sys.argv[1], data_dir=sys.argv[2])"
+    )
+    here = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, sys.path)])
+    command = [sys.executable, "-c", build_and_die, tiny_dataset, tmp_path]
+    killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": here}, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    (left,) = tmp_path.glob("*/*/incomplete*")
+    built(tiny_dataset, data_dir=tmp_path)
+    assert left.exists()
+    for path in (*left.rglob("*"), left):
+        os.utime(path, (time.time() - 2 * module.STALE,) * 2)
+    built(tiny_dataset, data_dir=tmp_path)
+    assert not left.exists()
+
+
+def test_of_two_builds_at_once_the_second_takes_what_the_first_wrote(tiny_dataset, tmp_path, monkeypatch):
+    def another_finishes_first(self):
+        monkeypatch.undo()
+        if not first:
+            first.append(built(tiny_dataset, data_dir=tmp_path)[0])
+
+    first = []
+    monkeypatch.setattr(module._Progress, "count", another_finishes_first)
+    builder, manifest, assignment = built(tiny_dataset, data_dir=tmp_path)
+    of_train = {cell.cell_id for cell in manifest.cells() if assignment[cell.patient_id] == "train"}
+    assert builder.data_path == first[0].data_path and set(ids(builder, "train")) == of_train
+    assert builder.info.splits["train"].num_examples == len(of_train)
+    assert not list(tmp_path.rglob("*incomplete*"))
 
 
 def test_split_by_site(tiny_dataset, tmp_path):

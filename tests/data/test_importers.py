@@ -82,7 +82,7 @@ def put_together(tmp_path, known, **options):
 
 def test_files_and_labels_become_cells_ordered_by_id(tmp_path):
     touch(tmp_path, *(f"p{n % 2}/c{n}_{c}.png" for n in range(5) for c in ("BF", "DAPI")), "p1/c5_BF.png")
-    known = {"c0": Known("WBC"), "c1": Known("CTC", "other", "s1"), "c2": Known("junk"), "c3": Known("?")}
+    known = {"c0": Known("WBC"), "c1": Known("CTC", "p1", "s1"), "c2": Known("junk"), "c3": Known("?")}
     known["c9"] = Known("WBC")
     cells, report = put_together(tmp_path, known, mapping={"WBC": "leukocyte", "CTC": "ctc", "?": ""}, drop={"junk"})
     path = {c: str((tmp_path / c).resolve()) for c in ("p0/c0_BF.png", "p0/c0_DAPI.png")}
@@ -112,6 +112,14 @@ def test_a_cell_of_no_patient_is_refused(tmp_path):
     found = pair(tmp_path, r"(?P<cell>c\d)_(?P<channel>BF)\.png")
     with pytest.raises(ManifestError, match=r"1 cell\(s\) of no patient: c2"):
         gather(found, {"c1": Known("ctc", "p1")}, CLASSES, mapping={}, drop=set())
+
+
+@pytest.mark.parametrize("row", [Known("ctc", "p1", "s2"), Known("ctc", "p2", "s1")])
+def test_a_table_that_contradicts_the_path_is_refused(tmp_path, row):
+    touch(tmp_path, "s1/p1/c1_BF.png", "s1/p1/c2_BF.png")
+    found = pair(tmp_path, r"(?P<site>s\d)/(?P<patient>p\d)/(?P<cell>c\d)_(?P<channel>BF)\.png")
+    with pytest.raises(ManifestError, match=r"1 cell\(s\) of another patient or site .* than by the path: c2;"):
+        gather(found, {"c1": Known("ctc", "p1", "s1"), "c2": row}, CLASSES, mapping={}, drop=set())
 
 
 @pytest.mark.parametrize(

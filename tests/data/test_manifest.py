@@ -3,7 +3,6 @@
 import csv
 import tracemalloc
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
@@ -46,7 +45,7 @@ def test_groups_are_counted_by_label(tmp_path):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_rows_are_found_again_by_their_place_in_the_file(tmp_path, encoding, newline):
-    rows = [*CELLS, replace(CELLS[0], cell_id='two\nlines, a "quote"'), replace(CELLS[0], cell_id="last")]
+    rows = [*CELLS, Cell('two\nlines, a "quote"', "p1", "", "d.png"), Cell("last", "p1", "", "e.png", label="mitosis")]
     write_manifest(tmp_path, FACTS, rows)
     path = tmp_path / "manifest.csv"
     lines = path.read_text(encoding="utf-8").split("\n")
@@ -68,9 +67,9 @@ def test_ids_of_one_fingerprint_are_no_duplicates(tmp_path, monkeypatch):
 def test_memory_does_not_grow_with_the_cells(tmp_path):
     peaks = []
     for cells in (500, 500, 10_000):
-        write_manifest(tmp_path, FACTS, (replace(CELLS[0], cell_id=f"{i:08}") for i in range(cells)))
+        write_manifest(tmp_path, FACTS, (Cell(f"{i:08}", "p1", "", f"{i:08}.png") for i in range(cells)))
         tracemalloc.start()
-        assert Manifest.open(tmp_path).groups("patient_id") == {"p1": Counter(mitosis=cells)}
+        assert Manifest.open(tmp_path).groups("patient_id") == {"p1": Counter({"": cells})}
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < 1.2 * peaks[1]
@@ -82,11 +81,33 @@ def test_a_patient_at_two_sites_cannot_be_split_by_site(tmp_path):
         Manifest.open(tmp_path).groups("site")
 
 
+def test_cells_of_no_site_are_not_one_site(tmp_path):
+    write_manifest(tmp_path, FACTS, [*CELLS, Cell("d", "p3", "", "d.png")])
+    manifest = Manifest.open(tmp_path)
+    with pytest.raises(SplitError, match=r"line 5 \(cell d\) has no site; .* patient_id"):
+        manifest.groups("site")
+    assert set(manifest.groups("patient_id")) == {"p1", "p2", "p3"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a,p1,,a.png,,mitosis\na,p2,,b.png,,\n", "cell a stands on lines 2 and 3"),
         ("a,p1,,a.png,,tumor\n", r"line 2 \(cell a\): unknown label 'tumor'; use one of: interphase, mitosis"),
+        (
+            "a,P1,,a.png,,\nb,p1,,b.png,,\n",
+            r"line 3 \(cell b\): patient_id is 'p1' here and 'P1' above; write .* one way",
+        ),
+        ("a,p1,S,a.png,,\nb,p2,s,b.png,,\n", r"line 3 \(cell b\): site is 's' here and 'S' above"),
+        ("a,p1 ,,a.png,,\n", r"line 2 \(cell a\): patient_id 'p1 ' has blanks around it"),
+        ("a,p1,\ts,a.png,,\n", r"site '.ts' has blanks around it"),
+        ("a ,p1,,a.png,,\n", "cell_id 'a ' has blanks around it"),
+        (
+            "a,p1,,a.png,,\nb,p2,,x/../a.png,,\n",
+            "image .*/a.png stands on lines 2 and 3; give every cell .* of its own",
+        ),
+        ("a,p1,,a.png,b.png,\nb,p2,,b.png,,\n", "image .*/b.png stands on lines 2 and 3"),
+        ("a,p1,,a.png,a.png,\n", "image .*/a.png stands on lines 2 and 2"),
         ("a,p1,,,,\n", r"line 2 \(cell 'a'\) has no brightfield"),
         ("a,,,a.png,,\n", "has no patient_id"),
         (",p1,,a.png,,\n", "has no cell_id"),

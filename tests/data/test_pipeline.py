@@ -81,6 +81,18 @@ def test_epochs_differ_in_order_and_augmentation_and_hold_every_cell_once(builde
     assert all(by_cell[0][cell] != by_cell[1][cell] for cell in range(24))
 
 
+@pytest.mark.parametrize(("channels", "held"), [(CHANNELS, 5), (("brightfield",), 10)])
+def test_cells_held_to_be_shuffled_are_bounded_in_bytes(builder, monkeypatch, channels, held):
+    """A cell of 16 x 16 px takes 512 bytes a channel. What comes as the i-th is one of the first i + held."""
+    monkeypatch.setattr(pipeline, "SHUFFLE_BYTES", 5 * 1024 + 100)
+    originals = pipeline.records(builder, "train", ("brightfield",)).as_numpy_iterator()
+    place = {(x["brightfield"] / np.float32(4095)).tobytes(): i for i, x in enumerate(originals)}
+    raw = stream(builder, 12, channels, lambda channels, seed: channels)
+    order = np.reshape([place[x.tobytes()] for batch in raw for x in batch[0]["brightfield"]], (4, 24))
+    assert (np.sort(order) == np.arange(24)).all()
+    assert (order - np.arange(24)).max() == held - 1
+
+
 @pytest.mark.parametrize("step", [1, 3, 5])
 def test_starting_later_is_the_same_as_passing_over(builder, step):
     assert same(stream(builder, 2, start_step=step), stream(builder, step + 2)[step:])

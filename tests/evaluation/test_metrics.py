@@ -60,6 +60,16 @@ def test_the_threshold_lies_between_cells_not_on_one():
     assert choose_threshold(LABELS, PROBABILITIES, "0.25") == 0.25
 
 
+def test_a_threshold_between_neighbouring_float32_parts_them():
+    rng = np.random.default_rng(0)
+    for rule in ("f1", "youden"):
+        for lower in rng.uniform(0.01, 0.99, 50).astype(np.float32):
+            pair = np.array([lower, np.nextafter(lower, np.float32(1))])
+            threshold = choose_threshold(np.array([0, 1]), pair, rule)
+            assert figures(np.array([0, 1]), pair, threshold)["f1"] == 1.0
+            assert [float(p) >= threshold for p in pair] == [False, True]
+
+
 @pytest.mark.parametrize("rule", ["accuracy", "0", "1.5", "nan"])
 def test_other_rules_are_refused(rule):
     with pytest.raises(ConfigError):

@@ -53,7 +53,17 @@ def test_a_pattern_without_channel_selects_by_itself(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["7_dapi.png", "7DAPI.tif", "cellDAPI_7.png", "dapi/7.png", "x-Hoechst-7.png", "DNA.png"]
+    "name",
+    [
+        "7_dapi.png",
+        "7DAPI.tif",
+        "cellDAPI_7.png",
+        "DAPIcell3.png",
+        "DAPI3.png",
+        "dapi/7.png",
+        "x-Hoechst-7.png",
+        "DNA.png",
+    ],
 )
 def test_a_name_that_looks_like_dapi_asks_for_a_pattern(folder, name):
     root = folder("1_bf.png", name)
@@ -62,7 +72,29 @@ def test_a_name_that_looks_like_dapi_asks_for_a_pattern(folder, name):
     assert caught.value.path == str(root / name)
 
 
-@pytest.mark.parametrize("name", ["dapibara.png", "patient-dnar.png", "undapied.png"])
+@pytest.mark.parametrize(("name", "word"), [("1_CK.png", "CK"), ("2_CD45.tif", "CD45"), ("panCK/3.png", "panCK")])
+@pytest.mark.parametrize("pattern", [None, r"(?P<cell>.+)\.\w+"])
+def test_fluorescence_of_other_channels_is_refused(folder, name, word, pattern):
+    root = folder(name)
+    with pytest.raises(ImageError, match=f"looks like a {word} image") as caught:
+        find_cells([root], pattern)
+    assert caught.value.path == str(root / name)
+
+
+def test_files_that_differ_in_their_last_word_ask_for_a_pattern(folder):
+    root = folder("p1/7_red.png", "p1/7_trans.png", "p1/8_red.png", "p1/8_trans.png")
+    with pytest.raises(ImageError, match="7_red.png and 7_trans.png look like two channels of one cell; .*--pattern"):
+        find_cells([root])
+    pattern = r"p1/(?P<cell>\d)_(?P<channel>\w+)\.png"
+    assert found(root, [root], pattern=pattern) == {"7": "p1/7_trans.png", "8": "p1/8_trans.png"}
+
+
+@pytest.mark.parametrize("names", [("p_1", "p_2"), ("s1_A12", "s1_B01"), ("s1_bf", "s2_trans"), ("a/s1_bf", "b/s1_tr")])
+def test_numbers_and_places_are_no_channels(folder, names):
+    assert len(find_cells([folder(*(f"{name}.png" for name in names))])) == 2
+
+
+@pytest.mark.parametrize("name", ["dapibara.png", "patient-dnar.png", "undapied.png", "dna_study/7.png"])
 def test_a_word_is_not_a_part_of_a_word(folder, name):
     assert len(find_cells([folder(name)])) == 1
 

@@ -11,14 +11,14 @@ import click
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--threshold", "rule", default="f1", show_default=True, help="Rule on validation: f1, youden, or a number."
+    "--threshold", "rule", default="f1", show_default=True, help="Best on validation: f1, youden; or a number."
 )
 @click.option("--teacher", is_flag=True, help="Judge the teacher instead: the only evaluation that reads DAPI.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def command(run, rule, teacher, as_json):
     """Figures of a run on the patients of its test split, each with an interval.
 
-    The threshold is chosen on the validation split; the test split is read once. Intervals are bootstrapped by patient.
+    The threshold is chosen on the validation split unless it is a number. Intervals are bootstrapped by patient.
     """
     import json
     from dataclasses import asdict
@@ -58,8 +58,10 @@ def command(run, rule, teacher, as_json):
     with atomic_file(written[1]) as temporary:
         _write_cells(temporary, run, answers["test"])
     if not teacher:
-        point = {"threshold": result.threshold, "rule": rule, "chosen_on": "validation"}
-        write_json(run.folder / OPERATING_POINT, point | {"cells": result.validation_cells})
+        point = {"threshold": result.threshold, "rule": rule}
+        if result.validation_cells is not None:
+            point |= {"chosen_on": "validation", "cells": result.validation_cells}
+        write_json(run.folder / OPERATING_POINT, point)
     click.echo(json.dumps(report, indent=2) if as_json else _text(report))
     click.echo(f"Wrote {written[0]} and {written[1]}.", err=as_json)
     click.echo(f"Next: tfctc export {run.folder}", err=as_json)
@@ -77,7 +79,8 @@ def _write_cells(path: Path, run, answers) -> None:
         writer.writerow(["cell_id", "patient_id", "brightfield", "label", f"p_{run.facts.positive}"])
         for cell in Manifest.open(run.config.data).cells():
             if cell.cell_id in probability:
-                p = f"{probability[cell.cell_id]:.6f}"
+                # A float32 to the last bit, so that figures made from the table are the same.
+                p = f"{probability[cell.cell_id]:.9g}"
                 writer.writerow([cell.cell_id, cell.patient_id, cell.brightfield, cell.label, p])
 
 
@@ -85,11 +88,13 @@ def _text(report: dict) -> str:
     negative, positive = report["classes"]
     (tn, fp), (fn, tp) = report["confusion"]
     kind = "SIMULATED cells" if report["simulated"] else "cells"
+    chosen_on = report["validation_cells"]
+    origin = "given" if chosen_on is None else f"{report['rule']}, from {chosen_on} validation cells"
     width = max(len(negative), len(positive))
     lines = [
         f"{report['model']} on {' + '.join(report['channels'])}: {report['cells']} test {kind} of {report['data']} "
         f"({report['positives']} {positive}), {report['patients']} groups by {report['interval_by']}",
-        f"threshold {report['threshold']:.4f} ({report['rule']}, from {report['validation_cells']} validation cells)",
+        f"threshold {report['threshold']:.4f} ({origin})",
         f"{'':18} value   {100 * report['level']:.0f} % interval by {report['interval_by']}",
     ]
     for name, figure in report["figures"].items():

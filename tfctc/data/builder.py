@@ -14,9 +14,10 @@ from pathlib import Path
 import absl.logging
 import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.constants import INCOMPLETE_PREFIX
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, DAPI_PRESENT, SPLITS, Cell
-from tfctc.data.manifest import Manifest
+from tfctc.data.manifest import MANIFEST, Manifest
 from tfctc.data.unique import fingerprint
 from tfctc.errors import ImageError, OutputError, SplitError
 from tfctc.images import read_channel
@@ -25,6 +26,9 @@ from tfctc.images import read_channel
 TFRECORDS = "tfrecords"
 #: Bytes of pixels in a tfrecord file. Small: tensorflow-datasets holds the cells of a file until it is written.
 SHARD_BYTES = 16 * 2**20
+#: Seconds without a change after which an unfinished build is taken for one that was killed; a living one writes
+#: every few seconds.
+STALE = 3600.0
 #: Seconds between two lines of progress.
 SAY_EVERY = 5.0
 
@@ -124,8 +128,8 @@ def build(
 ) -> Cells:
     """Writes the tfrecords unless the very same ones are there already.
 
-    They are the same if the facts, every row, the dealing, and every image file's size and time of change are. An
-    interrupted build leaves nothing that a later one could take for whole.
+    They are the same if the facts, the manifest, the dealing, and every image file's size and time of change are. An
+    interrupted build leaves nothing that a later one could take for whole; several at once do not disturb each other.
 
     Args:
         assignment: group -> split.
@@ -145,21 +149,30 @@ def build(
             raise SplitError(problem, path=manifest.folder, fix="run fit again to deal it")
     name = f"{manifest.facts.name}-{_fingerprint(manifest, assignment, by)}"
     say = _Progress(progress or (lambda line: None))
+
+    def opened() -> Cells:
+        return Cells(
+            manifest=manifest,
+            split_of=lambda cell: assignment[getattr(cell, by)],
+            progress=say.count,
+            data_dir=data_dir,
+            config=tfds.core.BuilderConfig(name=name, version=Cells.VERSION),
+        )
+
     try:
         with without_warnings():
-            builder = Cells(
-                manifest=manifest,
-                split_of=lambda cell: assignment[getattr(cell, by)],
-                progress=say.count,
-                data_dir=data_dir,
-                config=tfds.core.BuilderConfig(name=name, version=Cells.VERSION),
-            )
+            builder = opened()
+            _remove_left_overs(Path(builder.data_path).parents[1])
             if not builder.data_path.exists():
                 say.line(f"Writing tfrecords to {data_dir}")
-                for left_over in Path(builder.data_path).parent.glob("*.incomplete*"):
-                    shutil.rmtree(left_over, ignore_errors=True)
                 tfds.disable_progress_bar()
-                builder.download_and_prepare()
+                try:
+                    builder.download_and_prepare()
+                except OSError:
+                    # Another process was first: it wrote the same, and its folder appeared whole, by a rename.
+                    if not builder.data_path.exists():
+                        raise
+                    builder = opened()
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
         raise OutputError(problem, path=data_dir, fix="copy the data set's manifest to a place of your own") from None
@@ -168,17 +181,25 @@ def build(
 
 def _fingerprint(manifest: Manifest, assignment: Mapping[str, str], by: str) -> str:
     digest = hashlib.sha256(repr((manifest.facts, by, sorted(assignment.items()))).encode())
+    with (manifest.folder / MANIFEST).open("rb") as file:
+        hashlib.file_digest(file, lambda: digest)
     for cell in manifest.cells():
-        stamps = []
-        for path in (cell.brightfield, cell.dapi):
-            if path:
-                try:
-                    stat = os.stat(path)
-                except OSError:
-                    raise ImageError("no such file", path=path, fix="check the path or the manifest") from None
-                stamps.append((os.path.basename(path), stat.st_size, stat.st_mtime_ns))
-        digest.update(repr((cell.cell_id, cell.patient_id, cell.site, cell.label, stamps)).encode())
+        for path in filter(None, (cell.brightfield, cell.dapi)):
+            try:
+                stat = os.stat(path)
+            except OSError:
+                raise ImageError("no such file", path=path, fix="check the path or the manifest") from None
+            digest.update(repr((stat.st_size, stat.st_mtime_ns)).encode())
     return digest.hexdigest()[:16]
+
+
+def _remove_left_overs(folder: Path) -> None:
+    """Of builds that were killed: tensorflow-datasets removes those that fail, and only those."""
+    for left_over in folder.glob(f"*/{INCOMPLETE_PREFIX}*"):
+        # Another process may be removing or renaming it.
+        with contextlib.suppress(OSError):
+            if max(path.stat().st_mtime for path in (left_over, *left_over.rglob("*"))) < time.time() - STALE:
+                shutil.rmtree(left_over, ignore_errors=True)
 
 
 class _Progress:

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, replace
@@ -17,6 +18,7 @@ from tfctc.files import write_json
 MANIFEST, FACTS = "manifest.csv", "dataset.json"
 #: Columns that may say what must never straddle two splits.
 GROUPS = ("patient_id", "site")
+IDS = ("cell_id", *GROUPS)
 REQUIRED = ("cell_id", "patient_id", "brightfield")
 
 
@@ -35,8 +37,9 @@ class Manifest:
         """Opens a data set by its folder or its manifest.csv, and checks every row (not the images).
 
         Raises:
-            ManifestError: no manifest or facts, unknown or missing columns, an empty required value, a duplicate
-                `cell_id`, an unknown label, or no cell at all; the message names the line.
+            ManifestError: no manifest or facts, unknown or missing columns, an empty required value, blanks around an
+                id, a `cell_id` or an image file given twice, a patient or site spelt in two ways, an unknown label,
+                or no cell at all; the message names the line.
             ConfigError: facts that cannot be read.
         """
         path = Path(path)
@@ -45,13 +48,15 @@ class Manifest:
             if not (folder / name).is_file():
                 raise ManifestError(f"holds no {name}", path=folder, fix="make a data set with: tfctc import")
         manifest = cls(folder, configs.load(DatasetFacts, folder / FACTS))
-        with Fingerprints() as ids:
+        spellings = {name: {} for name in GROUPS}
+        with Fingerprints() as names:
             for line, _, cell in manifest._lines():
-                manifest._check(line, cell)
-                ids.add(cell.cell_id)
-            if not ids:
+                manifest._check(line, cell, spellings)
+                for name in manifest._unique(cell):
+                    names.add(name)
+            if not names:
                 raise ManifestError("holds no cell", path=folder / MANIFEST)
-            if repeated := ids.repeated():
+            if repeated := names.repeated():
                 manifest._refuse_duplicate(repeated)
         return manifest
 
@@ -81,14 +86,17 @@ class Manifest:
 
         Raises:
             ConfigError: `by` names no grouping column.
-            SplitError: a patient that belongs to two groups, which would leak between splits.
+            SplitError: a patient that belongs to two groups, which would leak between splits; a cell of no group.
         """
         if by not in GROUPS:
             raise ConfigError(f"cells cannot be split by {by!r}", fix=f"choose one of: {', '.join(GROUPS)}")
         groups: dict[str, Counter] = {}
         home: dict[str, str] = {}
-        for _, _, cell in self._lines():
+        for line, _, cell in self._lines():
             group = getattr(cell, by)
+            if not group:
+                problem = f"line {line} (cell {cell.cell_id}) has no {by}"
+                raise SplitError(problem, path=self.folder / MANIFEST, fix="give it one, or split by patient_id")
             if home.setdefault(cell.patient_id, group) != group:
                 raise SplitError(
                     f"{self.facts.group} {cell.patient_id} has cells in {by} {home[cell.patient_id]!r} and {group!r}",
@@ -128,26 +136,47 @@ class Manifest:
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
 
-    def _check(self, line: int, cell: Cell) -> None:
+    def _check(self, line: int, cell: Cell, spellings: dict[str, dict[str, str]]) -> None:
+        """Raises if the row cannot be right by itself, or spells a group in another way than `spellings` has it."""
+        path, where = self.folder / MANIFEST, f"line {line} (cell {cell.cell_id})"
         for name in REQUIRED:
             if not getattr(cell, name):
-                raise ManifestError(f"line {line} (cell {cell.cell_id!r}) has no {name}", path=self.folder / MANIFEST)
+                raise ManifestError(f"line {line} (cell {cell.cell_id!r}) has no {name}", path=path)
+        for name in IDS:
+            value = getattr(cell, name)
+            if value != value.strip():
+                raise ManifestError(f"{where}: {name} {value!r} has blanks around it", path=path, fix="remove them")
+        for name, known in spellings.items():
+            value = getattr(cell, name)
+            first = known.setdefault(value.casefold(), value)
+            # Two spellings of one patient would be dealt to two splits.
+            if first != value:
+                problem = f"{where}: {name} is {value!r} here and {first!r} above"
+                raise ManifestError(
+                    problem, path=path, fix="write it in one way; different ones need different letters"
+                )
         try:
             self.facts.class_index(cell.label)
         except ManifestError as error:
-            problem = f"line {line} (cell {cell.cell_id}): {error.problem}"
-            raise ManifestError(problem, path=self.folder / MANIFEST, fix=error.fix) from None
+            raise ManifestError(f"{where}: {error.problem}", path=path, fix=error.fix) from None
+
+    def _unique(self, cell: Cell) -> Iterator[str]:
+        """What no other row may name."""
+        yield f"cell {cell.cell_id}"
+        for path in filter(None, (cell.brightfield, cell.dapi)):
+            yield f"image {os.path.normpath(os.path.join(self.folder, path))}"
 
     def _refuse_duplicate(self, repeated: set[int]) -> None:
-        """Raises if two cells have one id; `repeated` are the fingerprints under suspicion."""
+        """Raises if a name stands twice; `repeated` are the fingerprints under suspicion."""
         first: dict[str, int] = {}
         for line, _, cell in self._lines():
-            if fingerprint(cell.cell_id) in repeated and first.setdefault(cell.cell_id, line) != line:
-                raise ManifestError(
-                    f"cell {cell.cell_id} stands on lines {first[cell.cell_id]} and {line}",
-                    path=self.folder / MANIFEST,
-                    fix="give every cell an id of its own",
-                )
+            for name in self._unique(cell):
+                if fingerprint(name) in repeated:
+                    if name in first:
+                        problem = f"{name} stands on lines {first[name]} and {line}"
+                        fix = "give every cell an id and images of its own"
+                        raise ManifestError(problem, path=self.folder / MANIFEST, fix=fix)
+                    first[name] = line
 
 
 def write_manifest(

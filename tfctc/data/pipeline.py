@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -16,8 +17,9 @@ from tfctc.cells import DAPI, DAPI_PRESENT, UNLABELLED
 from tfctc.data.builder import Cells, without_warnings
 from tfctc.data.selection import FOLD, Selection
 
-#: Cells held to be shuffled. The tfrecords are shuffled already, so this only makes the epochs differ.
-SHUFFLE_CELLS = 4096
+#: Cells held to be shuffled, and their pixels' bytes: the lower bound counts. The tfrecords are shuffled already, so
+#: this only makes the epochs differ.
+SHUFFLE_CELLS, SHUFFLE_BYTES = 4096, 2**28
 #: Bytes of a cached record beside its pixels, measured roughly: ids, label, bookkeeping.
 RECORD_BYTES = 300
 IDS = ("cell_id", "patient_id", "site")
@@ -53,9 +55,8 @@ def records(
         dataset = dataset.map(lambda record: {name: record[name] for name in record if name not in IDS})
     if not cache_mb:
         return dataset
-    pixels = math.prod(builder.facts.image_size) * (1 if builder.facts.dtype == "uint8" else 2)
-    fits = count(builder, split, selection) * (pixels * len(channels) + RECORD_BYTES) <= cache_mb * 2**20
-    return dataset.cache() if fits else dataset
+    record_bytes = _pixel_bytes(builder, channels) + RECORD_BYTES
+    return dataset.cache() if count(builder, split, selection) * record_bytes <= cache_mb * 2**20 else dataset
 
 
 def train_batches(
@@ -83,6 +84,7 @@ def train_batches(
         cells = records(
             builder, "train", channels, ids=False, selection=selection, parallelism=parallelism, cache_mb=cache_mb
         )
+        held = max(1, min(SHUFFLE_CELLS, SHUFFLE_BYTES // _pixel_bytes(builder, channels)))
         passed, skipped = divmod(start_step * size, count(builder, "train", selection))
 
         def one_pass(number):
@@ -90,7 +92,7 @@ def train_batches(
             tf.random.set_seed(1)
             pass_seed = tf.stack([order_seed, tf.cast(number, tf.int32)])
             order = tf.random.stateless_uniform((), pass_seed, maxval=tf.int64.max, dtype=tf.int64)
-            return cells.shuffle(SHUFFLE_CELLS, seed=order, reshuffle_each_iteration=False)
+            return cells.shuffle(held, seed=order, reshuffle_each_iteration=False)
 
         stream = tf.data.Dataset.range(passed, tf.int64.max).flat_map(one_pass).skip(skipped)
         # In whole batches, still integers: an operation costs as much to call for one cell as for all of them.
@@ -156,6 +158,10 @@ def class_weights(builder: Cells, selection: Selection = LABELLED) -> tuple[floa
     """Weights that make both classes count alike in training: cells / (2 * cells of the class)."""
     negative, positive, _ = labels(builder, "train", selection)
     return (negative + positive) / (2 * negative), (negative + positive) / (2 * positive)
+
+
+def _pixel_bytes(builder: Cells, channels: tuple[str, ...]) -> int:
+    return math.prod(builder.facts.image_size) * np.dtype(builder.facts.dtype).itemsize * len(channels)
 
 
 def _labelled(record):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfctc.evaluation.intervals import bootstrap
-from tfctc.evaluation.metrics import FIGURES, choose_threshold, confusion, figures
+from tfctc.evaluation.metrics import FIGURES, choose_threshold, confusion, figures, fixed_threshold
 from tfctc.evaluation.predictions import Predictions
 
 RESAMPLES, LEVEL = 1000, 0.95
@@ -13,11 +13,14 @@ RESAMPLES, LEVEL = 1000, 0.95
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`figures` maps each figure to {"value", "low", "high"}; None where it is undefined."""
+    """`figures` maps each figure to {"value", "low", "high"}; None where it is undefined.
+
+    `validation_cells` is how many the threshold was chosen on, None if it was given.
+    """
 
     threshold: float
     rule: str
-    validation_cells: int
+    validation_cells: int | None
     cells: int
     positives: int
     patients: int
@@ -46,7 +49,7 @@ def evaluate(validation: Predictions, test: Predictions, *, rule: str, seed: int
     return Evaluation(
         threshold=threshold,
         rule=rule,
-        validation_cells=len(validation),
+        validation_cells=len(validation) if fixed_threshold(rule) is None else None,
         cells=len(test),
         positives=int(test.label.sum()),
         patients=len(np.unique(test.patient_id)),

@@ -36,7 +36,9 @@ def figures(labels: np.ndarray, probabilities: np.ndarray, threshold: float, wei
 
 
 def _confusion(labels, probabilities, threshold, weights=None) -> np.ndarray:
-    return sk.confusion_matrix(labels, probabilities >= threshold, labels=[0, 1], sample_weight=weights)
+    # Against a float32 array NumPy would round the threshold to float32, onto a cell's own probability perhaps.
+    called = np.asarray(probabilities, np.float64) >= threshold
+    return sk.confusion_matrix(labels, called, labels=[0, 1], sample_weight=weights)
 
 
 def _ratio(part: float, whole: float) -> float:
@@ -48,6 +50,21 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -
     return _confusion(labels, probabilities, threshold).tolist()
 
 
+def fixed_threshold(rule: str) -> float | None:
+    """The number that `rule` is, or None if it is a word.
+
+    Raises:
+        ConfigError: a number that is not between 0 and 1.
+    """
+    try:
+        fixed = float(rule)
+    except ValueError:
+        return None
+    if not 0 < fixed < 1:
+        raise ConfigError(f"a threshold must be between 0 and 1, got {rule}")
+    return fixed
+
+
 def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, rule: str = "f1") -> float:
     """The threshold in (0, 1] that is best by `rule`, halfway to the next lower probability.
 
@@ -57,14 +74,11 @@ def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, rule: str = 
     Raises:
         ConfigError: another rule.
     """
-    try:
-        fixed = float(rule)
-    except ValueError:
-        fixed = None
+    fixed = fixed_threshold(rule)
     if fixed is not None:
-        if not 0 < fixed < 1:
-            raise ConfigError(f"a threshold must be between 0 and 1, got {rule}")
         return fixed
+    # In float32, halfway between two neighbours is one of them.
+    probabilities = np.asarray(probabilities, np.float64)
     if rule == "f1":
         precision, recall, candidates = sk.precision_recall_curve(labels, probabilities)
         quality = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)

@@ -98,7 +98,9 @@ def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected
         raise ExportError(f"{artefact} has {size} bytes, at least {smallest} expected for {parameters} weights")
     if not np.isfinite(found).all() or found.min() < 0 or found.max() > 1:
         raise ExportError(f"{artefact} answers outside [0, 1]: {found.min()} to {found.max()}")
-    difference = np.abs(found.astype(np.float64) - expected)
+    # As `Predictor.label` compares: against a float32 array NumPy would round the threshold.
+    found, expected = found.astype(np.float64), expected.astype(np.float64)
+    difference = np.abs(found - expected)
     parity = {
         "images": len(found),
         "max_abs": float(difference.max()),

@@ -11,8 +11,12 @@ from tfctc.data.importers.pairing import channel_of, image_files
 from tfctc.data.unique import Fingerprints, fingerprint
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 
-#: Words of a name: 12_cellDAPI -> cell, DAPI.
-WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+#: What files call the other channels that images of CTCs come with.
+FLUORESCENCE = {"ck", "panck", "cytokeratin", "epcam", "cd45", "fitc", "tritc", "pe", "apc", "gfp", "cy3", "cy5"}
+#: Words of a name, as in 12_cellDAPI and cellCD45Left; and those in front of small letters, as in DAPIcell.
+WORD, CAPITALS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*"), re.compile(r"[A-Z]+\d*")
+#: A name that ends in a word: 7_red, 7-ch01. Not 7_12 or 7_A12, a number or a place.
+LAST_WORD = re.compile(r"(?P<cell>.+)[ _.-](?P<channel>[A-Za-z]+|[Cc]h\d+)")
 FIX = "choose the bright-field files with --pattern '(?P<cell>.+)_(?P<channel>BF|DAPI)[.]png', or give manifest.csv"
 
 
@@ -44,7 +48,8 @@ def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Ima
 
     Raises:
         ConfigError: a pattern that is not one.
-        ImageError: a source that does not exist, a file that by its name is a DAPI image, or no image at all.
+        ImageError: a source that does not exist, a file that by its name is of another channel, two files of a folder
+            that may be channels of one cell, or no image at all.
         ManifestError: a CSV file without these columns.
         PairingError: two files of one cell id.
     """
@@ -91,20 +96,22 @@ def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
     elif source.suffix.lower() == ".csv":
         yield from _table(source)
     else:
-        _refuse_dapi(source, source.stem)
+        _refuse_fluorescence(source)
         yield source.stem, source
 
 
 def _folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
+    before = folder
     for path in image_files(folder):
-        place = path.relative_to(folder)
         if pattern is None:
-            _refuse_dapi(path, place.as_posix())
+            _refuse_fluorescence(path)
+            _refuse_channels(before, path)
+            before = path
             yield path.stem, path
-        elif match := pattern.fullmatch(place.as_posix()):
+        elif match := pattern.fullmatch(path.relative_to(folder).as_posix()):
             channel = match.groupdict().get("channel")
             if channel is None:
-                _refuse_dapi(path, place.as_posix())
+                _refuse_fluorescence(path)
             elif channel_of(channel) != BRIGHTFIELD:
                 continue
             yield match["cell"], path
@@ -126,6 +133,19 @@ def _table(path: Path) -> Iterator[tuple[str, Path]]:
         raise ManifestError(f"cannot be read ({error})", path=path, fix="UTF-8 CSV is expected") from None
 
 
-def _refuse_dapi(path: Path, name: str) -> None:
-    if any(channel_of(word) == DAPI for word in WORD.findall(name)):
-        raise ImageError("looks like a DAPI image by its name", path=path, fix=FIX)
+def _refuse_fluorescence(path: Path) -> None:
+    """Raises if a word of the file's name, or the whole name of its folder, is that of a fluorescence channel."""
+    words = (*WORD.findall(path.stem), *CAPITALS.findall(path.stem), path.parent.name)
+    for name in (*words, *(word.rstrip("0123456789") for word in words)):
+        is_dapi = channel_of(name) == DAPI
+        if is_dapi or name.casefold() in FLUORESCENCE:
+            raise ImageError(f"looks like a {'DAPI' if is_dapi else name} image by its name", path=path, fix=FIX)
+
+
+def _refuse_channels(one: Path, other: Path) -> None:
+    """Raises if two neighbours in a folder differ in nothing but the word they end in."""
+    first, second = LAST_WORD.fullmatch(one.stem), LAST_WORD.fullmatch(other.stem)
+    alike = first and second and (one.parent, first["cell"]) == (other.parent, second["cell"])
+    if alike and first["channel"] != second["channel"]:
+        problem = f"{one.name} and {other.name} look like two channels of one cell"
+        raise ImageError(problem, path=one.parent, fix=FIX)

@@ -60,7 +60,8 @@ def gather(
 
     Raises:
         PairingError: DAPI without its bright-field, or a table that knows none of the cells.
-        ManifestError: an unknown label, or a cell whose patient nobody tells.
+        ManifestError: an unknown label, a cell whose patient nobody tells, or of whose patient or site the table says
+            another thing than the path.
     """
     report = Report()
     lost = orphans(found.cells)
@@ -73,12 +74,14 @@ def gather(
             f"no id of the label table is a cell's ({next(iter(known))} against {next(iter(found.cells))})",
             fix="mend the pattern's group cell, or --id-column",
         )
-    cells, dropped, homeless = [], 0, []
+    cells, dropped, homeless, torn = [], 0, [], []
     for cell_id in sorted(set(found.cells) - set(lost)):
         files, row = found.cells[cell_id], known.get(cell_id, Known(""))
         patient = files.patient or row.patient
         if row.label in drop and row.label:
             dropped += 1
+        elif _differ(files.patient, row.patient) or _differ(files.site, row.site):
+            torn.append(cell_id)
         elif not patient:
             homeless.append(cell_id)
         else:
@@ -92,6 +95,11 @@ def gather(
                     translate(row.label, mapping, classes, f"cell {cell_id}"),
                 )
             )
+    if torn:
+        raise ManifestError(
+            f"{len(torn)} cell(s) of another patient or site by the label table than by the path: {listed(torn)}",
+            fix="mend the table or the pattern, or leave out --patient-column and --site-column",
+        )
     if homeless and not skip_orphans:
         raise ManifestError(
             f"{len(homeless)} cell(s) of no patient: {listed(homeless)}",
@@ -112,6 +120,10 @@ def gather(
     report.notes += [f"{count} file(s) of channel {name} ignored" for name, count in sorted(found.ignored.items())]
     report.notes += [f"{dropped} cell(s) dropped by label"] if dropped else []
     return cells, report
+
+
+def _differ(one: str, other: str) -> bool:
+    return bool(one and other) and one != other
 
 
 def write(
