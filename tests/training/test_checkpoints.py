@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tfctc.errors import RunError
 from tfctc.training import checkpoints
 from tfctc.training.checkpoints import Checkpoint
 
@@ -93,3 +94,10 @@ def test_a_kill_while_saving_leaves_the_state_before(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         again.save()
     assert checkpoint(tmp_path, network()).restore() == 1
+
+
+@pytest.mark.parametrize("figure", ["loss", "val_loss"])
+def test_a_loss_that_is_not_a_number_ends_the_training(tmp_path, figure):
+    kept = checkpoint(tmp_path / "run" / "state" / "student", network())
+    with pytest.raises(RunError, match="run: the student has diverged.* after epoch 2.*learning_rate"):
+        kept.on_epoch_end(1, {"loss": 0.5, "val_loss": 0.5, figure: np.nan})

@@ -80,7 +80,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch + 1
         figures = {name: float(value) for name, value in (logs or {}).items()}
-        if not all(math.isfinite(figures[name]) for name in ("loss", self.monitor)):
+        if not all(math.isfinite(figures.get(name, 0.0)) for name in ("loss", self.monitor)):
             raise RunError(
                 f"the {self.folder.name} has diverged: the loss is not a number after epoch {self.epoch}",
                 path=self.folder.parent.parent,
