@@ -29,6 +29,7 @@ def found(root, *arguments, **options):
 
 def test_a_folder_is_searched_at_any_depth_for_images(folder):
     root = folder("b.png", "deep/er/a.TIF", "deep/c.tiff", "notes.txt", "photo.jpg", ".hidden.png", "folder.png/d.png")
+    folder(".Trash/e.png", "deep/.snapshot/f.png")
     expected = {"b": "b.png", "c": "deep/c.tiff", "a": "deep/er/a.TIF", "d": "folder.png/d.png"}
     assert found(root, [root]) == expected
 
