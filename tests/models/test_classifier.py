@@ -64,9 +64,7 @@ def test_normalisation_is_inside():
     model = build()
     half = build_classifier(ModelConfig("compact"), SIZE, {"brightfield": (0.08, 0.01)})
     half.set_weights(model.get_weights())
-    np.testing.assert_allclose(
-        half({"brightfield": x / 2}), model({"brightfield": x}), rtol=1e-3, atol=1e-4
-    )
+    np.testing.assert_allclose(half({"brightfield": x / 2}), model({"brightfield": x}), rtol=1e-3, atol=1e-4)
 
 
 def test_probability_is_the_softmax_of_the_second_logit():
@@ -110,6 +108,17 @@ def test_weights_of_a_tfctc_model_are_taken_over_even_by_a_teacher(tmp_path):
 def test_what_cannot_be_built_says_why(options, message):
     with pytest.raises(ConfigError, match=message):
         build(**options)
+
+
+@pytest.mark.parametrize("cut", [0, 0.5, 0.9])
+def test_a_damaged_model_file_is_one_line(tmp_path, cut):
+    path = tmp_path / "w.keras"
+    build().save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(cut * len(content))] or b"not a zip")
+    with pytest.raises(ConfigError, match="w.keras: cannot be loaded .*; ") as caught:
+        build(weights=str(path))
+    assert len(str(caught.value)) < 500
 
 
 def test_a_damaged_stock_file_is_one_line(tmp_path):

@@ -60,14 +60,18 @@ class Run:
         return self._json(SPLITS)["groups"]
 
     def student(self):
-        """The bright-field-only Keras model."""
+        """The bright-field-only Keras model.
+
+        Raises:
+            RunError: its file is damaged.
+        """
         return self._model(STUDENT)
 
     def teacher(self):
         """The DAPI-informed Keras model.
 
         Raises:
-            RunError: the run had no teacher.
+            RunError: the run had no teacher, or its file is damaged.
         """
         return self._model(TEACHER)
 
@@ -92,4 +96,8 @@ class Run:
         path = self.folder / name
         if not path.exists():
             raise RunError(f"has no {name}", path=self.folder, fix="fit with --mode distilled")
-        return keras.saving.load_model(path, compile=False)
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except Exception as error:  # Of a damaged file, whatever Keras, zipfile or h5py happen to stumble over.
+            problem = f"cannot be loaded ({type(error).__name__}: {str(error)[:200]})"
+            raise RunError(problem, path=path, fix="copy the run folder again, or run fit again") from None
