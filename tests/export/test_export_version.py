@@ -10,10 +10,11 @@ import pytest
 from tfctc.artefact import unseal
 from tfctc.cells import DatasetFacts
 from tfctc.errors import ConfigError, ExportError
-from tfctc.export import parity
+from tfctc.export import parity, saved_model
 from tfctc.export import version as versions
 from tfctc.export.card import model_card
 from tfctc.export.litert import convert
+from tfctc.export.saved_model import decode
 from tfctc.export.subject import Subject
 from tfctc.export.version import next_version, write_version
 from tfctc.runtime import Runtime
@@ -110,6 +111,13 @@ def test_lost_weights_are_found_out(subject, images, tmp_path, monkeypatch):
     monkeypatch.setattr(versions, "convert", forgetful)
     with pytest.raises(ExportError, match="float32"):
         write_version(subject, tmp_path / "m", images[:4], saved_model=False, precisions=("none",), say=str)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_signature_that_reads_png_files_wrongly_is_found_out(subject, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "decode", lambda data, facts: decode(data, facts) * facts.full_scale / 65535)
+    with pytest.raises(ExportError, match="serving_bytes differs from Keras: max_abs"):
+        write_version(subject, tmp_path / "m", images[:4], precisions=(), say=str)
     assert not list(tmp_path.iterdir())
 
 
