@@ -148,6 +148,7 @@ def test_a_label_table_by_its_own_column_names(tmp_path):
         ("id,label\na,x\n", r"has no column 'cell_id' \(columns: id, label\)"),
         ("cell_id,label\na,x\na,y\n", "line 3 repeats cell a"),
         ("cell_id,label\n,x\n", "has a row without an id"),
+        ("cell_id,label,label\na,x,y\n", "has several columns 'label'"),
         ("", "has no column 'cell_id'"),
     ],
 )

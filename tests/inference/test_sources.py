@@ -119,6 +119,7 @@ def test_a_table_gives_ids_and_paths_relative_to_itself_or_absolute(folder):
     [
         ("", "cell_id and brightfield expected"),
         ("cell_id,path\n1,a.png\n", "cell_id and brightfield expected"),
+        ("cell_id,brightfield,brightfield\n1,a.png,b.png\n", "cell_id and brightfield expected, each once"),
         ("cell_id,brightfield\n1,a.png\n2,\n", "line 3 has no"),
         ("cell_id,brightfield\n1\n", "line 2 has no"),
     ],

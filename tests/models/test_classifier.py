@@ -79,7 +79,7 @@ def test_stock_weights_answer_a_grey_image_as_the_same_image_in_rgb(tmp_path):
     ours = build(backbone="resnet50", weights=str(path))
     x = images()["brightfield"]
     normalised = (x - 0.16) / 0.02
-    theirs = stock(np.repeat(normalised * BACKBONES["resnet50"].stock_std, 3, -1), training=False)
+    theirs = stock(np.repeat(normalised * BACKBONES["resnet50"].published_std, 3, -1), training=False)
     found = tapped(ours, ModelConfig(), {"stage4"})({"brightfield": x}, training=False)["stage4"]
     np.testing.assert_allclose(found, theirs, rtol=1e-3, atol=1e-3 * float(np.abs(theirs).max()))
 

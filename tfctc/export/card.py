@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-SAVED_MODEL = "saved_model"
+from tfctc.export.parity import SAVED_MODEL
 
 
 def model_card(manifest: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:

@@ -33,10 +33,10 @@ def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
     else:
         if weights != "imagenet" and not os.path.exists(weights):
             raise ConfigError("no such weights file", path=weights, fix='give a path, "imagenet" or "none"')
-        if backbone.stock is None:
+        if backbone.published is None:
             raise ConfigError(f"no stock weights exist for this backbone, got {weights!r}", fix="give a .keras file")
         try:
-            source, scale = backbone.stock(weights), backbone.stock_std
+            source, scale = backbone.published(weights), backbone.published_std
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"stock weights cannot be loaded ({type(error).__name__}: {str(error)[:200]})",
