@@ -160,6 +160,7 @@ def test_the_card_says_simulated_and_not_evaluated_or_the_figures(version, manif
         "0.4000",
         "tfctc predict",
         "train (5 ctc, 6 leukocyte)",
+        "no patient is in two splits",
     ):
         assert words in card
     evaluation = {
