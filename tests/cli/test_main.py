@@ -53,7 +53,7 @@ def test_without_the_training_libraries_a_command_says_what_to_install(arguments
         *arguments,
     )
     assert result.returncode == 2
-    assert result.stderr.count("tfctc: error:") == 1 and "pip install 'tfctc[train]'" in result.stderr
+    assert result.stderr.count("tfctc: error:") == 1 and "pip install '.[train]'" in result.stderr
     assert "Traceback" not in result.stderr and not list(tmp_path.iterdir())
 
 

@@ -61,6 +61,7 @@ def test_the_same_is_built_once_and_a_changed_image_again(tiny_dataset, tmp_path
     first, manifest, _ = built(folder, progress=lines.append)
     again, *_ = built(folder, progress=lines.append)
     assert len(lines) == 1 and again.data_path == first.data_path
+    assert f"to {folder / 'tfrecords'} (a copy" in lines[0] and "may be removed" in lines[0]
     cell = next(manifest.cells())
     pixels = np.asarray(Image.open(cell.brightfield)).copy()
     pixels[0, 0] += 1

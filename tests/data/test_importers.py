@@ -27,7 +27,7 @@ def touch(folder, *names):
 
 def test_channels_pair_by_id_whatever_their_order_or_folder(tmp_path):
     touch(tmp_path, "p1/c2_BF.png", "p1/c10_Dapi.tif", "p1/c10_bf.png", "p2/c3_BF.png", "p1/c2_DNA.png", "p1/c2_PE.png")
-    touch(tmp_path, "p1/notes.txt", "p1/overview.png", "p1/.c9_BF.png")
+    touch(tmp_path, "p1/notes.txt", "p1/overview.png", "p1/.c9_BF.png", ".Trash/c8_BF.png", "p1/.snapshot/c7_BF.png")
     found = pair(tmp_path, PATTERN)
     assert {cell_id: (c.patient, {k: v.name for k, v in c.files.items()}) for cell_id, c in found.cells.items()} == {
         "c2": ("p1", {"brightfield": "c2_BF.png", "dapi": "c2_DNA.png"}),
@@ -148,6 +148,7 @@ def test_a_label_table_by_its_own_column_names(tmp_path):
         ("id,label\na,x\n", r"has no column 'cell_id' \(columns: id, label\)"),
         ("cell_id,label\na,x\na,y\n", "line 3 repeats cell a"),
         ("cell_id,label\n,x\n", "has a row without an id"),
+        ("cell_id,label,label\na,x,y\n", "has several columns 'label'"),
         ("", "has no column 'cell_id'"),
     ],
 )

@@ -125,10 +125,11 @@ def test_what_a_manifest_may_not_be(tmp_path, text, message):
     assert str(tmp_path) in str(error.value)
 
 
-def test_columns_are_checked(tmp_path):
+@pytest.mark.parametrize("header", ["cell_id,label", "cell_id,patient_id,site,brightfield,dapi,label,label"])
+def test_columns_are_checked(tmp_path, header):
     write_manifest(tmp_path, FACTS, CELLS)
-    (tmp_path / "manifest.csv").write_text("cell_id,label\na,mitosis\n")
-    with pytest.raises(ManifestError, match="columns must be cell_id, .*, got cell_id, label"):
+    (tmp_path / "manifest.csv").write_text(f"{header}\na,mitosis\n")
+    with pytest.raises(ManifestError, match=f"columns must be cell_id, .*, got {header.replace(',', ', ')}"):
         Manifest.open(tmp_path)
 
 

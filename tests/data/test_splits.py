@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedGroupKFold
 
 from tfctc.cells import SPLITS, DatasetFacts
 from tfctc.config import SplitConfig
@@ -42,6 +43,27 @@ def test_shares_and_strata_come_out(seed, most_rows, monkeypatch):
         cells = totals[split]["ctc"] + totals[split]["leukocyte"]
         assert cells / labelled == pytest.approx(share, abs=0.08)
         assert totals[split]["ctc"] / cells == pytest.approx(overall, abs=0.1)
+
+
+@pytest.mark.parametrize("shares", [(0.2, 0.7), (0.3, 0.3), (0.1, 0.4), (0.6, 0.2), (0.05, 0.05)])
+@pytest.mark.parametrize("seed", range(5))
+def test_any_share_is_come_near_to(seed, shares):
+    groups = uneven_groups(80)
+    assignment = deal(groups, FACTS, SplitConfig("patient_id", *shares), seed)
+    cells = {group: counts["ctc"] + counts["leukocyte"] for group, counts in groups.items()}
+    for split, share in zip(("validation", "test"), shares, strict=True):
+        held = sum(n for group, n in cells.items() if assignment[group] == split)
+        assert held / sum(cells.values()) == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.25, 0.33, 0.5])
+def test_a_share_of_one_nth_is_one_fold_of_scikit_learns(share):
+    """So that a deal once made is made again by every later version."""
+    numbers, labels = np.repeat(np.arange(40), 5), np.tile([0, 1, 0, 0, 1], 40)
+    splitter = StratifiedGroupKFold(round(1 / share), shuffle=True, random_state=3)
+    expected = [set(numbers[held].tolist()) for _, held in splitter.split(numbers, labels, numbers)]
+    found = list(splits._folds(numbers, labels, share, 3))
+    assert found[: len(expected)] == expected
 
 
 def test_cells_of_a_class_are_counted_in_steps_if_they_are_many(monkeypatch):

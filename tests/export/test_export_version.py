@@ -10,10 +10,11 @@ import pytest
 from tfctc.artefact import unseal
 from tfctc.cells import DatasetFacts
 from tfctc.errors import ConfigError, ExportError
-from tfctc.export import parity
+from tfctc.export import parity, saved_model
 from tfctc.export import version as versions
 from tfctc.export.card import model_card
 from tfctc.export.litert import convert
+from tfctc.export.saved_model import decode
 from tfctc.export.subject import Subject
 from tfctc.export.version import next_version, write_version
 from tfctc.runtime import Runtime
@@ -113,6 +114,13 @@ def test_lost_weights_are_found_out(subject, images, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_signature_that_reads_png_files_wrongly_is_found_out(subject, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "decode", lambda data, facts: decode(data, facts) * facts.full_scale / 65535)
+    with pytest.raises(ExportError, match="serving_bytes differs from Keras: max_abs"):
+        write_version(subject, tmp_path / "m", images[:4], precisions=(), say=str)
+    assert not list(tmp_path.iterdir())
+
+
 def test_versions_count_up_and_never_reuse_a_gap(tmp_path):
     assert next_version(tmp_path / "nowhere") == 1
     for name in ("1", "3", "notes", ".4.x.tmp"):
@@ -152,6 +160,7 @@ def test_the_card_says_simulated_and_not_evaluated_or_the_figures(version, manif
         "0.4000",
         "tfctc predict",
         "train (5 ctc, 6 leukocyte)",
+        "no patient is in two splits",
     ):
         assert words in card
     evaluation = {

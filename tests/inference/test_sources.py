@@ -29,6 +29,7 @@ def found(root, *arguments, **options):
 
 def test_a_folder_is_searched_at_any_depth_for_images(folder):
     root = folder("b.png", "deep/er/a.TIF", "deep/c.tiff", "notes.txt", "photo.jpg", ".hidden.png", "folder.png/d.png")
+    folder(".Trash/e.png", "deep/.snapshot/f.png")
     expected = {"b": "b.png", "c": "deep/c.tiff", "a": "deep/er/a.TIF", "d": "folder.png/d.png"}
     assert found(root, [root]) == expected
 
@@ -118,6 +119,7 @@ def test_a_table_gives_ids_and_paths_relative_to_itself_or_absolute(folder):
     [
         ("", "cell_id and brightfield expected"),
         ("cell_id,path\n1,a.png\n", "cell_id and brightfield expected"),
+        ("cell_id,brightfield,brightfield\n1,a.png,b.png\n", "cell_id and brightfield expected, each once"),
         ("cell_id,brightfield\n1,a.png\n2,\n", "line 3 has no"),
         ("cell_id,brightfield\n1\n", "line 2 has no"),
     ],

@@ -79,7 +79,7 @@ def test_stock_weights_answer_a_grey_image_as_the_same_image_in_rgb(tmp_path):
     ours = build(backbone="resnet50", weights=str(path))
     x = images()["brightfield"]
     normalised = (x - 0.16) / 0.02
-    theirs = stock(np.repeat(normalised * BACKBONES["resnet50"].stock_std, 3, -1), training=False)
+    theirs = stock(np.repeat(normalised * BACKBONES["resnet50"].published_std, 3, -1), training=False)
     found = tapped(ours, ModelConfig(), {"stage4"})({"brightfield": x}, training=False)["stage4"]
     np.testing.assert_allclose(found, theirs, rtol=1e-3, atol=1e-3 * float(np.abs(theirs).max()))
 
@@ -108,6 +108,17 @@ def test_weights_of_a_tfctc_model_are_taken_over_even_by_a_teacher(tmp_path):
 def test_what_cannot_be_built_says_why(options, message):
     with pytest.raises(ConfigError, match=message):
         build(**options)
+
+
+@pytest.mark.parametrize("cut", [0, 0.5, 0.9])
+def test_a_damaged_model_file_is_one_line(tmp_path, cut):
+    path = tmp_path / "w.keras"
+    build().save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(cut * len(content))] or b"not a zip")
+    with pytest.raises(ConfigError, match="w.keras: cannot be loaded .*; ") as caught:
+        build(weights=str(path))
+    assert len(str(caught.value)) < 500
 
 
 def test_a_damaged_stock_file_is_one_line(tmp_path):

@@ -45,7 +45,7 @@ class Commands(click.Group):
                 raise
             failure = DependencyError(
                 f"tfctc {ctx.invoked_subcommand} needs {error.name}, which is not installed",
-                fix="pip install 'tfctc[train]'",
+                fix="in the folder of tfctc's source: pip install '.[train]'",
             )
         click.echo(f"tfctc: error: {failure}", err=True)
         ctx.exit(failure.exit_code)

@@ -164,7 +164,7 @@ def build(
             builder = opened()
             _remove_left_overs(Path(builder.data_path).parents[1])
             if not builder.data_path.exists():
-                say.line(f"Writing tfrecords to {data_dir}")
+                say.line(f"Writing tfrecords to {data_dir} (a copy of the pixels for this deal; may be removed later)")
                 tfds.disable_progress_bar()
                 try:
                     builder.download_and_prepare()

@@ -11,6 +11,8 @@ from tfctc.errors import SplitError
 
 #: Cells of a class that are dealt one by one. Shares of more come out as well when counted in steps, in less memory.
 MOST_ROWS = 50_000
+#: Folds that a share is put together of; of more, where it is less than one of them.
+MOST_FOLDS = 10
 
 
 def deal(
@@ -18,8 +20,9 @@ def deal(
 ) -> dict[str, str]:
     """Deals whole groups, stratified by label.
 
-    Each held-out split is one of the equal folds of `StratifiedGroupKFold` whose number comes nearest to its share
-    (0.2: one fold of five). Groups without a labelled cell go to train, the only split where they are of use.
+    Each held-out split is some of the equal folds of `StratifiedGroupKFold`, as many of as few as come nearest to its
+    share (0.2: one of five; 0.7: seven of ten). Groups without a labelled cell go to train, the only split where they
+    are of use.
 
     Args:
         groups: group -> label ("" for none) -> number of cells, as `Manifest.groups` counts them.
@@ -109,9 +112,14 @@ def _rows(numbers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[
 
 def _folds(numbers: np.ndarray, labels: np.ndarray, share: float, seed: int) -> Iterator[set[int]]:
     """Sets of groups that can be held out with both classes on either side; larger ones where groups have one class."""
-    most = min(max(2, round(1 / share)), len(np.unique(numbers)), int(np.bincount(labels).min()))
-    for folds in range(most, 1, -1):
+    most = min(max(MOST_FOLDS, round(1 / share)), len(np.unique(numbers)), int(np.bincount(labels).min()))
+    taken = {folds: min(max(1, round(share * folds)), folds - 1) for folds in range(2, most + 1)}
+    nearest = min(taken, key=lambda folds: (abs(taken[folds] / folds - share), folds), default=1)
+    for folds in range(nearest, 1, -1):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        for kept, held in splitter.split(numbers, labels, numbers):
-            if len(np.unique(labels[held])) == len(np.unique(labels[kept])) == 2:
+        parts = [held for _, held in splitter.split(numbers, labels, numbers)]
+        for first in range(folds):
+            held = np.zeros(len(numbers), bool)
+            held[np.concatenate([parts[(first + i) % folds] for i in range(taken[folds])])] = True
+            if len(np.unique(labels[held])) == len(np.unique(labels[~held])) == 2:
                 yield set(np.unique(numbers[held]).tolist())

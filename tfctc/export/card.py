@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-SAVED_MODEL = "saved_model"
+from tfctc.export.parity import SAVED_MODEL
 
 
 def model_card(manifest: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
@@ -38,7 +38,7 @@ def _data(manifest) -> str:
         lines += ["**SIMULATED CELLS. Trained on no real cell: nothing here says anything about patients.**", ""]
     mpp = "pixel size not known" if data["mpp"] is None else f"{data['mpp']:g} µm a pixel"
     lines += [
-        f"- Data set `{data['name']}`, split by {data['group']}: none is in two splits.",
+        f"- Data set `{data['name']}`: no {data['group']} is in two splits.",
         f"- Images: {data['image_size'][0]} x {data['image_size'][1]} px, {data['bit_depth']} bit, {mpp}.",
         f"- Preprocessing: {manifest['preprocessing']}.",
         *(f"- {key.replace('_', ' ').capitalize()}: {_plain(value)}." for key, value in training.items()),

@@ -13,7 +13,7 @@ from tfctc.errors import ExportError
 from tfctc.models.classifier import probability
 from tfctc.runtime import Runtime
 
-SAVED_MODEL = "saved_model"
+SAVED_MODEL, SERVING_BYTES = "saved_model", "serving_bytes"
 BATCH = 32
 
 
@@ -34,6 +34,7 @@ class Gate:
 
 GATES = {
     SAVED_MODEL: Gate("max_abs", 1e-5, 4),
+    SERVING_BYTES: Gate("max_abs", 1e-5, 4),
     "float32": Gate("max_abs", 1e-4, 4),
     "float16": Gate("max_abs", 1e-2, 2),
     "dynamic": Gate("mean_abs", 0.02, 1),
@@ -54,6 +55,14 @@ def run_saved_model(folder: str | Path, images: np.ndarray) -> np.ndarray:
     return np.concatenate(
         [serve(**{BRIGHTFIELD: tf.constant(batch)})["probability"].numpy() for batch in _batches(images)]
     )
+
+
+def run_serving_bytes(folder: str | Path, images: np.ndarray, facts: DatasetFacts) -> np.ndarray:
+    """What ``serving_bytes`` of the SavedModel in `folder` answers to the images as PNG files, ``(N,)``."""
+    serve = tf.saved_model.load(str(folder)).signatures[SERVING_BYTES]
+    counts = np.rint(images * facts.full_scale).astype(facts.dtype)
+    files = np.array([tf.io.encode_png(image).numpy() for image in counts], object)
+    return np.concatenate([serve(image_bytes=tf.constant(batch))["probability"].numpy() for batch in _batches(files)])
 
 
 def run_tflite(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
@@ -114,7 +123,9 @@ def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected
         raise ExportError(
             f"{artefact} differs from Keras: {gate.figure} {parity[gate.figure]:.3g} over {len(found)} images, "
             f"at most {gate.bound:g} allowed",
-            fix=None if artefact == SAVED_MODEL else "train longer, or name the precisions to write with --quantize",
+            fix=None
+            if artefact in (SAVED_MODEL, SERVING_BYTES)
+            else "train longer, or name the precisions to write with --quantize",
         )
     return parity
 

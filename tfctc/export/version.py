@@ -61,7 +61,7 @@ def write_version(
             expected = parity.reference(subject.model, images)
             if saved_model:
                 say("Writing the SavedModel ...")
-                found[parity.SAVED_MODEL] = _saved_model(subject, folder, images, expected)
+                found |= _saved_model(subject, folder, images, expected)
                 say(_figures(found[parity.SAVED_MODEL]))
             for precision in precisions:
                 say(f"Converting {PRECISIONS[precision]} ...")
@@ -88,8 +88,15 @@ def write_version(
 def _saved_model(subject: Subject, folder: Path, images: np.ndarray, expected: np.ndarray) -> dict:
     write_saved_model(subject.model, subject.facts, folder)
     size = sum(path.stat().st_size for path in folder.glob("variables/variables.data*"))
-    answers = parity.run_saved_model(folder, images)
-    return parity.check(parity.SAVED_MODEL, size, subject.model.count_params(), answers, expected, subject.threshold)
+    answers = {
+        parity.SAVED_MODEL: parity.run_saved_model(folder, images),
+        parity.SERVING_BYTES: parity.run_serving_bytes(folder, images, subject.facts),
+    }
+    parameters = subject.model.count_params()
+    return {
+        name: parity.check(name, size, parameters, found, expected, subject.threshold)
+        for name, found in answers.items()
+    }
 
 
 def _tflite(subject, version: int, folder: Path, precision: str, images, expected, calibration) -> dict:

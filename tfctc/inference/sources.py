@@ -122,8 +122,8 @@ def _table(path: Path) -> Iterator[tuple[str, Path]]:
         # utf-8-sig: spreadsheets write a byte order mark in front of the first column's name.
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            if not {"cell_id", BRIGHTFIELD} <= set(reader.fieldnames or ()):
-                problem = f"has columns {reader.fieldnames}, cell_id and {BRIGHTFIELD} expected"
+            if any((reader.fieldnames or []).count(name) != 1 for name in ("cell_id", BRIGHTFIELD)):
+                problem = f"has columns {reader.fieldnames}, cell_id and {BRIGHTFIELD} expected, each once"
                 raise ManifestError(problem, path=path, fix="give a manifest.csv or a run's predictions.csv")
             for row in reader:
                 if not row["cell_id"] or not row[BRIGHTFIELD]:

@@ -18,21 +18,25 @@ def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
     equals feeding it the same grey image as RGB, and shared out over the target's channels.
 
     Raises:
-        ConfigError: no such file, no published weights for this backbone, or nothing that fits.
+        ConfigError: no such file, a damaged one, no published weights for this backbone, or nothing that fits.
     """
     if weights == "none":
         return
     if weights.endswith(".keras"):
         if not os.path.exists(weights):
             raise ConfigError("no such weights file", path=weights)
-        source, scale = keras.saving.load_model(weights, compile=False), 1.0
+        try:
+            source, scale = keras.saving.load_model(weights, compile=False), 1.0
+        except Exception as error:  # Of a damaged file, whatever Keras, zipfile or h5py happen to stumble over.
+            problem = f"cannot be loaded ({type(error).__name__}: {str(error)[:200]})"
+            raise ConfigError(problem, path=weights, fix="copy the file again") from None
     else:
         if weights != "imagenet" and not os.path.exists(weights):
             raise ConfigError("no such weights file", path=weights, fix='give a path, "imagenet" or "none"')
-        if backbone.stock is None:
+        if backbone.published is None:
             raise ConfigError(f"no stock weights exist for this backbone, got {weights!r}", fix="give a .keras file")
         try:
-            source, scale = backbone.stock(weights), backbone.stock_std
+            source, scale = backbone.published(weights), backbone.published_std
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"stock weights cannot be loaded ({type(error).__name__}: {str(error)[:200]})",

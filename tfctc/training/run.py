@@ -67,14 +67,18 @@ class Run:
         return self._json(SPLITS)
 
     def student(self):
-        """The bright-field-only Keras model."""
+        """The bright-field-only Keras model.
+
+        Raises:
+            RunError: its file is damaged.
+        """
         return self._model(STUDENT)
 
     def teachers(self) -> list:
         """The DAPI-informed Keras models: one, or one for each fold.
 
         Raises:
-            RunError: the run had none.
+            RunError: the run had none, or a file is damaged.
         """
         folds = self.config.distill.folds
         return [self._model(name) for name in ([TEACHER] if folds == 1 else map(FOLD_TEACHER.format, range(folds)))]
@@ -112,4 +116,8 @@ class Run:
         path = self.folder / name
         if not path.exists():
             raise RunError(f"has no {name}", path=self.folder, fix="fit with --mode distilled")
-        return keras.saving.load_model(path, compile=False)
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except Exception as error:  # Of a damaged file, whatever Keras, zipfile or h5py happen to stumble over.
+            problem = f"cannot be loaded ({type(error).__name__}: {str(error)[:200]})"
+            raise RunError(problem, path=path, fix="copy the run folder again, or run fit again") from None

@@ -31,16 +31,18 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
     """Cell id -> what the CSV says of it.
 
     Raises:
-        ManifestError: unreadable, a column that is not there, an empty or a repeated id.
+        ManifestError: unreadable, a column that is not there or there twice, an empty or a repeated id.
     """
     path, known = Path(path), {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             wanted = (columns.cell_id, columns.label, columns.patient, columns.site)
+            columns_there = reader.fieldnames or []
             for name in filter(None, wanted):
-                if name not in (reader.fieldnames or ()):
-                    problem = f"has no column {name!r} (columns: {', '.join(reader.fieldnames or ())})"
+                if columns_there.count(name) != 1:
+                    count = "several columns" if name in columns_there else "no column"
+                    problem = f"has {count} {name!r} (columns: {', '.join(columns_there)})"
                     raise ManifestError(problem, path=path, fix="name it with --id-column, --label-column and so on")
             for row in reader:
                 cell_id, *rest = ((row[name] or "").strip() if name else "" for name in wanted)

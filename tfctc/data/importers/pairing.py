@@ -109,11 +109,11 @@ def channel_of(name: str, names: Mapping[str, str] = ALIASES) -> str | None:
 
 
 def image_files(folder: Path) -> Iterator[Path]:
-    """Every image file below `folder`, in one fixed order; hidden ones are passed over."""
+    """Every image file below `folder`, in one fixed order; hidden files and folders are passed over."""
     if not folder.is_dir():
         raise PairingError("is not a folder", path=folder, fix="give the folder of the images")
     for parent, folders, files in os.walk(folder):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 yield Path(parent, name)

@@ -15,15 +15,15 @@ class Backbone:
     Args:
         build: ``(B, H, W, C)`` normalised input (zero mean, unit variance on the training split) -> last feature map.
         taps: tap name -> layer name, from early to late; the last one is the output of `build`.
-        stock: ``weights -> keras.Model`` on RGB whose layers carry the same names, or None where none is published.
-        stock_std: standard deviation of the input that the stock ImageNet weights were trained on.
+        published: ``weights -> keras.Model`` on RGB whose layers carry the same names, or None where none is published.
+        published_std: standard deviation of the input that the published ImageNet weights were trained on.
         min_size: smallest image height and width in pixels.
     """
 
     build: Callable[[keras.KerasTensor], keras.KerasTensor]
     taps: dict[str, str] = field(default_factory=dict)
-    stock: Callable[[str], keras.Model] | None = None
-    stock_std: float = 1.0
+    published: Callable[[str], keras.Model] | None = None
+    published_std: float = 1.0
     min_size: int = 16
 
 

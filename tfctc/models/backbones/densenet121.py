@@ -9,7 +9,7 @@ def build(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.applications.DenseNet121(include_top=False, weights=None, input_tensor=x).output
 
 
-def stock(weights: str) -> keras.Model:
+def published(weights: str) -> keras.Model:
     return keras.applications.DenseNet121(include_top=False, weights=weights)
 
 
@@ -22,7 +22,7 @@ BACKBONES.register("densenet121")(
             "stage3": "conv4_block24_concat",
             "stage4": "relu",
         },
-        stock=stock,
+        published=published,
         min_size=32,
     )
 )

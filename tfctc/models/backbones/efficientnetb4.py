@@ -11,7 +11,7 @@ def build(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.applications.EfficientNetB4(include_top=False, weights=None, input_tensor=x).output
 
 
-def stock(weights: str) -> keras.Model:
+def published(weights: str) -> keras.Model:
     return keras.applications.EfficientNetB4(include_top=False, weights=weights)
 
 
@@ -19,7 +19,7 @@ BACKBONES.register("efficientnetb4")(
     Backbone(
         build=build,
         taps={"stage1": "block2d_add", "stage2": "block3d_add", "stage3": "block5f_add", "stage4": "top_activation"},
-        stock=stock,
+        published=published,
         min_size=32,
     )
 )

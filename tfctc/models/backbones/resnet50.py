@@ -9,7 +9,7 @@ def build(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.applications.ResNet50(include_top=False, weights=None, input_tensor=x).output
 
 
-def stock(weights: str) -> keras.Model:
+def published(weights: str) -> keras.Model:
     return keras.applications.ResNet50(include_top=False, weights=weights)
 
 
@@ -22,9 +22,9 @@ BACKBONES.register("resnet50")(
             "stage3": "conv4_block6_out",
             "stage4": "conv5_block3_out",
         },
-        stock=stock,
+        published=published,
         # Trained on 0-255 minus the mean, not divided: 255 x the usual ImageNet deviation of 0.226.
-        stock_std=57.6,
+        published_std=57.6,
         min_size=32,
     )
 )

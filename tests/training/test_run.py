@@ -1,0 +1,28 @@
+"""A run folder read again."""
+
+import json
+
+import pytest
+
+from tfctc.cells import DatasetFacts
+from tfctc.config import RunConfig, to_dict
+from tfctc.errors import RunError
+from tfctc.training.run import Run
+
+
+@pytest.fixture
+def run(tmp_path):
+    for name, content in (("config", RunConfig()), ("dataset", DatasetFacts("few")), ("run", {})):
+        (tmp_path / f"{name}.json").write_text(json.dumps(to_dict(content)))
+    return Run.open(tmp_path)
+
+
+def test_a_damaged_model_is_one_line(run):
+    (run.folder / "student.keras").write_bytes(b"not a zip")
+    with pytest.raises(RunError, match="student.keras: cannot be loaded .*; "):
+        run.student()
+
+
+def test_a_run_without_a_teacher_says_so(run):
+    with pytest.raises(RunError, match="has no teacher.keras; fit with --mode distilled"):
+        run.teacher()
