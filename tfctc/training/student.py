@@ -1,5 +1,6 @@
 """Training the bright-field student, in each of the modes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -18,8 +19,8 @@ from tfctc.training.course import Course, losses_of, stream_seed
 #: Fraction of training done -> strength of the distillation losses.
 SCHEDULES = {
     "constant": lambda done: 1.0,
-    "fade-in": lambda done: 0.5 - 0.5 * tf.cos(3.141592653589793 * done),
-    "fade-out": lambda done: 0.5 + 0.5 * tf.cos(3.141592653589793 * done),
+    "fade-in": lambda done: 0.5 - 0.5 * tf.cos(math.pi * done),
+    "fade-out": lambda done: 0.5 + 0.5 * tf.cos(math.pi * done),
 }
 
 
