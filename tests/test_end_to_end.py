@@ -181,7 +181,7 @@ def test_bright_field_mode_reads_no_dapi_and_needs_none(journey, tmp_path):
     assert not (tmp_path / "run" / "teacher.keras").exists()
     tfctc("evaluate", tmp_path / "run")
     result = CliRunner().invoke(main, ["fit", str(data), *QUICK, "-o", str(tmp_path / "taught")])
-    assert result.exit_code == 2 and "no labelled training cell has DAPI" in result.output
+    assert result.exit_code == 2 and "no labelled cell with DAPI" in result.output
 
 
 @pytest.mark.parametrize(
