@@ -28,13 +28,21 @@ MODES = {
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How patients are dealt. `by` is the manifest column that must never straddle two splits."""
+    """How patients are dealt.
+
+    Args:
+        by: the manifest column that must never straddle two splits.
+        seed: None is the run's own; a number keeps the patients of each split the same while the run's seed changes.
+    """
 
     by: str = "patient_id"
     validation: float = 0.2
     test: float = 0.2
+    seed: int | None = None
 
     def __post_init__(self):
+        if self.seed is not None and not 0 <= self.seed < 2**31:
+            raise ConfigError(f"split.seed must be 0 to 2^31 - 1, got {self.seed}")
         if not (self.validation > 0 and self.test > 0 and self.validation + self.test < 1):
             raise ConfigError(
                 f"split.validation and split.test must be above 0 and sum below 1, got {self.validation}, {self.test}"

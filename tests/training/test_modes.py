@@ -137,6 +137,31 @@ def test_teachers_taken_over_teach_as_those_trained_here(tiny_dataset, tmp_path,
         fit(config(tiny_dataset, distill=again, label_budget=6), tmp_path / "third", quiet)
 
 
+def test_a_run_without_teacher_teaches_itself(tiny_dataset, runs, tmp_path):
+    itself = DistillConfig(teachers=str(runs["brightfield"].folder))
+    run = fit(config(tiny_dataset, "self-training", distill=itself), tmp_path / "run", quiet)
+    assert weights(run)["teacher"] == weights(runs["brightfield"])["student"]
+    assert weights(run)["student"] != weights(runs["brightfield"])["student"]
+    assert {model.name for model in run.teachers()} == {"teacher"}
+    with pytest.raises(RunError, match="of another kind"):
+        fit(config(tiny_dataset, distill=itself), tmp_path / "distilled", quiet)
+
+
+def test_runs_of_one_split_seed_share_patients_and_differ_in_labels(tiny_dataset, tmp_path):
+    def run(seed, split_seed):
+        settings = config(tiny_dataset, "brightfield", label_budget=8)
+        split = replace(settings.split, seed=split_seed)
+        return fit(replace(settings, seed=seed, split=split), tmp_path / f"{seed}-{split_seed}", quiet)
+
+    one, other, apart = run(0, 5), run(1, 5), run(0, 6)
+    assert one.assignment == other.assignment != apart.assignment
+    assert weights(one)["student"] != weights(other)["student"]
+    itself = DistillConfig(teachers=str(one.folder))
+    stranger = replace(config(tiny_dataset, "self-training", distill=itself, label_budget=8), seed=1)
+    with pytest.raises(RunError, match="learnt from other cells"):
+        fit(replace(stranger, split=other.config.split), tmp_path / "stranger", quiet)
+
+
 def test_labels_beyond_the_budget_are_not_known(tiny_dataset, tmp_path):
     settings = config(tiny_dataset, "brightfield", label_budget=8)
     before = fit(settings, tmp_path / "before", quiet)

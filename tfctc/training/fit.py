@@ -78,11 +78,12 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
 def _deal(config: RunConfig, manifest: Manifest) -> dict:
     """Which group is in which split and, with several teachers, which training group in which fold."""
     groups = manifest.groups(config.split.by)
-    assignment = deal(groups, manifest.facts, config.split, config.seed)
+    seed = config.seed if config.split.seed is None else config.split.seed
+    assignment = deal(groups, manifest.facts, config.split, seed)
     dealt = {"by": config.split.by, "groups": assignment}
     if teacher_of(config) and config.distill.folds > 1:
         training = {group: counts for group, counts in groups.items() if assignment[group] == "train"}
-        dealt["folds"] = deal_folds(training, manifest.facts, config.distill.folds, config.seed)
+        dealt["folds"] = deal_folds(training, manifest.facts, config.distill.folds, seed)
     return dealt
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from tfctc import config as configs
+from tfctc.config import RunConfig
 from tfctc.errors import RunError
 from tfctc.models.fast import stock
 from tfctc.training import run as layout
@@ -32,34 +33,46 @@ def train_teachers(course: Course) -> list[keras.Model]:
             validate=course.validation(),
         )
         course.outcomes[name] = outcome
-        course.save(stock(teacher), layout.TEACHER if count == 1 else layout.FOLD_TEACHER.format(fold))
+        course.save(stock(teacher), _file(config, fold))
         teachers.append(teacher)
     return teachers
 
 
 def taken_over(course: Course) -> list[keras.Model]:
-    """The teachers of the run `distill.teachers`.
+    """The teachers of the run `distill.teachers`; of a run in mode brightfield, its student, to teach itself.
 
     Raises:
         RunError: it has none, or they have not learnt from just the cells that they may have learnt from here.
     """
     run = Run.open(Path(course.config.distill.teachers))
     ours = json.loads((course.folder / layout.SPLITS).read_text(encoding="utf-8"))
-    facts, budget = configs.to_dict(course.builder.facts), course.config.training.label_budget
-    if (run.dealt, configs.to_dict(run.facts)) != (ours, facts) or run.config.training.label_budget != budget:
+    if (run.dealt, configs.to_dict(run.facts)) != (ours, configs.to_dict(course.builder.facts)) or (
+        _labels(run.config) != _labels(course.config)
+    ):
         raise RunError(
             "its teachers have learnt from other cells",
             path=run.folder,
             fix="take a run of the same data, seed, split, distill.folds and training.label_budget",
         )
-    if teacher_of(run.config) != course.teacher:
+    alone = run.config.mode == "brightfield"
+    if (run.config.student if alone else teacher_of(run.config)) != course.teacher:
         raise RunError("its teachers are of another kind than teacher asks for", path=run.folder, fix="train anew")
     course.say(f"Teachers: those of {run.folder}")
     teachers = []
-    for fold, saved in enumerate(run.teachers()):
+    for fold, saved in enumerate([run.student()] if alone else run.teachers()):
         # Of the layers that it was trained with, so that the same student comes of it.
-        teacher = course.network(course.teacher, saved.name, seed=0)
+        teacher = course.network(course.teacher, "teacher" if alone else saved.name, seed=0)
         teacher.set_weights(saved.get_weights())
-        course.save(saved, layout.TEACHER if course.config.distill.folds == 1 else layout.FOLD_TEACHER.format(fold))
+        course.save(stock(teacher), _file(course.config, fold))
         teachers.append(teacher)
     return teachers
+
+
+def _labels(config: RunConfig) -> tuple:
+    """What decides which training cells keep their label."""
+    budget = config.training.label_budget
+    return budget, config.seed if budget else None
+
+
+def _file(config: RunConfig, fold: int) -> str:
+    return layout.TEACHER if config.distill.folds == 1 else layout.FOLD_TEACHER.format(fold)
