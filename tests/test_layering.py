@@ -13,6 +13,7 @@ FLOORS = [
     ("data", "models"),
     ("evaluation", "export", "inference", "distill"),
     ("report", "training"),
+    ("comparison",),
     ("cli",),
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -14,10 +14,20 @@ COMMANDS = {
     "import": ("import_", "Pair image files by cell id and write a manifest."),
     "fit": ("fit", "Train teacher and student; with no data, on simulated cells."),
     "evaluate": ("evaluate", "Figures with intervals on cells of patients never seen."),
+    "compare": ("compare", "Set ways of training against each other on one data set."),
     "export": ("export", "Write the bright-field-only model as SavedModel and TFLite."),
     "predict": ("predict", "Classify bright-field images with a TFLite file, without TensorFlow."),
 }
-TRAINING_LIBRARIES = ("tensorflow", "keras", "tensorflow_datasets", "sklearn", "scipy", "importlib_resources")
+TRAINING_LIBRARIES = (
+    "tensorflow",
+    "keras",
+    "tensorflow_datasets",
+    "sklearn",
+    "scipy",
+    "importlib_resources",
+    "jinja2",
+    "matplotlib",
+)
 
 
 class Commands(click.Group):

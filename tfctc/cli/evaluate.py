@@ -26,26 +26,19 @@ def command(run, rule, teacher, as_json):
     from tfctc.cli.quiet import import_tensorflow
 
     import_tensorflow()
-    from tfctc.data.pipeline import count, labelled_records
     from tfctc.evaluation.evaluate import evaluate
-    from tfctc.evaluation.predictions import predict
-    from tfctc.files import atomic_file, write_json
-    from tfctc.training.run import EVALUATION, OPERATING_POINT, Run
+    from tfctc.files import write_json
+    from tfctc.training.answers import answers, write_answers
+    from tfctc.training.run import EVALUATION, OPERATING_POINT, PREDICTIONS, Run
 
     run = Run.open(run)
     model = run.teacher() if teacher else run.student()
     builder = run.builder(progress=lambda line: click.echo(line, err=True))
-    channels = tuple(model.input)
-    answers = {}
-    for split in ("validation", "test"):
-        batches = labelled_records(builder, split, channels, batch_size=64)
-        cells = count(builder, split)
-        with click.progressbar(length=cells, label=f"{split} cells", file=click.get_text_stream("stderr")) as bar:
-            answers[split] = predict(model, batches, bar.update)
-    result = evaluate(answers["validation"], answers["test"], rule=rule, seed=run.config.seed)
+    found = answers(run, model, builder, _bar)
+    result = evaluate(found["validation"], found["test"], rule=rule, seed=run.config.seed)
     report = {
         "model": model.name,
-        "channels": list(channels),
+        "channels": list(model.input),
         "data": run.facts.name,
         "simulated": run.facts.simulated,
         "classes": list(run.facts.classes),
@@ -53,10 +46,9 @@ def command(run, rule, teacher, as_json):
         **asdict(result),
     }
     stem = f"{model.name}_" if teacher else ""
-    written = [run.folder / f"{stem}{EVALUATION}", run.folder / f"{stem}predictions.csv"]
+    written = [run.folder / f"{stem}{EVALUATION}", run.folder / f"{stem}{PREDICTIONS}"]
     write_json(written[0], report)
-    with atomic_file(written[1]) as temporary:
-        _write_cells(temporary, run, answers["test"])
+    write_answers(run, written[1].name, found["test"])
     if not teacher:
         point = {"threshold": result.threshold, "rule": rule}
         if result.validation_cells is not None:
@@ -67,21 +59,8 @@ def command(run, rule, teacher, as_json):
     click.echo(f"Next: tfctc export {run.folder}", err=as_json)
 
 
-def _write_cells(path: Path, run, answers) -> None:
-    """One row a test cell, in the manifest's order; `tfctc predict` reads it as a list of images."""
-    import csv
-
-    from tfctc.data.manifest import Manifest
-
-    probability = dict(zip(answers.cell_id.tolist(), answers.probability.tolist(), strict=True))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["cell_id", "patient_id", "brightfield", "label", f"p_{run.facts.positive}"])
-        for cell in Manifest.open(run.config.data).cells():
-            if cell.cell_id in probability:
-                # A float32 to the last bit, so that figures made from the table are the same.
-                p = f"{probability[cell.cell_id]:.9g}"
-                writer.writerow([cell.cell_id, cell.patient_id, cell.brightfield, cell.label, p])
+def _bar(length: int, label: str):
+    return click.progressbar(length=length, label=label, file=click.get_text_stream("stderr"))
 
 
 def _text(report: dict) -> str:

@@ -50,7 +50,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     _check_names(config)
     config = _as_begun(config, folder)
     _check_free(folder, config)
-    dealt = _deal(config, manifest)
+    dealt = deal_groups(config, manifest)
     assignment = dealt["groups"]
     _check_never_seen(config, dealt)
     _check_same_cells(folder, dealt, configs.to_dict(manifest.facts))
@@ -75,7 +75,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     return Run.open(folder)
 
 
-def _deal(config: RunConfig, manifest: Manifest) -> dict:
+def deal_groups(config: RunConfig, manifest: Manifest) -> dict:
     """Which group is in which split and, with several teachers, which training group in which fold."""
     groups = manifest.groups(config.split.by)
     seed = config.seed if config.split.seed is None else config.split.seed

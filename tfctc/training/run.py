@@ -15,7 +15,7 @@ CONFIG, FACTS, SPLITS, RECORD = "config.json", "dataset.json", "splits.json", "r
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
 #: Of the teacher of a fold.
 FOLD_TEACHER = "teacher-{}.keras"
-OPERATING_POINT, EVALUATION = "operating_point.json", "evaluation.json"
+OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
 
 
 @dataclass(frozen=True)

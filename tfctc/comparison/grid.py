@@ -1,0 +1,126 @@
+"""Which runs a plan wants, in which order, and what each of them is."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import mean
+
+from tfctc import config as configs
+from tfctc.comparison.plan import Plan
+from tfctc.comparison.results import Job, Outcome, read_results, write_results
+from tfctc.config import RunConfig
+from tfctc.data.manifest import MANIFEST, Manifest
+from tfctc.errors import RunError
+from tfctc.training.run import RECORD
+
+#: Folder of the run folders. What is in it may be deleted: a run that is wanted again is trained again.
+RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The runs of `plan` on `data`, in `folder`; `results` grows with them."""
+
+    plan: Plan
+    data: Path
+    folder: Path
+    cells: str
+    results: dict[Job, Outcome] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, plan: Plan, data: Path, folder: Path) -> "Grid":
+        """Goes on with what is in `folder`.
+
+        Raises:
+            RunError: results there are of other settings or other cells.
+        """
+        manifest = Manifest.open(data)
+        cells = hashlib.sha256((manifest.folder / MANIFEST).read_bytes()).hexdigest()
+        grid = cls(plan, manifest.folder.resolve(), folder, cells, read_results(folder))
+        for job in grid.results:
+            if job.arm in plan.arms and grid.results[job].settings != grid.settings(job):
+                problem = f"holds results of other settings or cells ({job})"
+                raise RunError(problem, path=folder, fix="choose another --output, or name the changed arm anew")
+        return grid
+
+    def place(self, job: Job) -> Path:
+        """The job's run folder."""
+        return self.folder / RUNS / job.arm / f"{job.budget}-labels" / f"seed-{job.seed}-rate-{job.rate:g}"
+
+    def config(self, job: Job) -> RunConfig:
+        config = self.plan.config(job.arm, job.budget, job.seed, job.rate)
+        source = self.source(job)
+        teachers = str(self.place(source).resolve()) if source else None
+        return replace(config, data=str(self.data), distill=replace(config.distill, teachers=teachers))
+
+    def settings(self, job: Job) -> str:
+        """A digest of what decides the run, wherever it is done."""
+        arms = filter(None, (job.arm, self.plan.arms[job.arm].teachers))
+        decides = [configs.to_dict(self.plan.config(arm, job.budget, job.seed, job.rate)) for arm in arms]
+        text = json.dumps([*decides, self.cells], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def source(self, job: Job) -> Job | None:
+        """The job whose teachers this one takes over."""
+        arm = self.plan.arms[job.arm]
+        rate = self.rate(arm.teachers) if arm.teachers else None
+        return None if rate is None else replace(job, arm=arm.teachers, rate=rate)
+
+    def rate(self, arm: str) -> float | None:
+        """The learning rate with the best mean validation AUROC, of equals the smallest; None until all are tried."""
+        if other := self.plan.arms[arm].rate_of:
+            return self.rate(other)
+        rates = self.plan.learning_rates
+        if len(rates) == 1:
+            return rates[0]
+        tried = self._tuning(arm)
+        if not all(job in self.results for job in tried):
+            return None
+        figure = {rate: mean(self.results[job].validation for job in tried if job.rate == rate) for rate in rates}
+        return min(rates, key=lambda rate: (-figure[rate], rate))
+
+    def _tuning(self, arm: str) -> list[Job]:
+        plan = self.plan
+        if plan.arms[arm].rate_of or len(plan.learning_rates) == 1:
+            return []
+        return [Job(arm, plan.tuning_budget, seed, rate) for seed in plan.tuning_seeds for rate in plan.learning_rates]
+
+    def wanted(self) -> Iterator[Job]:
+        """Jobs that can be done now, and are not: first those that a learning rate is chosen by, then seed by seed."""
+        plan = self.plan
+        tuning = [job for arm in plan.arms for job in self._tuning(arm) if job not in self.results]
+        judged = [
+            Job(arm, budget, seed, rate)
+            for seed in plan.seeds
+            for arm in plan.arms
+            if (rate := self.rate(arm)) is not None
+            for budget in plan.budgets_of(arm)
+        ]
+        given = {}
+        for job in [*tuning, *(job for job in judged if job not in self.results or not self.results[job].judged)]:
+            if not plan.arms[job.arm].teachers:
+                given[job] = None
+            elif source := self.source(job):
+                given[job if self._there(source) else source] = None
+        yield from given
+
+    def _there(self, job: Job) -> bool:
+        return (self.place(job) / RECORD).exists()
+
+    def to_judge(self, job: Job) -> bool:
+        """Whether the test split may be read: by a seed of the comparison, with the learning rate that was chosen."""
+        return job.rate == self.rate(job.arm) and job.seed in self.plan.seeds
+
+    def add(self, job: Job, outcome: Outcome) -> None:
+        """Keeps what came of a job."""
+        self.results[job] = outcome
+        write_results(self.folder, self.results)
+
+    def left(self) -> int:
+        """Runs still to be done, as far as can be known before the learning rates are."""
+        plan = self.plan
+        judged = sum(len(plan.budgets_of(arm)) * len(plan.seeds) for arm in plan.arms)
+        done = sum(outcome.judged for job, outcome in self.results.items() if job.arm in plan.arms)
+        return judged - done

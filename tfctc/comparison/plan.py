@@ -1,0 +1,130 @@
+"""What is compared with what: arms, label budgets, seeds, learning rates; read from a TOML file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tfctc import config as configs
+from tfctc.config import RunConfig
+from tfctc.errors import ConfigError
+
+#: The label budget that keeps every label.
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of training.
+
+    Args:
+        settings: of a `RunConfig`, on top of the plan's `base`.
+        budgets: its own, in place of the plan's.
+        teachers: an arm whose teachers are taken over, those of the same labels and seed; of an arm in mode
+            brightfield, its student, as self-training wants it.
+        rate_of: an arm whose learning rate is taken over, where choosing one's own would be no fair question.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    budgets: tuple[Any, ...] | None = None
+    teachers: str | None = None
+    rate_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A grid of runs: every arm at every label budget with every seed, on one deal of the patients.
+
+    Args:
+        arms: name -> arm.
+        budgets: numbers of labelled training cells, or "all".
+        seeds: of labels kept, first weights and augmentation; the same for every arm, so that arms are paired.
+        base: settings of a `RunConfig` that all arms share.
+        baseline: the arm that every other is set against.
+        rivals: further arms that the others are set against.
+        learning_rates: each arm takes the one with the best mean validation AUROC.
+        tuned_at: the label budget at which it is chosen.
+        tuning_seeds: the seeds with which it is chosen.
+    """
+
+    arms: Mapping[str, Arm]
+    budgets: tuple[Any, ...]
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    base: Mapping[str, Any] = field(default_factory=dict)
+    baseline: str = "brightfield"
+    rivals: tuple[str, ...] = ()
+    learning_rates: tuple[float, ...] = (1e-3, 3e-3)
+    tuned_at: Any = None
+    tuning_seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self):
+        for arm in (self.baseline, *self.rivals):
+            self._known(arm, "is to be compared with")
+        for name, values in (("seeds", self.seeds), ("learning_rates", self.learning_rates), ("budgets", self.budgets)):
+            if not values or len(set(values)) < len(values):
+                raise ConfigError(f"{name} must be some values, each once, got {list(values)}")
+        if len(self.learning_rates) > 1 and not self.tuning_seeds:
+            raise ConfigError("tuning_seeds must name a seed, where a learning rate is to be chosen")
+        for name, arm in self.arms.items():
+            for budget in self.budgets_of(name):
+                if budget != ALL and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
+                    raise ConfigError(f"a budget of arm {name} must be 1 or more labels or {ALL!r}, got {budget!r}")
+            if arm.rate_of:
+                self._known(arm.rate_of, f"arm {name} has its learning rate of")
+                if self.arms[arm.rate_of].rate_of:
+                    raise ConfigError(f"arm {name} has its learning rate of {arm.rate_of}, which chooses none itself")
+            elif len(self.learning_rates) > 1 and self.tuning_budget not in self.budgets_of(name):
+                raise ConfigError(f"arm {name} has no budget {self.tuning_budget}, at which learning rates are chosen")
+            if arm.teachers:
+                self._known(arm.teachers, f"arm {name} has its teachers of")
+                if self.arms[arm.teachers].teachers:
+                    raise ConfigError(f"arm {name} has its teachers of {arm.teachers}, which trains none itself")
+                if missing := set(self.budgets_of(name)) - set(self.budgets_of(arm.teachers)):
+                    raise ConfigError(f"arm {arm.teachers} has no teachers for arm {name} at budget {missing.pop()}")
+
+    def _known(self, arm: str, why: str) -> None:
+        if arm not in self.arms:
+            raise ConfigError(f"unknown arm {arm!r}, which {why}", fix=f"arms are: {', '.join(self.arms)}")
+
+    @classmethod
+    def load(cls, path: Path) -> "Plan":
+        """Reads a plan and builds every arm's configuration once.
+
+        Raises:
+            ConfigError: an unknown key or arm, or a value that cannot be used.
+        """
+        plan, first = configs.load(cls, path), None
+        for name in plan.arms:
+            try:
+                config = plan.config(name, plan.budgets_of(name)[0], plan.seeds[0], plan.learning_rates[0])
+            except ConfigError as error:
+                raise ConfigError(f"arm {name}: {error.problem}", path=path, fix=error.fix) from None
+            first = first or config
+            if config.split != first.split:
+                raise ConfigError(f"arm {name} has a split of its own", path=path, fix="set split in base alone")
+        return plan
+
+    @property
+    def tuning_budget(self) -> Any:
+        return self.budgets[0] if self.tuned_at is None else self.tuned_at
+
+    def budgets_of(self, arm: str) -> tuple[Any, ...]:
+        own = self.arms[arm].budgets
+        return self.budgets if own is None else own
+
+    def config(self, arm: str, budget: Any, seed: int, rate: float) -> RunConfig:
+        """What `fit` is given, but for the data and the teachers."""
+        given = _merged(self.base, self.arms[arm].settings)
+        changes = {"seed": seed, "training.learning_rate": rate}
+        changes |= {"training.label_budget": None if budget == ALL else budget}
+        config = configs.from_dict(RunConfig, configs.with_changes(given, changes))
+        return replace(config, split=replace(config.split, seed=config.split.seed or 0))
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables are merged, whatever else `own` says wins."""
+    merged = dict(base)
+    for key, value in own.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged

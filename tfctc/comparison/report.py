@@ -1,0 +1,98 @@
+"""The report of a comparison: summary.json, table.md, plot.png and index.html beside results.csv."""
+
+import base64
+import io
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from matplotlib.figure import Figure
+
+from tfctc.cells import DatasetFacts
+from tfctc.comparison.plan import ALL, Plan
+from tfctc.comparison.results import FIGURES, RESULTS, Results
+from tfctc.comparison.summary import summarise
+from tfctc.files import atomic_file, write_json
+
+TITLES = {"auroc": "AUROC", "f1": "F1"}
+
+
+def write_report(folder: Path, plan: Plan, facts: DatasetFacts, results: Results) -> list[Path]:
+    """Writes whatever can be said of the runs that are done; returns the files."""
+    entries = summarise(plan, results)
+    kind = f"SIMULATED cells ({facts.name})" if facts.simulated else facts.name
+    image = _plot(plan, entries, kind)
+    report = {
+        "data": facts.name,
+        "simulated": facts.simulated,
+        "baseline": plan.baseline,
+        "rivals": list(plan.rivals),
+        "interval": "95 %, Student's t over seeds; gap closed: bootstrap over seeds",
+        "arms": entries,
+    }
+    templates = Environment(
+        loader=PackageLoader("tfctc.comparison"),
+        autoescape=select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"interval": _interval, "gap": _gap, "difference": lambda found: _interval(found, "+.3f")}
+    values = {"report": report, "kind": kind, "titles": TITLES, "results": RESULTS}
+    values["plot"] = base64.b64encode(image).decode()
+    write_json(folder / "summary.json", report)
+    with atomic_file(folder / "plot.png") as temporary:
+        temporary.write_bytes(image)
+    for name in ("table.md", "index.html"):
+        with atomic_file(folder / name) as temporary:
+            temporary.write_text(templates.get_template(name).render(values) + "\n", encoding="utf-8")
+    return [folder / name for name in ("index.html", "table.md", "plot.png", "summary.json", RESULTS)]
+
+
+def _interval(found: dict | None, form: str = ".3f") -> str:
+    if found is None:
+        return ""
+    if found["low"] is None:
+        return f"{found['mean']:{form}}"
+    return f"{found['mean']:{form}} ({found['low']:{form}} to {found['high']:{form}})"
+
+
+def _gap(found: dict | None) -> str:
+    if found is None or found["value"] is None:
+        return ""
+    return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+
+
+def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:
+    """Each figure against the label budget, with intervals; below it the paired differences from the baseline."""
+    counts = {entry["budget"] for entry in entries} - {ALL}
+    end = 2 * max(counts, default=1)
+    drawn = Figure(figsize=(11, 8), layout="constrained")
+    axes = drawn.subplots(2, len(FIGURES), sharex=True, squeeze=False)
+    for row, title in enumerate(("{}", f"{{}}: difference from {plan.baseline}")):
+        for column, figure in enumerate(FIGURES):
+            ax = axes[row][column]
+            for place, arm in enumerate(plan.arms):
+                # Arms a little apart, so that their intervals can be told apart.
+                apart = 1.03 ** (place - len(plan.arms) / 2)
+                points = []
+                for entry in (entry for entry in entries if entry["arm"] == arm):
+                    found = entry[figure]["against"].get(plan.baseline) if row else entry[figure]
+                    if found:
+                        half = found["mean"] - found["low"] if found["low"] is not None else 0.0
+                        points.append(
+                            ((end if entry["budget"] == ALL else entry["budget"]) * apart, found["mean"], half)
+                        )
+                if points:
+                    ax.errorbar(*zip(*points, strict=True), label=arm, marker="o", capsize=3, color=f"C{place}")
+            ax.set_xscale("log")
+            ax.set_title(title.format(TITLES[figure]))
+            ax.set_xticks([*counts, end], [*counts, ALL])
+            ax.minorticks_off()
+            if row:
+                ax.axhline(0, color="black", linewidth=0.8)
+                ax.set_xlabel("labelled training cells")
+    axes[0][0].legend()
+    drawn.suptitle(f"{kind}: test split, mean over seeds with 95 % interval")
+    file = io.BytesIO()
+    # Without the library's version, so that the same results draw the same file.
+    drawn.savefig(file, format="png", dpi=100, metadata={"Software": None})
+    return file.getvalue()

@@ -1,0 +1,98 @@
+"""results.csv: one row for each run that has come to its end. It alone says what need not be done again."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tfctc.comparison.plan import ALL
+from tfctc.errors import RunError
+from tfctc.files import atomic_file
+
+RESULTS = "results.csv"
+#: What runs are compared by.
+FIGURES = ("auroc", "f1")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of the grid: an arm's training from `budget` labels, a number or "all", with `seed` and learning `rate`."""
+
+    arm: str
+    budget: Any
+    seed: int
+    rate: float
+
+    def __str__(self) -> str:
+        return f"{self.arm}, {self.budget} labels, seed {self.seed}, rate {self.rate:g}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it. Figures of the test split are there only if the learning rate is the one that was chosen.
+
+    Args:
+        settings: digest of all that decides the run.
+        validation: AUROC of the student's best epoch on the validation split.
+        epoch: the best one.
+        epochs: of the student.
+        seconds: of the whole run, its own teachers included.
+    """
+
+    settings: str
+    validation: float
+    epoch: int
+    epochs: int
+    seconds: float
+    auroc: float | None = None
+    f1: float | None = None
+    teacher_auroc: float | None = None
+    teacher_f1: float | None = None
+
+    @property
+    def judged(self) -> bool:
+        return self.auroc is not None
+
+
+Results = Mapping[Job, Outcome]
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Writes all rows, atomically."""
+    columns = [f.name for kind in (Job, Outcome) for f in fields(kind)]
+    with atomic_file(folder / RESULTS) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        for job, outcome in results.items():
+            # Ten digits: an AUROC is a ratio of counts, and two of them must stay apart.
+            row = {key: f"{v:.10g}" if isinstance(v, float) else v for key, v in asdict(outcome).items()}
+            writer.writerow(asdict(job) | row)
+
+
+def read_results(folder: Path) -> dict[Job, Outcome]:
+    """The rows of `folder`; none, if nothing has been written there.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    path = folder / RESULTS
+    if not path.exists():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return dict(map(_parsed, csv.DictReader(file)))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"cannot be read ({error})", path=path, fix="put back a copy, or choose another output"
+        ) from None
+
+
+def _parsed(row: Mapping[str, str]) -> tuple[Job, Outcome]:
+    budget = row["budget"] if row["budget"] == ALL else int(row["budget"])
+    job = Job(row["arm"], budget, int(row["seed"]), float(row["rate"]))
+    kinds = {
+        f.name: str if f.name == "settings" else int if f.name in ("epoch", "epochs") else float
+        for f in fields(Outcome)
+    }
+    return job, Outcome(**{name: kind(row[name]) if row[name] else None for name, kind in kinds.items()})

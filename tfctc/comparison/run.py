@@ -1,0 +1,73 @@
+"""Doing the runs of a grid, several at a time, each in a process of its own."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from dataclasses import replace
+
+from tfctc.comparison.grid import Grid
+from tfctc.errors import TfctcError
+
+
+def processes(workers: int) -> Executor:
+    """A pool whose processes share the machine's cores and end after a few runs, lest their memory grow."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, spawn, _start, (threads,), max_tasks_per_child=8)
+
+
+def _start(threads: int) -> None:
+    """Interrupted at the keyboard, the parent says so; the processes that work for it end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    from tfctc.training.hardware import switch_onednn
+
+    switch_onednn()
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], None]) -> None:
+    """Does all runs of the grid that are not done, `workers` at a time.
+
+    Raises:
+        TfctcError: what stopped a run; runs under way come to their end and are kept.
+    """
+    under_way, failure = {}, None
+    while True:
+        ready = [] if failure else [job for job in grid.wanted() if job not in under_way.values()]
+        if ready and not under_way:
+            # The records are written before two runs want to.
+            pool.submit(_prepare, grid.config(ready[0])).result()
+        for job in ready[: workers - len(under_way)]:
+            under_way[pool.submit(_do, grid.config(job), grid.place(job), grid.to_judge(job))] = job
+        if not under_way:
+            break
+        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+            job = under_way.pop(future)
+            try:
+                outcome = future.result()
+            except TfctcError as error:
+                failure = type(error)(f"{job}: {error.problem}", path=error.path, fix=error.fix)
+                continue
+            grid.add(job, replace(outcome, settings=grid.settings(job)))
+            test = f"test AUROC {outcome.auroc:.3f}, " if outcome.judged else ""
+            say(f"{job}: {test}validation {outcome.validation:.3f}, {outcome.seconds:.0f} s; {grid.left()} runs to go")
+    if failure:
+        raise failure
+
+
+def _prepare(*arguments):
+    from tfctc.comparison.work import prepare
+
+    prepare(*arguments)
+
+
+def _do(*arguments):
+    from tfctc.comparison.work import do
+
+    return do(*arguments)

@@ -1,0 +1,90 @@
+"""From the results of single runs to what they say of the arms."""
+
+from statistics import mean
+from typing import Any
+
+from tfctc.comparison.plan import ALL, Plan
+from tfctc.comparison.results import FIGURES, Outcome, Results
+from tfctc.comparison.statistics import gap_closed, interval, labels_needed
+
+#: (arm, budget) -> seed -> what came of it.
+Judged = dict[tuple[str, Any], dict[int, Outcome]]
+
+
+def summarise(plan: Plan, results: Results) -> list[dict]:
+    """One entry for each arm and label budget that has been judged, in the plan's order.
+
+    Each has, for every one of `FIGURES`: mean and 95 % interval over seeds; the same of the differences from the
+    baseline and the rivals, paired by seed; the teacher's mean; the gap closed, up to the teacher or to the baseline
+    with all labels, whichever is lower; how many labels the baseline needs to come as far, over the labels used.
+    """
+    judged: Judged = {}
+    for job, outcome in results.items():
+        if outcome.judged and job.arm in plan.arms and job.seed in plan.seeds:
+            judged.setdefault((job.arm, job.budget), {})[job.seed] = outcome
+    rates = {job.arm: job.rate for job, outcome in results.items() if outcome.judged}
+    return [
+        {
+            "arm": arm,
+            "budget": budget,
+            "learning_rate": rates[arm],
+            "seeds": sorted(judged[arm, budget]),
+            "minutes": mean(outcome.seconds for outcome in judged[arm, budget].values()) / 60,
+            **{figure: _entry(plan, judged, arm, budget, figure) for figure in FIGURES},
+        }
+        for arm in plan.arms
+        for budget in plan.budgets_of(arm)
+        if (arm, budget) in judged
+    ]
+
+
+def _entry(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> dict:
+    own = _of(judged, arm, budget, figure)
+    entry = interval(list(own.values()))
+    against = {}
+    for other in (plan.baseline, *plan.rivals):
+        theirs = _of(judged, other, budget, figure)
+        if other != arm and (both := [seed for seed in own if seed in theirs]):
+            against[other] = interval([own[seed] - theirs[seed] for seed in both])
+    entry["against"] = against
+    teacher = _of(judged, arm, budget, f"teacher_{figure}")
+    entry["teacher"] = mean(teacher.values()) if teacher else None
+    if plan.baseline in against:
+        entry |= _worth(plan, judged, own, budget, figure)
+    return entry
+
+
+def _worth(plan: Plan, judged: Judged, own: dict[int, float], budget: Any, figure: str) -> dict:
+    """Gap closed and label efficiency."""
+    baseline = _of(judged, plan.baseline, budget, figure)
+    ceilings = [_of(judged, plan.baseline, ALL, figure)] if budget != ALL else []
+    # Any arm's with a teacher that sees DAPI: theirs are the same ones, or as good.
+    dapi = [arm for arm in plan.arms if _sees_dapi(plan, arm)]
+    ceilings += [found for arm in dapi if (found := _of(judged, arm, budget, f"teacher_{figure}"))][:1]
+    gaps = []
+    for ceiling in filter(None, ceilings):
+        seeds = [seed for seed in own if seed in baseline and seed in ceiling]
+        if seeds:
+            gaps.append(
+                (mean(ceiling[seed] for seed in seeds), [[x[seed] for seed in seeds] for x in (own, baseline, ceiling)])
+            )
+    worth = {"gap_closed": gap_closed(*min(gaps)[1]) if gaps else None, "label_efficiency": None}
+    curve = {
+        b: list(found.values())
+        for b in plan.budgets_of(plan.baseline)
+        if (found := _of(judged, plan.baseline, b, figure))
+    }
+    counted = [b for b in curve if b != ALL]
+    if budget in counted:
+        needed = labels_needed(mean(own.values()), counted, [mean(curve[b]) for b in counted])
+        worth["label_efficiency"] = None if needed is None else needed / budget
+    return worth
+
+
+def _of(judged: Judged, arm: str, budget: Any, figure: str) -> dict[int, float]:
+    found = judged.get((arm, budget), {})
+    return {seed: value for seed in sorted(found) if (value := getattr(found[seed], figure)) is not None}
+
+
+def _sees_dapi(plan: Plan, arm: str) -> bool:
+    return plan.config(arm, plan.budgets_of(arm)[0], plan.seeds[0], plan.learning_rates[0]).mode == "distilled"

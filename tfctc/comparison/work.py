@@ -1,0 +1,61 @@
+"""What a process does for a grid: one run, trained and judged."""
+
+import contextlib
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+from tfctc.comparison.results import FIGURES, Outcome
+from tfctc.config import RunConfig
+from tfctc.data.builder import build
+from tfctc.data.manifest import Manifest
+from tfctc.evaluation.metrics import choose_threshold, figures
+from tfctc.training.answers import answers, write_answers
+from tfctc.training.course import teacher_of
+from tfctc.training.fit import deal_groups, fit
+from tfctc.training.run import HISTORY, PREDICTIONS, RECORD, Run
+
+
+def prepare(config: RunConfig) -> None:
+    """Checks every image and writes the records that all runs of the grid read."""
+    manifest = Manifest.open(config.data)
+    build(manifest, deal_groups(config, manifest)["groups"], config.split.by)
+
+
+def do(config: RunConfig, folder: Path, judge: bool) -> Outcome:
+    """Trains, or goes on with, the run in `folder`, and reads the test split only if it may `judge`."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the run: `fit` wants its folder to itself.
+    with (folder.parent / f"{folder.name}.log").open("a") as log, contextlib.redirect_stdout(log):
+        run = Run.open(folder) if (folder / RECORD).exists() else fit(config, folder, print)
+        return _outcome(run, judge)
+
+
+def _outcome(run, judge: bool) -> Outcome:
+    with (run.folder / HISTORY).open(newline="", encoding="utf-8") as file:
+        epochs = [row for row in csv.DictReader(file) if row["stage"] == "student"]
+    best = max(epochs, key=lambda row: float(row["val_auroc"]))
+    outcome = Outcome(
+        settings="",
+        validation=float(best["val_auroc"]),
+        epoch=int(best["epoch"]),
+        epochs=len(epochs),
+        seconds=run.record["seconds"],
+    )
+    if not judge:
+        return outcome
+    builder = run.builder()
+    figures = _figures(run, run.student(), builder, PREDICTIONS)
+    if teacher_of(run.config):
+        figures |= {f"teacher_{name}": value for name, value in _figures(run, run.teacher(), builder).items()}
+    return replace(outcome, **figures)
+
+
+def _figures(run, model, builder, table: str | None = None) -> dict[str, float]:
+    """Of the test split, at the threshold with the best F1 on validation."""
+    found = answers(run, model, builder)
+    if table:
+        write_answers(run, table, found["test"])
+    validation, test = found["validation"], found["test"]
+    values = figures(test.label, test.probability, choose_threshold(validation.label, validation.probability))
+    return {name: values[name] for name in FIGURES}
