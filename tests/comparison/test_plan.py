@@ -1,0 +1,67 @@
+"""What a plan says, and how it says what is wrong with it."""
+
+import pytest
+
+from tfctc.comparison.plan import Plan
+from tfctc.errors import ConfigError
+
+PLAN = """
+budgets = [8, "all"]
+learning_rates = [0.001, 0.003]
+rivals = ["self-training"]
+[base.training]
+epochs = 2
+[base.student]
+backbone = "compact"
+[arms.brightfield.settings]
+mode = "brightfield"
+[arms.self-training]
+teachers = "brightfield"
+settings.mode = "self-training"
+[arms.distilled.settings]
+training.batch_size = 4
+"""
+
+
+def load(tmp_path, text):
+    (tmp_path / "plan.toml").write_text(text)
+    return Plan.load(tmp_path / "plan.toml")
+
+
+def test_an_arms_settings_are_laid_over_those_of_all(tmp_path):
+    plan = load(tmp_path, PLAN)
+    config = plan.config("distilled", 8, 3, 0.01)
+    assert (config.mode, config.student.backbone, config.seed) == ("distilled", "compact", 3)
+    training = config.training
+    assert (training.epochs, training.batch_size, training.label_budget, training.learning_rate) == (2, 4, 8, 0.01)
+    assert plan.config("brightfield", "all", 0, 0.01).training.label_budget is None
+
+
+def test_all_arms_and_seeds_share_one_deal(tmp_path):
+    plan = load(tmp_path, PLAN)
+    assert {plan.config(arm, 8, seed, 0.1).split.seed for arm in plan.arms for seed in (0, 7)} == {0}
+
+
+@pytest.mark.parametrize(
+    "old,new,message",
+    [
+        ('teachers = "brightfield"', 'teachers = "bright"', "unknown arm 'bright'.*arms are: brightfield"),
+        ('rivals = ["self-training"]', 'rivals = ["none"]', "unknown arm 'none'"),
+        ('budgets = [8, "all"]', "budgets = [8, 8]", "budgets must be some values, each once"),
+        ('budgets = [8, "all"]', "budgets = [0]", "must be 1 or more labels or 'all', got 0"),
+        ("[base.training]", "tuned_at = 9\n[base.training]", "has no budget 9, at which learning rates"),
+        ("[base.training]", "tuning_seeds = []\n[base.training]", "tuning_seeds must name a seed"),
+        ("training.batch_size = 4", "training.batchsize = 4", "arm distilled: unknown key training.batchsize"),
+        ("training.batch_size = 4", "split.test = 0.3", "arm distilled has a split of its own"),
+        ("budgets = [8", "colour = 1\nbudgets = [8", "unknown key colour"),
+        ("[arms.distilled.settings]", '[arms.distilled]\nteachers = "self-training"\n[arms.distilled.settings]',
+         "trains none itself"),
+        ("[arms.brightfield.settings]", "[arms.brightfield]\nbudgets = [8]\n[arms.brightfield.settings]",
+         "arm brightfield has no teachers for arm self-training at budget all"),
+    ],
+)  # fmt: skip
+def test_a_plan_that_cannot_be_carried_out_is_refused(tmp_path, old, new, message):
+    assert old in PLAN
+    with pytest.raises(ConfigError, match=message) as error:
+        load(tmp_path, PLAN.replace(old, new))
+    assert "plan.toml" in str(error.value)

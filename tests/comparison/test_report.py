@@ -1,0 +1,63 @@
+"""What the report says of runs that nobody trained, and so of known figures."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from tfctc.cells import DatasetFacts
+from tfctc.comparison.report import write_report
+from tfctc.comparison.run import carry_out
+from tfctc.comparison.summary import summarise
+
+
+@pytest.fixture
+def finished(grid, pool, untrained):
+    carry_out(grid, pool, 1, lambda line: None)
+    return grid
+
+
+def entry(entries, arm, budget):
+    return next(e for e in entries if (e["arm"], e["budget"]) == (arm, budget))
+
+
+def test_arms_are_compared_seed_by_seed(finished):
+    found = entry(summarise(finished.plan, finished.results), "distilled", 8)
+    assert found["seeds"] == [0, 1] and found["learning_rate"] == 3e-3 and found["minutes"] == 1
+    assert found["auroc"]["mean"] == pytest.approx(0.805) and found["auroc"]["teacher"] == pytest.approx(0.9)
+    against = found["auroc"]["against"]
+    assert [against[arm]["mean"] for arm in ("brightfield", "self-training")] == pytest.approx([0.1, 0.05])
+    # The seeds differ, the differences do not.
+    assert against["brightfield"]["low"] == pytest.approx(0.1) and found["auroc"]["low"] < 0.8
+
+
+def test_the_gap_ends_at_the_lower_of_teacher_and_baseline_with_all_labels(finished):
+    entries = summarise(finished.plan, finished.results)
+    # The baseline with all labels is no better than with 8 here: there is no gap up to there.
+    assert entry(entries, "distilled", 8)["auroc"]["gap_closed"]["value"] is None
+    assert entry(entries, "distilled", "all")["auroc"]["gap_closed"]["value"] == pytest.approx(0.1 / 0.195)
+
+
+def test_what_is_not_judged_is_not_reported(grid):
+    assert summarise(grid.plan, grid.results) == []
+
+
+def test_the_report_tells_the_same_in_every_form(finished, tmp_path):
+    written = write_report(tmp_path, finished.plan, DatasetFacts("tiny", simulated=True), finished.results)
+    assert [path.name for path in written] == ["index.html", "table.md", "plot.png", "summary.json", "results.csv"]
+    table, page = ((tmp_path / name).read_text() for name in ("table.md", "index.html"))
+    assert "SIMULATED" in table and "SIMULATED" in page
+    row = next(line for line in table.splitlines() if line.startswith("| 8 | distilled | 2 |"))
+    assert "0.805 (" in row and "+0.100 (+0.100 to +0.100)" in row and "| 0.900 |" in row
+    assert "+0.100 (+0.100 to +0.100)" in page and "data:image/png;base64," in page
+    with Image.open(tmp_path / "plot.png") as image:
+        assert image.size == (1100, 800)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["simulated"] and entry(summary["arms"], "distilled", 8)["f1"]["mean"] == pytest.approx(0.4025)
+
+
+def test_the_same_results_draw_the_same_report(finished, tmp_path):
+    facts = DatasetFacts("tiny")
+    forms = [write_report(finished.folder, finished.plan, facts, finished.results) for _ in range(2)]
+    first = {path.name: path.read_bytes() for path in forms[0]}
+    assert first == {path.name: path.read_bytes() for path in forms[1]}

@@ -1,0 +1,29 @@
+"""results.csv comes back as it was written."""
+
+import pytest
+
+from tfctc.comparison.results import Job, Outcome, read_results, write_results
+from tfctc.errors import RunError
+
+RESULTS = {
+    Job("distilled", 8, 3, 3e-3): Outcome("abc", 0.9123456789, 3, 5, 61.5, 0.8, 0.7, 0.9, 0.85),
+    Job("brightfield", "all", 3, 1e-3): Outcome("abd", 0.5, 1, 5, 10.0),
+}
+
+
+def test_results_come_back_as_they_were_written(tmp_path):
+    write_results(tmp_path, RESULTS)
+    assert read_results(tmp_path) == RESULTS
+    assert [outcome.judged for outcome in read_results(tmp_path).values()] == [True, False]
+
+
+def test_there_are_none_at_first(tmp_path):
+    assert read_results(tmp_path) == {}
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    write_results(tmp_path, RESULTS)
+    path = tmp_path / "results.csv"
+    path.write_text(path.read_text().replace("0.5", "half"))
+    with pytest.raises(RunError, match="results.csv: cannot be read.*half"):
+        read_results(tmp_path)

@@ -1,0 +1,122 @@
+"""Which runs are done, in which order, and what is done again after an interruption."""
+
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tfctc.comparison.grid import Grid
+from tfctc.comparison.plan import Arm
+from tfctc.comparison.results import Job
+from tfctc.comparison.run import carry_out, processes
+from tfctc.errors import RunError
+
+
+def done(pool):
+    """(run folder, whether it was judged) of everything trained, in order."""
+    return [(Path(arguments[1]), arguments[2]) for arguments in pool.done if len(arguments) == 3]
+
+
+def quiet(_):
+    pass
+
+
+def test_every_run_is_done_once_and_judged_with_the_rate_that_validation_chose(grid, pool, untrained):
+    carry_out(grid, pool, 2, quiet)
+    judged = {job for job, outcome in grid.results.items() if outcome.judged}
+    arms = ("brightfield", "self-training", "distilled")
+    assert judged == {Job(arm, budget, seed, 3e-3) for arm in arms for budget in (8, "all") for seed in (0, 1)}
+    assert set(grid.results) - judged == {Job(arm, 8, 0, 1e-3) for arm in arms}
+    # Those of the tuning come twice: trained first, judged once the rate was known.
+    assert len(done(pool)) == 12 + 6 and grid.left() == 0 and not list(grid.wanted())
+
+
+def test_the_test_split_is_read_for_no_other_rate(grid, pool, untrained):
+    carry_out(grid, pool, 1, quiet)
+    assert {"seed-0-rate-0.001"} == {folder.name for folder, _ in done(pool)} - {
+        folder.name for folder, judged in done(pool) if judged
+    }
+
+
+def test_teachers_are_there_before_they_teach(grid, pool, untrained):
+    carry_out(grid, pool, 1, quiet)
+    places = [folder for folder, _ in done(pool)]
+    for arguments in (a for a in pool.done if len(a) == 3):
+        config, folder, _ = arguments
+        if config.mode == "self-training":
+            source = Path(config.distill.teachers)
+            assert source.parts[-3] == "brightfield" and source.parts[-2:-1] == folder.parts[-2:-1]
+            assert config.training.label_budget == (8 if folder.parts[-2] == "8-labels" else None)
+            assert places.index(source) < places.index(folder)
+
+
+def test_an_interrupted_grid_goes_on(grid, plan, tiny_dataset, tmp_path, pool, untrained):
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(grid, pool, 1, lambda line: interrupted(len(grid.results)))
+    before = done(pool)
+    again = Grid.open(plan, tiny_dataset, tmp_path)
+    carry_out(again, pool, 1, quiet)
+    assert len(done(pool)) == 18 and done(pool)[: len(before)] == before and again.left() == 0
+
+
+def interrupted(runs):
+    if runs == 8:
+        raise KeyboardInterrupt
+
+
+def test_run_folders_may_be_deleted(grid, plan, tiny_dataset, tmp_path, pool, untrained):
+    """What is done stays done; teachers that are wanted again are trained again."""
+    carry_out(grid, pool, 1, quiet)
+    shutil.rmtree(tmp_path / "runs")
+    longer = replace(plan, seeds=(0, 1, 2), arms={**plan.arms, "new": Arm({"mode": "distilled"}, teachers="distilled")})
+    pool.done.clear()
+    again = Grid.open(longer, tiny_dataset, tmp_path)
+    carry_out(again, pool, 1, quiet)
+    arms = [folder.parts[-3] for folder, _ in done(pool)]
+    assert [arms.count(arm) for arm in longer.arms] == [2, 2, 2 + 4, 2 + 4 + 2]
+    assert again.left() == 0
+
+
+def test_results_of_other_settings_or_cells_are_not_mixed_in(grid, plan, tiny_dataset, tmp_path, pool, untrained):
+    carry_out(grid, pool, 1, quiet)
+    for change in (
+        {"base": {"training": {"epochs": 7}}},
+        {"arms": plan.arms | {"brightfield": Arm({"mode": "distilled"})}},
+    ):
+        with pytest.raises(RunError, match="results of other settings or cells .brightfield, 8 labels"):
+            Grid.open(replace(plan, **change), tiny_dataset, tmp_path)
+    other = shutil.copytree(tiny_dataset, tmp_path / "other", ignore=shutil.ignore_patterns("tfrecords"))
+    text = (other / "manifest.csv").read_text().splitlines()
+    (other / "manifest.csv").write_text("\n".join(text[:-1]) + "\n")
+    with pytest.raises(RunError, match="other settings or cells"):
+        Grid.open(plan, other, tmp_path)
+
+
+def test_a_run_that_fails_is_named_and_the_others_are_kept(grid, pool, untrained, monkeypatch):
+    from tfctc.comparison import run
+
+    do = run._do
+
+    def failing(config, folder, judge):
+        if config.mode == "distilled":
+            raise RunError("student has diverged", path=folder, fix="lower training.learning_rate")
+        return do(config, folder, judge)
+
+    monkeypatch.setattr(run, "_do", failing)
+    with pytest.raises(RunError, match="distilled, 8 labels, seed 0, rate 0.00[13]: student has diverged; lower"):
+        carry_out(grid, pool, 2, quiet)
+    assert grid.results
+
+
+def test_processes_share_the_cores():
+    with processes(1) as pool:
+        assert isinstance(pool, ProcessPoolExecutor)
+        assert pool.submit(_threads).result() >= 1
+
+
+def _threads():
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads()

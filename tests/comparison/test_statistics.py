@@ -1,0 +1,41 @@
+"""Intervals against SciPy's own tests, shares against numbers worked out by hand."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tfctc.comparison.statistics import gap_closed, interval, labels_needed
+
+
+def test_the_interval_of_paired_differences_is_that_of_the_paired_t_test():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(0.8, 0.02, 5), rng.normal(0.78, 0.02, 5)
+    theirs = stats.ttest_rel(one, other).confidence_interval(0.9)
+    found = interval(one - other, level=0.9)
+    assert (found["low"], found["high"]) == pytest.approx((theirs.low, theirs.high), rel=1e-12)
+    assert found["mean"] == pytest.approx((one - other).mean()) and found["seeds"] == 5
+
+
+def test_one_seed_has_a_mean_and_no_interval():
+    assert interval([0.7]) == {"mean": 0.7, "low": None, "high": None, "seeds": 1}
+
+
+def test_the_gap_closed_is_a_share_of_means():
+    found = gap_closed([0.8, 0.8, 0.8], [0.7, 0.7, 0.7], [0.9, 0.9, 0.9])
+    assert found == pytest.approx({"value": 0.5, "low": 0.5, "high": 0.5})
+    wide = gap_closed([0.75, 0.8, 0.9], [0.7, 0.7, 0.7], [0.9, 0.9, 0.9])
+    theirs = stats.bootstrap(([0.25, 0.5, 1.0],), np.mean, method="percentile", rng=1).confidence_interval
+    assert (wide["low"], wide["high"]) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_without_a_gap_none_is_closed():
+    assert gap_closed([0.8, 0.8], [0.7, 0.9], [0.8, 0.8]) == {"value": None, "low": None, "high": None}
+
+
+@pytest.mark.parametrize(
+    "figure,labels",
+    [(0.75, 200.0), (0.8, 400.0), (0.7, 100.0), (0.85, 400 * 2**0.5), (0.69, None), (0.91, None)],
+)
+def test_labels_needed_lie_on_the_baselines_curve(figure, labels):
+    found = labels_needed(figure, [400, 100, 800], [0.8, 0.7, 0.9])
+    assert found == (None if labels is None else pytest.approx(labels))
