@@ -1,0 +1,76 @@
+"""tfctc compare, on runs that are really trained."""
+
+import csv
+import json
+from concurrent.futures import Executor, Future
+
+import pytest
+from click.testing import CliRunner
+
+from tfctc.cli import main
+
+PLAN = """
+budgets = [8]
+seeds = [3]
+learning_rates = [0.003]
+[base]
+student.backbone = "compact"
+teacher = {backbone = "compact", channels = ["dapi"]}
+augment = {gain = {}}
+training = {epochs = 2, steps_per_epoch = 2, batch_size = 8, precision = "float32"}
+[arms.brightfield.settings]
+mode = "brightfield"
+[arms.distilled]
+"""
+
+
+class InThisProcess(Executor):
+    def submit(self, function, /, *arguments):
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+@pytest.fixture
+def tfctc(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tfctc.comparison.run.processes", lambda workers: InThisProcess())
+    (tmp_path / "plan.toml").write_text(PLAN)
+    return lambda *arguments: CliRunner().invoke(main, ["compare", *map(str, arguments)])
+
+
+def test_two_ways_of_training_are_set_against_each_other(tiny_dataset, tfctc, tmp_path):
+    result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert "distilled, 8 labels, seed 3, rate 0.003: test AUROC" in result.output and "Next: open out" in result.output
+    arms = json.loads((tmp_path / "out/summary.json").read_text())["arms"]
+    assert [(arm["arm"], arm["budget"], arm["seeds"]) for arm in arms] == [
+        ("brightfield", 8, [3]),
+        ("distilled", 8, [3]),
+    ]
+    assert arms[0]["auroc"]["teacher"] is None and 0 <= arms[1]["auroc"]["teacher"] <= 1
+    # What `tfctc evaluate` says of the same run.
+    folder = "out/runs/distilled/8-labels/seed-3-rate-0.003"
+    evaluated = CliRunner().invoke(main, ["evaluate", folder, "--json"])
+    figures = json.loads(evaluated.stdout)["figures"]
+    assert {name: arms[1][name]["mean"] for name in ("auroc", "f1")} == pytest.approx(
+        {name: figures[name]["value"] for name in ("auroc", "f1")}
+    )
+    before = (tmp_path / "out/results.csv").read_bytes()
+    again = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
+    assert again.exit_code == 0 and "test AUROC" not in again.output
+    assert (tmp_path / "out/results.csv").read_bytes() == before
+    (row,) = (row for row in csv.DictReader((tmp_path / "out/results.csv").open()) if row["arm"] == "distilled")
+    assert float(row["auroc"]) == pytest.approx(arms[1]["auroc"]["mean"]) and row["epochs"] == "2"
+
+
+def test_a_report_of_nothing_is_a_mistake(tiny_dataset, tfctc, tmp_path):
+    result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out", "--report-only")
+    assert result.exit_code == 2 and "out: holds no finished run to report" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_labels_than_there_are_name_the_run(tiny_dataset, tfctc, tmp_path):
+    (tmp_path / "plan.toml").write_text(PLAN.replace("[8]", "[800]"))
+    result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
+    assert result.exit_code == 2 and "training.label_budget must" in result.output and "Traceback" not in result.output
