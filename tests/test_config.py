@@ -31,10 +31,18 @@ def test_toml_is_read_and_changes_win(tmp_path):
     assert config.mode == "brightfield" and config.student.backbone == "compact"
 
 
+def test_a_table_that_names_one_key_leaves_the_others_as_they_were():
+    """A teacher of another backbone sees DAPI still, though a network by itself sees bright-field alone."""
+    config = configs.from_dict(RunConfig, {"teacher": {"backbone": "compact"}})
+    assert config.teacher == dataclasses.replace(RunConfig().teacher, backbone="compact")
+    assert config.teacher.channels == ("brightfield", "dapi")
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"sede": 1}, "unknown key sede; known keys: data, seed"),
+        ({"teacher": {"channels": ["brightfield"]}}, "teacher of mode distilled sees dapi.*mode self-training"),
         ({"training": {"epoch": 1}}, "unknown key training.epoch"),
         ({"training": {"epochs": "ten"}}, "training.epochs must be int, got 'ten'"),
         ({"training": {"epochs": True}}, "training.epochs must be int"),

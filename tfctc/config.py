@@ -206,6 +206,11 @@ class RunConfig:
     def __post_init__(self):
         if self.mode not in MODES:
             raise ConfigError(f"mode must be one of {', '.join(MODES)}, got {self.mode!r}")
+        if self.mode == "distilled" and DAPI not in self.teacher.channels:
+            raise ConfigError(
+                f"the teacher of mode distilled sees {DAPI}, got teacher.channels {list(self.teacher.channels)}",
+                fix="a teacher that sees bright-field alone is mode self-training",
+            )
         if self.student.channels != (BRIGHTFIELD,):
             raise ConfigError(f"the student sees {BRIGHTFIELD} alone, got {list(self.student.channels)}")
         if self.pretrain.epochs and self.mode in ("brightfield", "self-training"):
@@ -232,8 +237,8 @@ def to_dict(value: Any) -> Any:
     return [to_dict(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def from_dict(kind: type[T], values: Any, where: str = "") -> T:
-    """Builds dataclass `kind` from plain values.
+def from_dict(kind: type[T], values: Any, where: str = "", default: T | None = None) -> T:
+    """Builds dataclass `kind` from plain values; a key left out has the value that `default` has, or the class's own.
 
     Raises:
         ConfigError: an unknown key (the known ones are listed), a missing one, or a value of another type.
@@ -245,16 +250,20 @@ def from_dict(kind: type[T], values: Any, where: str = "") -> T:
     for key in values:
         if key not in known:
             raise ConfigError(f"unknown key {where}{key}", fix=f"known keys: {', '.join(known)}")
+    defaults = {name: f.default for name, f in known.items()}
     for name, f in known.items():
-        if name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+        if default is not None:
+            defaults[name] = getattr(default, name)
+        elif name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise ConfigError(f"missing key {where}{name}")
-    return kind(**{key: _convert(hints[key], value, f"{where}{key}") for key, value in values.items()})
+    given = {key: _convert(hints[key], value, f"{where}{key}", defaults[key]) for key, value in values.items()}
+    return kind(**given) if default is None else replace(default, **given)
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def _convert(hint: Any, value: Any, where: str, default: Any = None) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint):
-        return from_dict(hint, value, f"{where}.")
+        return from_dict(hint, value, f"{where}.", default if isinstance(default, hint) else None)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in arguments:
             return None
