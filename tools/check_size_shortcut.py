@@ -1,0 +1,89 @@
+"""Do students just measure cells? AUROC of a comparison's students among simulated cells of about the same diameter.
+
+    python tools/check_size_shortcut.py simulated/cells comparisons/simulated --out docs/evidence/distillation/size.json
+
+Test cells are put into strata of their true diameter, as many cells in each. The matched AUROC counts only pairs of a
+CTC and a leukocyte of one stratum, as in a stratified Mann-Whitney test (van Elteren 1960). The diameter's own AUROC,
+which should fall to about a half among matched pairs, says how well the strata match.
+"""
+
+import argparse
+import csv
+import shlex
+import sys
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from tfctc.comparison.results import read_results
+from tfctc.comparison.statistics import interval
+from tfctc.files import write_json
+from tfctc.training.run import PREDICTIONS
+
+
+def matched_auroc(positive: np.ndarray, score: np.ndarray, diameter: np.ndarray, strata: int) -> float:
+    """AUROC within `strata` quantiles of `diameter`, each weighted by its pairs of one positive and one negative."""
+    stratum = np.searchsorted(np.quantile(diameter, np.arange(1, strata) / strata), diameter, side="right")
+    total, pairs = 0.0, 0
+    for here in (stratum == number for number in range(strata)):
+        count = int(positive[here].sum()) * int((~positive[here]).sum())
+        if count:
+            total += count * roc_auc_score(positive[here], score[here])
+            pairs += count
+    return total / pairs
+
+
+def read_cells(path: Path, truth: dict[str, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who is a CTC, its probability and its diameter in um, of the cells that a run was judged by."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    positive = np.array([row["label"] == "ctc" for row in rows])
+    return positive, np.array([float(row["p_ctc"]) for row in rows]), np.array([truth[r["cell_id"]] for r in rows])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of the simulated cells, with truth.csv")
+    parser.add_argument("comparison", type=Path, help="what tfctc compare wrote, run folders included")
+    parser.add_argument("--baseline", default="brightfield")
+    parser.add_argument("--strata", type=int, default=10)
+    parser.add_argument("--out", type=Path, help="JSON file")
+    options = parser.parse_args()
+    with (options.data / "truth.csv").open(newline="", encoding="utf-8") as file:
+        truth = {row["cell_id"]: float(row["diameter_um"]) for row in csv.DictReader(file)}
+    found, diameter_alone = {}, None
+    for job, outcome in read_results(options.comparison).items():
+        place = f"runs/{job.arm}/{job.budget}-labels/seed-{job.seed}-rate-{job.rate:g}/{PREDICTIONS}"
+        path = options.comparison / place
+        if outcome.judged and path.exists():
+            positive, probability, diameter = read_cells(path, truth)
+            pair = roc_auc_score(positive, probability), matched_auroc(positive, probability, diameter, options.strata)
+            found.setdefault((job.arm, job.budget), {})[job.seed] = pair
+            diameter_alone = (
+                roc_auc_score(positive, diameter),
+                matched_auroc(positive, diameter, diameter, options.strata),
+            )
+    rows = []
+    for (arm, budget), own in found.items():
+        base = found.get((options.baseline, budget), {})
+        both = [seed for seed in own if seed in base and arm != options.baseline]
+        row = {"arm": arm, "budget": budget, "all": interval([a for a, _ in own.values()])}
+        row["matched"] = interval([m for _, m in own.values()])
+        row["matched_difference"] = interval([own[s][1] - base[s][1] for s in both]) if both else None
+        rows.append(row)
+        print(
+            f"{arm:24} {budget!s:>6} labels: AUROC {row['all']['mean']:.3f}, size-matched {row['matched']['mean']:.3f}"
+        )
+    if not rows:
+        sys.exit(f"{options.comparison}: no run folder with {PREDICTIONS} there")
+    print(f"{'true diameter alone':32}: AUROC {diameter_alone[0]:.3f}, size-matched {diameter_alone[1]:.3f}")
+    report = {"command": shlex.join(["python", *sys.argv]), "strata": options.strata, "simulated": True, "arms": rows}
+    report["diameter_alone"] = dict(zip(("all", "matched"), diameter_alone, strict=True))
+    if options.out:
+        write_json(options.out, report)
+        print(f"Wrote {options.out}")
+
+
+if __name__ == "__main__":
+    main()
