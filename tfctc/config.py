@@ -141,7 +141,8 @@ class TrainingConfig:
 
     Args:
         steps_per_epoch: None is one pass over the cells.
-        labelled_share: of a batch's cells, where unlabelled ones are learnt from as well.
+        labelled_share: of a batch's cells, where unlabelled ones are learnt from as well. None is their share of the
+            cells, so that all are shown equally often, but at least a tenth.
         label_budget: so many labelled training cells keep their label, None for all; to learn what labels are worth.
         patience: epochs without a better validation figure before training stops.
         precision: of the layers' arithmetic: "float32", "bfloat16", "float16" (with loss scaling), or "auto": what is
@@ -151,7 +152,7 @@ class TrainingConfig:
     epochs: int = 60
     steps_per_epoch: int | None = None
     batch_size: int = 32
-    labelled_share: float = 0.5
+    labelled_share: float | None = None
     label_budget: int | None = None
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
@@ -167,7 +168,7 @@ class TrainingConfig:
             raise ConfigError("training.epochs, batch_size and patience must be at least 1")
         if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
             raise ConfigError(f"training.steps_per_epoch must be at least 1, got {self.steps_per_epoch}")
-        if not 0 < self.labelled_share <= 1:
+        if self.labelled_share is not None and not 0 < self.labelled_share <= 1:
             raise ConfigError(f"training.labelled_share must be in (0, 1], got {self.labelled_share}")
         if self.monitor not in ("val_auroc", "val_loss"):
             raise ConfigError(f"training.monitor must be val_auroc or val_loss, got {self.monitor!r}")

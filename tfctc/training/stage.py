@@ -18,6 +18,9 @@ from tfctc.models.classifier import probability
 from tfctc.training.adamw import FusedAdamW
 from tfctc.training.checkpoints import Checkpoint
 
+#: Of a batch, however few of the cells have a label: with fewer than that the labels are learnt too slowly.
+LEAST_LABELLED_SHARE = 0.1
+
 
 class AUROC(keras.metrics.AUC):
     """Area under the ROC curve of logits ``(B, 2)``."""
@@ -130,10 +133,12 @@ class Stage:
 
 def _shares(builder, selections: Sequence[Selection], training: TrainingConfig) -> list[tuple[Selection, int]]:
     """How many cells of each selection a batch holds; a selection without a cell is left out."""
-    found = [selection for selection in selections if pipeline.count(builder, "train", selection)]
+    counts = {selection: pipeline.count(builder, "train", selection) for selection in selections}
+    found = [selection for selection in selections if counts[selection]]
     if len(found) == 1:
         return [(found[0], training.batch_size)]
-    first = min(max(round(training.labelled_share * training.batch_size), 1), training.batch_size - 1)
+    share = training.labelled_share or max(counts[found[0]] / sum(counts.values()), LEAST_LABELLED_SHARE)
+    first = min(max(round(share * training.batch_size), 1), training.batch_size - 1)
     return [(found[0], first), (found[1], training.batch_size - first)]
 
 
