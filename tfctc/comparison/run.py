@@ -13,7 +13,9 @@ from tfctc.errors import TfctcError
 
 def processes(workers: int) -> Executor:
     """A pool whose processes share the machine's cores and end after a few runs, lest their memory grow."""
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    # Those that this process may run on, where the system can tell.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = max(1, cores // workers)
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, spawn, _start, (threads,), max_tasks_per_child=8)
 
