@@ -28,6 +28,10 @@ def test_the_gap_closed_is_a_share_of_means():
     assert (wide["low"], wide["high"]) == pytest.approx((theirs.low, theirs.high), abs=0.02)
 
 
+def test_one_seed_gives_the_gap_closed_no_interval():
+    assert gap_closed([0.75], [0.7], [0.9]) == {"value": pytest.approx(0.25), "low": None, "high": None}
+
+
 def test_without_a_gap_none_is_closed():
     assert gap_closed([0.8, 0.8], [0.7, 0.9], [0.8, 0.8]) == {"value": None, "low": None, "high": None}
 

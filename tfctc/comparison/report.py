@@ -58,6 +58,8 @@ def _interval(found: dict | None, form: str = ".3f") -> str:
 def _gap(found: dict | None) -> str:
     if found is None or found["value"] is None:
         return ""
+    if found["low"] is None:
+        return f"{found['value']:.2f}"
     return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
 
 

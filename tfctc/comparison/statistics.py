@@ -26,6 +26,7 @@ def gap_closed(
     """(student - baseline) / (ceiling - baseline), of means over the same seeds, with a percentile bootstrap interval.
 
     All None where the ceiling's mean is not above the baseline's: there is no gap. Resamples without one are left out.
+    One seed has no interval.
     """
     together = np.array([student, baseline, ceiling], float)
     rng = np.random.default_rng(seed)
@@ -33,9 +34,12 @@ def gap_closed(
     learner, floor, top = together.mean(axis=1)
     if top <= floor:
         return {"value": None, "low": None, "high": None}
+    share = float((learner - floor) / (top - floor))
+    if together.shape[1] == 1:
+        return {"value": share, "low": None, "high": None}
     shares = (drawn[0] - drawn[1])[drawn[2] > drawn[1]] / (drawn[2] - drawn[1])[drawn[2] > drawn[1]]
     low, high = np.percentile(shares, [50 * (1 - level), 50 * (1 + level)])
-    return {"value": float((learner - floor) / (top - floor)), "low": float(low), "high": float(high)}
+    return {"value": share, "low": float(low), "high": float(high)}
 
 
 def labels_needed(figure: float, budgets: Sequence[int], baseline: Sequence[float]) -> float | None:
