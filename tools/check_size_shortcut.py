@@ -54,8 +54,7 @@ def main():
         truth = {row["cell_id"]: float(row["diameter_um"]) for row in csv.DictReader(file)}
     found, diameter_alone = {}, None
     for job, outcome in read_results(options.comparison).items():
-        place = f"runs/{job.arm}/{job.budget}-labels/seed-{job.seed}-rate-{job.rate:g}/{PREDICTIONS}"
-        path = options.comparison / place
+        path = options.comparison / job.place / PREDICTIONS
         if outcome.judged and path.exists():
             positive, probability, diameter = read_cells(path, truth)
             pair = roc_auc_score(positive, probability), matched_auroc(positive, probability, diameter, options.strata)

@@ -7,7 +7,7 @@ import click
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: tfctc compare cells --plan tools/compare.toml --output comparisons/cells",
+    epilog="Example: tfctc compare cells --plan plan.toml --output comparisons/cells",
 )
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(

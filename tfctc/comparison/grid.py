@@ -15,9 +15,6 @@ from tfctc.data.manifest import MANIFEST, Manifest
 from tfctc.errors import RunError
 from tfctc.training.run import RECORD
 
-#: Folder of the run folders. What is in it may be deleted: a run that is wanted again is trained again.
-RUNS = "runs"
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -47,7 +44,7 @@ class Grid:
 
     def place(self, job: Job) -> Path:
         """The job's run folder."""
-        return self.folder / RUNS / job.arm / f"{job.budget}-labels" / f"seed-{job.seed}-rate-{job.rate:g}"
+        return self.folder / job.place
 
     def config(self, job: Job) -> RunConfig:
         config = self.plan.config(job.arm, job.budget, job.seed, job.rate)

@@ -24,6 +24,11 @@ class Job:
     seed: int
     rate: float
 
+    @property
+    def place(self) -> Path:
+        """Its run folder, below that of the comparison. It may be deleted: a run that is wanted again is done again."""
+        return Path("runs", self.arm, f"{self.budget}-labels", f"seed-{self.seed}-rate-{self.rate:g}")
+
     def __str__(self) -> str:
         return f"{self.arm}, {self.budget} labels, seed {self.seed}, rate {self.rate:g}"
 
