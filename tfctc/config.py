@@ -87,6 +87,10 @@ class DistillConfig:
         folds: teachers, each trained without the patients of one fold and asked about those alone (cross-fitting), so
             that no cell is taught by a teacher that has seen its label; 1 is one teacher trained on all.
         teachers: folder of a run whose teachers are taken over instead of being trained.
+        dapi_dropout: share of the cells that a teacher is shown without their DAPI while it learns, so that it knows
+            what bright-field alone says as well.
+        start: the student's first weights: "teacher", those of the (first) teacher, as it is without DAPI, or
+            "student", those that `student.weights` names.
     """
 
     student_weight: float = 1.0
@@ -94,8 +98,14 @@ class DistillConfig:
     schedule: str = "constant"
     folds: int = 1
     teachers: str | None = None
+    dapi_dropout: float = 0.0
+    start: str = "student"
 
     def __post_init__(self):
+        if not 0 <= self.dapi_dropout < 1:
+            raise ConfigError(f"distill.dapi_dropout must be in [0, 1), got {self.dapi_dropout}")
+        if self.start not in ("student", "teacher"):
+            raise ConfigError(f"distill.start must be student or teacher, got {self.start!r}")
         if not (self.student_weight >= 0 and math.isfinite(self.student_weight)):
             raise ConfigError(f"distill.student_weight must be 0 or more, got {self.student_weight}")
         if self.schedule not in ("constant", "fade-in", "fade-out"):

@@ -26,7 +26,7 @@ from tfctc.data.summary import Summary
 from tfctc.errors import ConfigError, ManifestError, RunError
 from tfctc.training.course import Course, stream_seed
 from tfctc.training.fit import fit
-from tfctc.training.student import show_some_as_dapi
+from tfctc.training.shown import some_as_dapi, some_without_dapi
 
 BOTH = ("brightfield", "dapi")
 
@@ -137,6 +137,25 @@ def test_teachers_taken_over_teach_as_those_trained_here(tiny_dataset, tmp_path,
         fit(config(tiny_dataset, distill=again, label_budget=6), tmp_path / "third", quiet)
 
 
+def test_a_student_that_starts_as_its_teacher_knows_what_the_teacher_knows_without_dapi(tiny_dataset, tmp_path):
+    """Seen before it has learnt anything: at a learning rate that moves nothing."""
+    distill = DistillConfig(dapi_dropout=0.5, start="teacher")
+    run = fit(config(tiny_dataset, distill=distill, learning_rate=1e-12), tmp_path / "run", quiet)
+    rng = np.random.default_rng(0)
+    x = {"brightfield": rng.random((5, 16, 16, 1), np.float32)}
+    blank = {"dapi": np.full((5, 16, 16, 1), run.record["normalisation"]["dapi"][0], np.float32)}
+    teacher, student = run.teacher(), run.student()
+    for layer in student.layers:  # Whose averages any training step moves.
+        if "bn" in layer.name:
+            layer.set_weights(teacher.get_layer(layer.name).get_weights())
+    np.testing.assert_allclose(student(x), teacher(x | blank), rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_teacher_is_shown_without_dapi_is_part_of_its_training(tiny_dataset, runs, tmp_path):
+    run = fit(config(tiny_dataset, distill=DistillConfig(dapi_dropout=0.5)), tmp_path / "run", quiet)
+    assert weights(run)["teacher"] != weights(runs["distilled"])["teacher"]
+
+
 def test_a_run_without_teacher_teaches_itself(tiny_dataset, runs, tmp_path):
     itself = DistillConfig(teachers=str(runs["brightfield"].folder))
     run = fit(config(tiny_dataset, "self-training", distill=itself), tmp_path / "run", quiet)
@@ -197,9 +216,14 @@ def test_first_weights_that_have_seen_the_patients_to_be_tested_are_refused(tiny
 
 def test_what_cannot_be_taught_is_told_before_anything_is_trained(tiny_dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("tfctc.training.stage.Stage.train", lambda *_, **__: pytest.fail("trained"))
-    unknown = DistillConfig(losses={"feature": {"tap": "stage9"}})
+    unknown = config(tiny_dataset, distill=DistillConfig(losses={"feature": {"tap": "stage9"}}))
     with pytest.raises(ConfigError, match="no tap 'stage9'"):
-        fit(config(tiny_dataset, distill=unknown), tmp_path / "run", quiet)
+        fit(unknown, tmp_path / "unknown", quiet)
+    heir = config(tiny_dataset, distill=DistillConfig(start="teacher"))
+    with pytest.raises(ConfigError, match="different networks.*one backbone"):
+        fit(replace(heir, student=ModelConfig("resnet34")), tmp_path / "other", quiet)
+    with pytest.raises(ConfigError, match="sees dapi knows nothing of brightfield"):
+        fit(replace(heir, teacher=ModelConfig("compact", ("dapi",))), tmp_path / "blind", quiet)
 
 
 def test_a_training_that_diverges_ends_with_an_error(tiny_dataset, tmp_path):
@@ -207,11 +231,27 @@ def test_a_training_that_diverges_ends_with_an_error(tiny_dataset, tmp_path):
         fit(config(tiny_dataset, "brightfield", learning_rate=1e30, warmup=0.0), tmp_path / "run", quiet)
 
 
+def test_dapi_is_left_out_of_its_share_of_the_cells():
+    facts = RunConfig(distill=DistillConfig(dapi_dropout=0.25))
+    summary = Summary({}, 0, {"brightfield": (0.6, 0.1), "dapi": (0.2, 0.05)})
+    show = some_without_dapi(Course(facts, None, None, {}, summary, None, quiet), seed=3)
+    x = {name: np.random.default_rng(0).random((400, 8, 8, 1), np.float32) for name in BOTH}
+    drawn = []
+    for done in (0.1, 0.2):
+        shown = show(x, np.zeros(400, np.int32), np.ones(400, np.float32), tf.constant(done))[0]
+        np.testing.assert_array_equal(shown["brightfield"], x["brightfield"])
+        blank = (shown["dapi"].numpy() == np.float32(0.2)).all(axis=(1, 2, 3))
+        np.testing.assert_array_equal(shown["dapi"].numpy()[~blank], x["dapi"][~blank])
+        assert blank.mean() == pytest.approx(0.25, abs=0.07)
+        drawn.append(blank)
+    assert (drawn[0] != drawn[1]).any()
+
+
 def test_dapi_images_are_shown_less_and_less_and_look_like_brightfield():
     rng = np.random.default_rng(0)
     facts = RunConfig(mode="dapi-augmented", dapi_augmented=DapiAugmentedConfig(share=0.5, until=0.6))
     summary = Summary({}, 0, {"brightfield": (0.6, 0.1), "dapi": (0.2, 0.05)})
-    show = show_some_as_dapi(Course(facts, None, None, {}, summary, None, quiet))
+    show = some_as_dapi(Course(facts, None, None, {}, summary, None, quiet))
     brightfield, dapi = (rng.normal(*summary.normalisation[c], (400, 8, 8, 1)).astype(np.float32) for c in BOTH)
     x = {"brightfield": brightfield, "dapi": dapi, "dapi_present": np.repeat([1.0, 0.0], 200).astype(np.float32)}
     shares = []

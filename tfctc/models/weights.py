@@ -65,6 +65,37 @@ def copy_weights(source: keras.Model, target: keras.Model, scale: float = 1.0) -
     return copied
 
 
+def inherit(student: keras.Model, teacher: keras.Model) -> None:
+    """Gives `student` in place the weights of a `teacher` that sees its channel and others.
+
+    Of the first convolution it takes the kernel over its own channel. So it answers as the teacher does where the other
+    channels are everywhere at their mean, which normalisation makes 0.
+
+    Raises:
+        ConfigError: the teacher does not see the student's channel, or is another network.
+    """
+    (channel,), seen = student.input, list(teacher.input)
+    if channel not in seen:
+        raise ConfigError(
+            f"distill.start: a teacher that sees {', '.join(seen)} knows nothing of {channel}",
+            fix='set distill.start = "student"',
+        )
+    donors = {layer.name: layer for layer in teacher.layers}
+    for layer in student.layers:
+        if not layer.weights or isinstance(layer, keras.layers.Normalization):
+            continue
+        values = donors[layer.name].get_weights() if layer.name in donors else []
+        shapes = [w.shape for w in layer.weights]
+        if values and len(shapes[0]) == 4 and (shapes[0][2], values[0].shape[2]) == (1, len(seen)):
+            values[0] = values[0][:, :, [seen.index(channel)]]
+        if [v.shape for v in values] != shapes:
+            raise ConfigError(
+                "distill.start: student and teacher are different networks",
+                fix='choose one backbone for both, or distill.start = "student"',
+            )
+        layer.set_weights(values)
+
+
 def _sees_channels(shape: tuple[int, ...]) -> bool:
     return len(shape) == 4 and shape[2] <= len(CHANNELS)
 

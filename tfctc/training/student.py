@@ -7,14 +7,15 @@ from dataclasses import replace
 import keras
 import tensorflow as tf
 
-from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
 from tfctc.distill.distiller import Distiller
 from tfctc.distill.losses import GIVEN, DistillationLoss, build_losses
 from tfctc.distill.teachers import Teachers
 from tfctc.models.classifier import LOGITS, tapped
 from tfctc.models.fast import folded, stock
+from tfctc.models.weights import inherit
 from tfctc.training import run as layout
 from tfctc.training.course import Course, losses_of, stream_seed
+from tfctc.training.shown import some_as_dapi
 
 #: Fraction of training done -> strength of the distillation losses.
 SCHEDULES = {
@@ -28,6 +29,8 @@ def train_student(course: Course, teachers: Sequence[keras.Model]) -> keras.Mode
     """Trains and saves the student; returns it as a stock Keras model."""
     config, seed = course.config, stream_seed(course.config, "student")
     student = course.network(config.student, "student", seed)
+    if teachers and config.distill.start == "teacher":
+        inherit(student, teachers[0])
     if config.pretrain.epochs:
         _pretrain(course, student)
     stage, labelled = course.stage("student", seed), course.selection()
@@ -38,7 +41,7 @@ def train_student(course: Course, teachers: Sequence[keras.Model]) -> keras.Mode
         model = _taught(course, student, [folded(teacher) for teacher in teachers], total)
         how = f"taught through {', '.join(config.distill.losses)}"
     elif config.mode == "dapi-augmented":
-        show = show_some_as_dapi(course)
+        show = some_as_dapi(course)
         how = "from labels, shown as bright-field and as DAPI"
     course.say(f"Student: {config.student.backbone} on {' + '.join(config.student.channels)}, {how}")
     course.outcomes["student"] = stage.train(model, student, course.channels, selections, show=show)
@@ -57,7 +60,10 @@ def check_networks(course: Course) -> None:
     if course.config.pretrain.epochs:
         _drawing(course, student)
     if losses_of(course.config):
-        _taught(course, student, [course.network(course.teacher, "teacher", 0)] if course.teacher else [], total=1)
+        teachers = [course.network(course.teacher, "teacher", 0)] if course.teacher else []
+        if teachers and course.config.distill.start == "teacher":
+            inherit(student, teachers[0])
+        _taught(course, student, teachers, total=1)
 
 
 def _taught(course: Course, student: keras.Model, teachers: Sequence[keras.Model], total: int) -> Distiller:
@@ -92,24 +98,3 @@ def _pretrain(course: Course, student: keras.Model) -> None:
     pairs = course.selection("all", pairs=True)
     model = _drawing(course, student)
     course.outcomes["pretraining"] = stage.train(model, student, course.channels, [pairs], monitor="loss")
-
-
-def show_some_as_dapi(course: Course):
-    """Shows some cells as their DAPI image instead, brought to the mean and contrast of the bright-field ones.
-
-    One reading of "Augmentation-Based Deep Learning for Identification of Circulating Tumor Cells" (arXiv 2503.03410):
-    DAPI images as additional labelled samples of the network that will see bright-field.
-    """
-    settings, normalisation = course.config.dapi_augmented, course.summary.normalisation
-    (mean, std), (dapi_mean, dapi_std) = normalisation[BRIGHTFIELD], normalisation[DAPI]
-    seed = stream_seed(course.config, "student")
-
-    def show(x, y, sample_weight, done):
-        share = settings.share * tf.maximum(1.0 - done / settings.until, 0.0)
-        draw = tf.random.stateless_uniform(tf.shape(y), (seed, tf.cast(done * 2.0**30, tf.int32)))
-        chosen = (draw < share) & (x[DAPI_PRESENT] > 0)
-        as_brightfield = (x[DAPI] - dapi_mean) * (std / dapi_std) + mean
-        shown = tf.where(chosen[:, tf.newaxis, tf.newaxis, tf.newaxis], as_brightfield, x[BRIGHTFIELD])
-        return x | {BRIGHTFIELD: shown}, y, sample_weight
-
-    return show

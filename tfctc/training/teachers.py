@@ -6,12 +6,14 @@ from pathlib import Path
 import keras
 
 from tfctc import config as configs
+from tfctc.cells import DAPI
 from tfctc.config import RunConfig
 from tfctc.errors import RunError
 from tfctc.models.fast import stock
 from tfctc.training import run as layout
 from tfctc.training.course import Course, stream_seed, teacher_of
 from tfctc.training.run import Run
+from tfctc.training.shown import some_without_dapi
 
 
 def train_teachers(course: Course) -> list[keras.Model]:
@@ -31,6 +33,7 @@ def train_teachers(course: Course) -> list[keras.Model]:
             part.channels,
             [course.taught_selection(None if count == 1 else fold)],
             validate=course.validation(),
+            show=some_without_dapi(course, seed) if DAPI in part.channels and config.distill.dapi_dropout else None,
         )
         course.outcomes[name] = outcome
         course.save(stock(teacher), _file(config, fold))
