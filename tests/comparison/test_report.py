@@ -1,6 +1,7 @@
 """What the report says of runs that nobody trained, and so of known figures."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -29,6 +30,13 @@ def test_arms_are_compared_seed_by_seed(finished):
     assert [against[arm]["mean"] for arm in ("brightfield", "self-training")] == pytest.approx([0.1, 0.05])
     # The seeds differ, the differences do not.
     assert against["brightfield"]["low"] == pytest.approx(0.1) and found["auroc"]["low"] < 0.8
+
+
+def test_what_a_run_costs_is_told_in_cells_a_second_where_the_steps_are_known(finished):
+    assert {found["cells_per_second"] for found in summarise(finished.plan, finished.results)} == {None}
+    plan = replace(finished.plan, base={"training": {"steps_per_epoch": 30, "batch_size": 10}})
+    # Two epochs in a minute.
+    assert {found["cells_per_second"] for found in summarise(plan, finished.results)} == {10.0}
 
 
 def test_the_gap_ends_at_the_lower_of_teacher_and_baseline_with_all_labels(finished):

@@ -30,12 +30,22 @@ def summarise(plan: Plan, results: Results) -> list[dict]:
             "learning_rate": rates[arm],
             "seeds": sorted(judged[arm, budget]),
             "minutes": mean(outcome.seconds for outcome in judged[arm, budget].values()) / 60,
+            "cells_per_second": _speed(plan, arm, judged[arm, budget]),
             **{figure: _entry(plan, judged, arm, budget, figure) for figure in FIGURES},
         }
         for arm in plan.arms
         for budget in plan.budgets_of(arm)
         if (arm, budget) in judged
     ]
+
+
+def _speed(plan: Plan, arm: str, outcomes: dict[int, Outcome]) -> float | None:
+    """Cells shown to the student in a second of a run, which trains its teachers in that time too."""
+    training = plan.config(arm, plan.budgets_of(arm)[0], plan.seeds[0], plan.learning_rates[0]).training
+    if training.steps_per_epoch is None:
+        return None
+    cells = training.steps_per_epoch * training.batch_size
+    return mean(outcome.epochs * cells / outcome.seconds for outcome in outcomes.values())
 
 
 def _entry(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> dict:
