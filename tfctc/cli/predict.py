@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+#: Seconds between two looks at a watched folder, at the least, where nothing is new.
+SHORTEST_REST = 0.05
+
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -14,15 +17,27 @@ import click
 @click.option("--pattern", metavar="REGEX", help="For folders: groups cell and perhaps channel, on the path inside.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Of the probability.  [default: the model's]")
 @click.option("--threads", type=click.IntRange(min=1), help="For one image.  [default: LiteRT's choice]")
+@click.option("--watch", is_flag=True, help="Answer every new image of one folder once, until interrupted.")
+@click.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --watch: a file that has not changed for so long is complete.",
+)
 @click.option(
     "-o", "--output", default="predictions.csv", show_default=True, metavar="CSV", help="Results; - prints them."
 )
-def command(model, images, pattern, threshold, threads, output):
+def command(model, images, pattern, threshold, threads, watch, settle, output):
     """Classify bright-field images with the TFLite file MODEL, without TensorFlow.
 
     IMAGES are image files, folders, and CSV files with the columns cell_id and brightfield (a manifest.csv, or the
     predictions.csv of a run). An image that is not of the model's kind is refused: a row without a probability, and
     exit code 2 at the end.
+
+    With --watch the results are a journal: each cell gets its row as it comes, and the same command, started again
+    after whatever happened, goes on with the cells that have none.
     """
     from tfctc.errors import ImageError, OutputError
     from tfctc.files import atomic_file
@@ -33,6 +48,8 @@ def command(model, images, pattern, threshold, threads, output):
     if output != "-" and any(Path(output).resolve() == source.resolve() for source in images):
         raise OutputError("is among the images", path=output, fix="choose another --output")
     predictor = Predictor(model, threads)
+    if watch:
+        return _watch(predictor, images, pattern, threshold, settle, output)
     cells = find_cells(images, pattern)
 
     def write(file):
@@ -54,3 +71,36 @@ def command(model, images, pattern, threshold, threads, output):
         )
     facts = predictor.facts
     click.echo(f"Next: look at the rows with label {facts.positive} in {output}", err=True)
+
+
+def _watch(predictor, images, pattern, threshold, settle, output):
+    import signal
+    import time
+
+    from tfctc.errors import ConfigError
+    from tfctc.inference.batch import columns
+    from tfctc.inference.sources import compiled
+    from tfctc.inference.watch import Journal, Watcher
+
+    if len(images) != 1 or not images[0].is_dir():
+        raise ConfigError("--watch wants one folder", fix="name the folder that images arrive in, and nothing else")
+    if output == "-":
+        raise ConfigError("--watch keeps its answers in a file", fix="give --output FILE.csv")
+
+    def tell(row, error):
+        click.echo(f"refused: {error}" if error else f"{row[0]}: {row[2]} ({float(row[1]):.3f})", err=True)
+
+    # Asked to stop by whoever started it, a service manager for instance: as from the keyboard.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    journal = Journal(output, columns(predictor), predictor.model_version)
+    watcher = Watcher(predictor, images[0], journal, compiled(pattern), threshold, settle, tell)
+    click.echo(f"Watching {images[0]}; {len(journal)} cells have been answered in {output}. Ctrl-C ends.", err=True)
+    try:
+        while True:
+            if not watcher.look():
+                time.sleep(min(max(settle / 2, SHORTEST_REST), 1.0))
+    except KeyboardInterrupt:
+        click.echo(f"Ended; {len(journal)} cells have been answered in {output}.", err=True)
+    finally:
+        journal.close()
+    click.echo("Next: the same command goes on where this one ended", err=True)

@@ -33,18 +33,31 @@ def predict_cells(
     Returns:
         How many images were refused.
     """
-    limit = predictor.threshold if threshold is None else threshold
     writer, refused = csv.writer(file), 0
-    writer.writerow(["cell_id", f"p_{predictor.facts.positive}", "label", "threshold", "model_version"])
+    writer.writerow(columns(predictor))
     for cell_id, path in cells:
-        try:
-            p = predictor.predict_file(path)
-            # Nine digits are a float32 to the last bit: whoever applies the threshold again gets the same label.
-            answer = [f"{p:.9g}", predictor.label(p, limit)]
-        except ImageError as error:
+        row, error = answer(predictor, cell_id, path, threshold)
+        if error:
             refused += 1
             refuse(error)
-            answer = ["", REFUSED]
-        writer.writerow([cell_id, *answer, repr(limit), predictor.model_version])
+        writer.writerow(row)
         progress(1)
     return refused
+
+
+def columns(predictor: Predictor) -> list[str]:
+    return ["cell_id", f"p_{predictor.facts.positive}", "label", "threshold", "model_version"]
+
+
+def answer(
+    predictor: Predictor, cell_id: str, path: Path, threshold: float | None = None
+) -> tuple[list[str], ImageError | None]:
+    """The row of one cell, and why its image was refused if it was."""
+    limit = predictor.threshold if threshold is None else threshold
+    try:
+        p, error = predictor.predict_file(path), None
+        # Nine digits are a float32 to the last bit: whoever applies the threshold again gets the same label.
+        found = [f"{p:.9g}", predictor.label(p, limit)]
+    except ImageError as refusal:
+        found, error = ["", REFUSED], refusal
+    return [cell_id, *found, repr(limit), predictor.model_version], error

@@ -53,7 +53,7 @@ def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Ima
         ManifestError: a CSV file without these columns.
         PairingError: two files of one cell id.
     """
-    images = Images(tuple(map(Path, sources)), _compile(pattern))
+    images = Images(tuple(map(Path, sources)), compiled(pattern))
     with Fingerprints() as ids:
         for cell_id, _ in images:
             ids.add(cell_id)
@@ -76,7 +76,8 @@ def _refuse_duplicate(images: Images, repeated: set[int]) -> None:
             first[cell_id] = path
 
 
-def _compile(pattern: str | None) -> re.Pattern | None:
+def compiled(pattern: str | None) -> re.Pattern | None:
+    """`pattern` as `find_cells` wants it."""
     if pattern is None:
         return None
     try:
@@ -90,7 +91,7 @@ def _compile(pattern: str | None) -> re.Pattern | None:
 
 def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
     if source.is_dir():
-        yield from _folder(source, pattern)
+        yield from in_folder(source, pattern)
     elif not source.exists():
         raise ImageError("no such file or folder", path=source, fix="check the path")
     elif source.suffix.lower() == ".csv":
@@ -100,7 +101,12 @@ def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
         yield source.stem, source
 
 
-def _folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
+def in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
+    """Cell id and file of each bright-field image that is in `folder` now; see `find_cells`.
+
+    Raises:
+        ImageError: a file that by its name is of another channel, or two that may be channels of one cell.
+    """
     before = folder
     for path in image_files(folder):
         if pattern is None:
