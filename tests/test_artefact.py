@@ -84,15 +84,19 @@ def test_a_record_of_another_schema_or_none_is_refused(tmp_path):
         unseal(tmp_path)
 
 
-def test_a_manifest_beside_it_is_held_against_it(sealed):
-    manifest = sealed.with_name("manifest.json")
-    digest = hashlib.sha256(sealed.read_bytes()).hexdigest()
-    manifest.write_text(json.dumps({"files": {sealed.name: {"sha256": digest}}}))
+def test_it_and_the_manifest_are_held_against_the_list_beside_them(sealed):
+    manifest, sums = sealed.with_name("manifest.json"), sealed.with_name("SHA256SUMS")
+    manifest.write_text("{}")
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (sealed, manifest)}
+    sums.write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
     unseal(sealed)
-    manifest.write_text(json.dumps({"files": {sealed.name: {"sha256": "0" * 64}}}))
-    with pytest.raises(ArtefactError, match="is not the file that manifest.json"):
+    for name in digests:
+        sums.write_text("".join(f"{'0' * 64 if n == name else digest}  {n}\n" for n, digest in digests.items()))
+        with pytest.raises(ArtefactError, match=f"{name}: is not the file that SHA256SUMS"):
+            unseal(sealed)
+    sums.write_text("no list")
+    with pytest.raises(ArtefactError, match="SHA256SUMS: is damaged"):
         unseal(sealed)
-    # A renamed copy, or a manifest of something else, says nothing of it.
-    for text in (json.dumps({"files": {"other.tflite": {"sha256": "0"}}}), "cell_id,", "[]", '{"files": 3}'):
-        manifest.write_text(text)
-        unseal(sealed)
+    # A renamed copy, or a list of something else, says nothing of it.
+    sums.write_text(f"{'0' * 64}  other.tflite\n")
+    unseal(sealed)

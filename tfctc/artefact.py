@@ -12,8 +12,9 @@ from typing import Any
 
 from tfctc.errors import ArtefactError
 
-#: Name of the record in the appended archive, and of the list of files beside the artefacts.
-RECORD, MANIFEST = "tfctc.json", "manifest.json"
+#: Name of the record in the appended archive, and of what lies beside the artefacts: what they are, the SHA-256 of
+#: every file, and images with the Keras model's answers to them.
+RECORD, MANIFEST, SUMS, REFERENCE = "tfctc.json", "manifest.json", "SHA256SUMS", "reference.npz"
 SCHEMA = 1
 #: Bytes 4 to 8 of a TFLite flatbuffer.
 MAGIC = b"TFL3"
@@ -55,18 +56,42 @@ def unseal(path: str | Path) -> tuple[bytes, dict[str, Any]]:
     flatbuffer = content[:length]
     if hashlib.sha256(flatbuffer).hexdigest() != expected:
         raise ArtefactError("is damaged: its network is not the one that was written", path=path, fix=fix)
-    _check_manifest(path, hashlib.sha256(content).hexdigest())
+    _check_neighbours(path, hashlib.sha256(content).hexdigest())
     return flatbuffer, record
 
 
-def _check_manifest(path: Path, found: str) -> None:
-    """Holds the file against the list of files beside it, if there is one that names it."""
-    manifest = path.parent / MANIFEST
+def read_sums(folder: str | Path) -> dict[str, str]:
+    """File name -> SHA-256, as `SUMS` in `folder` lists them and ``sha256sum --check`` reads them.
+
+    Raises:
+        ArtefactError: there is no such list, or it is damaged.
+    """
+    path = Path(folder) / SUMS
     try:
-        expected = json.loads(manifest.read_text(encoding="utf-8"))["files"][path.name]["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
-        # A copied or renamed file is on its own; it has been held against its own record already.
+        rows = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {name: digest for digest, name in rows}
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+    except ValueError:
+        problem = "is damaged"
+    raise ArtefactError(problem, path=path, fix="copy the whole version folder again") from None
+
+
+def file_sha256(path: str | Path) -> str | None:
+    """None for a file that is not there."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _check_neighbours(path: Path, found: str) -> None:
+    """Holds the file and the manifest beside it against the list beside them, if there is one that names the file."""
+    # A copied or renamed file is on its own; it has been held against its own record already.
+    if not (path.parent / SUMS).exists() or path.name not in (sums := read_sums(path.parent)):
         return
-    if found != expected:
-        problem = f"is not the file that {manifest.name} beside it lists"
-        raise ArtefactError(problem, path=path, fix="copy the whole version folder again")
+    for name, digest in ((path.name, found), (MANIFEST, file_sha256(path.parent / MANIFEST))):
+        if sums.get(name) != digest:
+            problem = f"is not the file that {SUMS} beside it lists"
+            raise ArtefactError(problem, path=path.parent / name, fix="copy the whole version folder again")

@@ -126,6 +126,19 @@ def test_a_second_export_is_the_next_version_and_leaves_the_first(run, tmp_path)
     assert versions[0].split("+")[1] == versions[1].split("+")[1]
 
 
+def test_a_version_is_verified_and_a_changed_one_refused(run, tmp_path):
+    arguments = ["export", str(run), "--saved-model", "--quantize", "none", "--output", str(tmp_path), "--name", "m"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    result = CliRunner().invoke(main, ["export", "--verify", str(tmp_path / "m" / "1")])
+    assert result.exit_code == 0 and "Verified m/1+" in result.output, result.output
+    for artefact in ("float32", "saved_model", "serving_bytes"):
+        assert f"{artefact}: max_abs " in result.output
+    manifest = tmp_path / "m" / "1" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"threshold": 0.5', '"threshold": 0.6'))
+    result = CliRunner().invoke(main, ["export", "--verify", str(tmp_path / "m" / "1")])
+    assert result.exit_code == 2 and "manifest.json: is not the file that SHA256SUMS lists" in result.output
+
+
 def test_a_student_that_is_not_the_trained_one_is_refused(run, tmp_path):
     record = run / "run.json"
     kept = record.read_text()

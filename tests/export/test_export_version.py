@@ -17,6 +17,7 @@ from tfctc.export.litert import convert
 from tfctc.export.saved_model import decode
 from tfctc.export.subject import Subject
 from tfctc.export.version import next_version, write_version
+from tfctc.inference.verify import check_files, check_tflite, reference
 from tfctc.runtime import Runtime
 
 TFLITE = {f"model_{name}.tflite" for name in ("float32", "float16", "dynamic", "int8")}
@@ -30,12 +31,13 @@ def manifest(version):
 def test_it_is_the_first_version_and_holds_what_was_asked_for(version):
     assert version.name == "1"
     names = {path.name for path in version.iterdir()}
-    assert names >= TFLITE | {"saved_model.pb", "variables", "manifest.json", "MODEL_CARD.md"}
+    assert names >= TFLITE | {"saved_model.pb", "variables", "manifest.json", "MODEL_CARD.md", "SHA256SUMS"}
     assert [path.name for path in version.parent.iterdir()] == ["1"]
 
 
 def test_the_manifest_lists_every_other_file_as_it_is(version, manifest):
-    files = {str(p.relative_to(version)): p for p in version.rglob("*") if p.is_file() and p.name != "manifest.json"}
+    files = {str(p.relative_to(version)): p for p in version.rglob("*") if p.is_file()}
+    del files["manifest.json"], files["SHA256SUMS"]
     assert manifest["files"].keys() == files.keys()
     for name, path in files.items():
         content = path.read_bytes()
@@ -51,6 +53,13 @@ def test_the_manifest_says_what_one_must_know(manifest, subject):
     assert manifest["dataset"]["bit_depth"] == 12 and manifest["dataset"]["image_size"] == [24, 20]
     assert "4095" in manifest["preprocessing"] and manifest["simulated"] is True and manifest["training"]["seed"] == 7
     assert set(manifest["parity"]) == set(parity.GATES)
+
+
+def test_it_passes_its_own_check_and_the_reference_is_what_keras_said(version, counts, keras_probability):
+    assert set(check_tflite(version, check_files(version))) == {"float32", "float16", "dynamic", "int8"}
+    pixels, expected = reference(version)
+    np.testing.assert_array_equal(pixels, counts)
+    np.testing.assert_allclose(expected, keras_probability, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(TFLITE))

@@ -21,14 +21,19 @@ CALIBRATION_CELLS, PARITY_CELLS, BATCH = 200, 256, 64
     type=click.Choice(["none", "float16", "dynamic", "int8"]),
     help="TFLite files to write, may be repeated; implies --tflite.  [default: none, and int8 if it passes its gate]",
 )
+@click.option(
+    "--verify", is_flag=True, help="RUN is an exported version: check its files and its answers, write nothing."
+)
 @click.option("--name", help="Name of the model.  [default: the run's]")
 @click.option("--output", type=click.Path(path_type=Path), default="exports", show_default=True, help="Where to.")
-def command(run, tflite, saved_model, precisions, name, output):
+def command(run, tflite, saved_model, precisions, verify, name, output):
     """Write the bright-field-only model of RUN to OUTPUT/NAME/VERSION/, with its record and a model card.
 
     Every artefact is held against the Keras model on cells of the validation split; if one differs, nothing is written.
-    OUTPUT/NAME is a base path for TensorFlow Serving.
+    OUTPUT/NAME is a base path for TensorFlow Serving. With --verify, which needs no TensorFlow, RUN is such a VERSION.
     """
+    if verify:
+        return _verify(run)
     from tfctc.cli.quiet import import_tensorflow
 
     import_tensorflow()
@@ -65,6 +70,39 @@ def command(run, tflite, saved_model, precisions, name, output):
         click.echo(f"Next: tfctc predict {model} {run.folder / 'predictions.csv' if run.evaluation else 'IMAGES'}")
     else:
         click.echo(f"Next: saved_model_cli show --dir {version} --all")
+
+
+def _verify(folder):
+    from importlib.util import find_spec
+
+    from tfctc.inference.verify import check_answers, check_files, check_tflite, reference
+
+    manifest = check_files(folder)
+    figures = check_tflite(folder, manifest)
+    if "saved_model" in manifest["parity"]:
+        if find_spec("tensorflow"):
+            from tfctc.cli.quiet import import_tensorflow
+
+            import_tensorflow()
+            from tfctc.cells import DatasetFacts
+            from tfctc.config import from_dict
+            from tfctc.export import parity
+            from tfctc.images import to_unit
+
+            facts = from_dict(DatasetFacts, manifest["dataset"])
+            pixels, expected = reference(folder)
+            images = to_unit(pixels, facts)
+            for name, found in (
+                (parity.SAVED_MODEL, parity.run_saved_model(folder, images)),
+                (parity.SERVING_BYTES, parity.run_serving_bytes(folder, images, facts)),
+            ):
+                figures[name] = check_answers(folder / "saved_model.pb", found, expected, manifest["parity"][name])
+        else:
+            click.echo("note: the SavedModel was not run: TensorFlow is not installed", err=True)
+    for name, figure in figures.items():
+        click.echo(f"{name}: {manifest['parity'][name]['gate']} {figure:.1e} from Keras")
+    click.echo(f"Verified {manifest['model_version']} in {folder}: every file is what was written.")
+    click.echo(f"Next: tfctc predict {folder}/MODEL.tflite IMAGES")
 
 
 def _images(batches, most: int):

@@ -1,13 +1,13 @@
 """One version folder: every artefact written, gated and listed, or nothing at all."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tfctc.artefact import MANIFEST, seal
+from tfctc.artefact import MANIFEST, REFERENCE, SUMS, file_sha256, seal
+from tfctc.cells import DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.export import parity
 from tfctc.export.card import model_card
@@ -17,6 +17,8 @@ from tfctc.export.subject import Subject
 from tfctc.files import atomic_folder, write_json
 
 CARD = "MODEL_CARD.md"
+#: Images of cells, without their ids, that go along so that parity can be checked anywhere.
+REFERENCES = 64
 
 
 def next_version(base: str | Path) -> int:
@@ -46,7 +48,8 @@ def write_version(
         say: told what is going on.
 
     Returns:
-        The version folder: the SavedModel, ``model_<precision>.tflite``, manifest.json and MODEL_CARD.md.
+        The version folder: the SavedModel, ``model_<precision>.tflite``, manifest.json, MODEL_CARD.md, and what
+        `tfctc.inference.verify` needs: SHA256SUMS and reference.npz.
 
     Raises:
         ExportError: an artefact did not pass a gate; nothing is left on disk.
@@ -59,6 +62,7 @@ def write_version(
         with atomic_folder(base / str(version)) as folder:
             found, left_out = {}, {}
             expected = parity.reference(subject.model, images)
+            _write_reference(folder / REFERENCE, subject.facts, images[:REFERENCES], expected[:REFERENCES])
             if saved_model:
                 say("Writing the SavedModel ...")
                 found |= _saved_model(subject, folder, images, expected)
@@ -77,12 +81,19 @@ def write_version(
             (folder / CARD).write_text(model_card(manifest, subject.evaluation), encoding="utf-8")
             manifest["files"] = _files(folder)
             write_json(folder / MANIFEST, manifest)
+            sums = {name: facts["sha256"] for name, facts in _files(folder).items()}
+            (folder / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), "utf-8")
     except BaseException:
         # Succeeds only on an empty folder: one that this call made, or that held no version.
         with contextlib.suppress(OSError):
             base.rmdir()
         raise
     return base / str(version)
+
+
+def _write_reference(path: Path, facts: DatasetFacts, images: np.ndarray, expected: np.ndarray) -> None:
+    counts = np.rint(images * facts.full_scale).astype(facts.dtype)
+    np.savez_compressed(path, brightfield=counts, probability=expected.astype(np.float32))
 
 
 def _saved_model(subject: Subject, folder: Path, images: np.ndarray, expected: np.ndarray) -> dict:
@@ -121,7 +132,7 @@ def _files(folder: Path) -> dict[str, dict]:
     return {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "sha256": file_sha256(path),
         }
         for path in sorted(folder.rglob("*"))
         if path.is_file()
