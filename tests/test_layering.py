@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tfctc"
-GROUND = ("errors", "registry", "cells", "config", "files", "images", "artefact", "runtime", "_version")
+GROUND = ("errors", "registry", "cells", "config", "files", "images", "artefact", "runtime", "quality", "_version")
 FLOORS = [
     GROUND,
     ("augment",),

@@ -62,16 +62,24 @@ def read_channel(path: str | Path, facts: DatasetFacts) -> np.ndarray:
     Raises:
         ImageError: as `read_pixels`, and for another size, pixel type or range than declared.
     """
-    pixels = read_pixels(path)
+    return as_declared(read_pixels(path), facts, path)
+
+
+def as_declared(pixels: np.ndarray, facts: DatasetFacts, path: str | Path = "image") -> np.ndarray:
+    """Holds pixels ``(H, W)`` or ``(H, W, 1)`` against what the data set declares, and returns them as ``(H, W, 1)``.
+
+    Raises:
+        ImageError: another size, pixel type or range than declared.
+    """
     if pixels.dtype != facts.dtype:
         raise ImageError(
             f"has {pixels.dtype} pixels, {facts.dtype} expected (bit depth {facts.bit_depth})",
             path=path,
             fix="never mix 8 and 16 bit in one data set",
         )
-    if pixels.shape != tuple(facts.image_size):
+    if pixels.shape not in (tuple(facts.image_size), (*facts.image_size, 1)):
         raise ImageError(
-            f"is {pixels.shape[0]} x {pixels.shape[1]} px, {facts.image_size[0]} x {facts.image_size[1]} expected",
+            f"is {' x '.join(map(str, pixels.shape))} px, {facts.image_size[0]} x {facts.image_size[1]} expected",
             path=path,
             fix="crop all cells to one size",
         )
@@ -81,7 +89,7 @@ def read_channel(path: str | Path, facts: DatasetFacts) -> np.ndarray:
             path=path,
             fix="declare the right bit depth",
         )
-    return pixels[..., np.newaxis]
+    return pixels.reshape(*facts.image_size, 1)
 
 
 def to_unit(pixels: np.ndarray, facts: DatasetFacts) -> np.ndarray:

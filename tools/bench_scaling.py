@@ -87,7 +87,7 @@ def make_model(path: Path, distinct: Path) -> None:
     facts = Manifest.open(distinct).facts
     model = build_classifier(ModelConfig("compact"), tuple(facts.image_size), {"brightfield": (0.4, 0.1)}, "student")
     path.write_bytes(convert(stock(model), facts, "none"))
-    record = {"schema": 1, "model_version": "untrained", "operating_point": {"threshold": 0.5}}
+    record = {"schema": 1, "model_version": "untrained", "operating_point": {"threshold": 0.5}, "quality": {}}
     seal(path, record | {"dataset": to_dict(facts)})
 
 

@@ -46,7 +46,12 @@ def write_model(facts, networks, tmp_path):
     def write(integer=False, **changes):
         path = tmp_path / f"mean_{'int8' if integer else 'float32'}.tflite"
         path.write_bytes(networks[integer])
-        record = {"schema": 1, "model_version": "mean/1+abc", "operating_point": {"threshold": 0.5}}
+        record = {
+            "schema": 1,
+            "model_version": "mean/1+abc",
+            "operating_point": {"threshold": 0.5},
+            "quality": {"brightness": [0.1, 0.95]},
+        }
         seal(path, record | {"dataset": to_dict(facts)} | changes)
         return path
 

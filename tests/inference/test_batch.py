@@ -25,12 +25,22 @@ def test_a_row_for_each_image_with_the_label_by_the_threshold(write_model, write
     out = tmp_path / "out" / "answers.csv"
     result = predict(write_model(), images[0].parent, "-o", out)
     header, *answers = rows(out)
-    assert header == ["cell_id", "p_ctc", "label", "threshold", "model_version"]
-    assert [a[0] for a in answers] == ["a", "b", "c"] and {(a[3], a[4]) for a in answers} == {("0.5", "mean/1+abc")}
+    assert header == ["cell_id", "p_ctc", "label", "quality", "threshold", "model_version"]
+    assert [a[0] for a in answers] == ["a", "b", "c"] and {tuple(a[3:]) for a in answers} == {
+        ("ok", "0.5", "mean/1+abc")
+    }
     np.testing.assert_allclose([float(a[1]) for a in answers], [0.2, 0.5, 0.8], atol=1e-3)
     assert [a[2] for a in answers] == ["ctc" if float(a[1]) >= 0.5 else "leukocyte" for a in answers]
     assert {answers[0][2], answers[2][2]} == {"leukocyte", "ctc"}
     assert f"Wrote 3 rows to {out}" in result.output and "Next: " in result.output
+
+
+def test_images_unlike_those_trained_on_are_answered_and_counted(write_model, write_image, tmp_path):
+    for name, share in (("a", 0.02), ("b", 0.5), ("c", 0.98)):
+        write_image(f"cells/{name}.png", share)
+    result = predict(write_model(), tmp_path / "cells", "-o", tmp_path / "out.csv")
+    assert [a[2:4] for a in rows(tmp_path / "out.csv")[1:]] == [["leukocyte", "dark"], ["ctc", "ok"], ["ctc", "bright"]]
+    assert "note: 2 image(s) are unlike those trained on" in result.output
 
 
 def test_another_threshold_changes_labels_alone(write_model, write_image, tmp_path):
@@ -40,7 +50,7 @@ def test_another_threshold_changes_labels_alone(write_model, write_image, tmp_pa
         predict(write_model(), tmp_path / "cells", "--threshold", threshold, "-o", tmp_path / "out.csv")
         answers.append(rows(tmp_path / "out.csv")[1])
     assert answers[0][:2] == answers[1][:2]
-    assert [a[2:4] for a in answers] == [["ctc", "0.5"], ["leukocyte", "0.7"]]
+    assert [a[2:5] for a in answers] == [["ctc", "ok", "0.5"], ["leukocyte", "ok", "0.7"]]
 
 
 def test_the_written_probability_is_exact(write_model, write_image, tmp_path):
@@ -49,7 +59,7 @@ def test_the_written_probability_is_exact(write_model, write_image, tmp_path):
 
     image = write_image("a.png", 1 / 3)
     predict(write_model(), image, "-o", tmp_path / "out.csv")
-    assert np.float32(rows(tmp_path / "out.csv")[1][1]) == np.float32(Predictor(write_model()).predict_file(image))
+    assert np.float32(rows(tmp_path / "out.csv")[1][1]) == np.float32(Predictor(write_model())(image).probability)
 
 
 def test_a_refused_image_is_a_row_a_line_and_exit_code_2(write_model, write_image, tmp_path):

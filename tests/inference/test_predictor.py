@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import tfctc
 from tfctc.errors import ArtefactError, ImageError
 from tfctc.inference.predictor import Predictor
 
@@ -17,12 +18,27 @@ def test_it_answers_for_stored_pixels(write_model, integer, tolerance, threads):
     rng = np.random.default_rng(0)
     for top in (0, 100, 2000, 4095):
         pixels = rng.integers(0, top + 1, (12, 10, 1)).astype(np.uint16)
-        assert predictor.predict_one(pixels) == pytest.approx(pixels.mean() / 4095, abs=tolerance)
+        assert predictor(pixels).probability == pytest.approx(pixels.mean() / 4095, abs=tolerance)
+
+
+def test_an_answer_is_probability_label_and_quality(write_model, write_image):
+    predictor = tfctc.Predictor(write_model())
+    for share, label, quality in ((0.05, "leukocyte", "dark"), (0.8, "ctc", "ok"), (0.97, "ctc", "bright")):
+        file = write_image("a.png", share)
+        probability, *said = predictor(file)
+        assert probability == pytest.approx(share, abs=1e-3) and said == [label, quality]
+        pixels = np.full((12, 10), round(share * 4095), np.uint16)
+        assert predictor(pixels) == predictor(pixels[..., np.newaxis]) == predictor(file)
+    assert predictor(file, threshold=0.99).label == "leukocyte"
+    with pytest.raises(ImageError, match="image: is 10 x 12 px"):
+        predictor(pixels.T)
+    with pytest.raises(ImageError, match="float32 pixels, uint16 expected"):
+        predictor(pixels.astype(np.float32))
 
 
 def test_int8_uses_its_whole_range(write_model):
     predictor = Predictor(write_model(integer=True))
-    ends = [predictor.predict_one(np.full((12, 10, 1), value, np.uint16)) for value in (0, 4095)]
+    ends = [predictor(np.full((12, 10, 1), value, np.uint16)).probability for value in (0, 4095)]
     assert ends == pytest.approx([0, 1], abs=1 / 255)
 
 
@@ -35,11 +51,11 @@ def test_it_knows_what_its_file_says(write_model, facts):
 
 def test_a_file_is_read_and_held_against_the_training_data(write_model, write_image):
     predictor = Predictor(write_model())
-    assert predictor.predict_file(write_image("a.tif", 0.25)) == pytest.approx(0.25, abs=1e-3)
+    assert predictor(write_image("a.tif", 0.25)).probability == pytest.approx(0.25, abs=1e-3)
     with pytest.raises(ImageError, match="12 x 10 expected"):
-        predictor.predict_file(write_image("b.png", size=(10, 12)))
+        predictor(write_image("b.png", size=(10, 12)))
     with pytest.raises(ImageError, match="uint16 expected"):
-        predictor.predict_file(write_image("c.png", dtype=np.uint8))
+        predictor(write_image("c.png", dtype=np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -49,6 +65,9 @@ def test_a_file_is_read_and_held_against_the_training_data(write_model, write_im
         {"dataset": {"nom": "x"}},
         {"dataset": None},
         {"operating_point": {}},
+        {"quality": {"beauty": [0, 1]}},
+        {"quality": {"contrast": [1]}},
+        {"quality": [1]},
         {"operating_point": {"threshold": "high"}},
     ],
 )
@@ -68,7 +87,7 @@ def test_it_runs_where_there_is_no_tensorflow(write_model, write_image):
         "import sys\n"
         "for name in ('tensorflow', 'keras', 'sklearn', 'scipy', 'tensorflow_datasets'): sys.modules[name] = None\n"
         "from tfctc.inference.predictor import Predictor\n"
-        "print(Predictor(sys.argv[1]).predict_file(sys.argv[2]))"
+        "print(Predictor(sys.argv[1])(sys.argv[2]).probability)"
     )
     arguments = [sys.executable, "-c", code, str(write_model()), str(write_image("a.png", 0.75))]
     said = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout

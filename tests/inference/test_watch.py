@@ -51,7 +51,7 @@ def test_what_is_new_is_answered_once(begin, write_image, tmp_path):
     write_image("cells/later/b.png", 0.8)
     assert (watcher.look(), watcher.look()) == (1, 0)
     header, *answers = rows(tmp_path / "answers.csv")
-    assert header == ["cell_id", "p_ctc", "label", "threshold", "model_version"]
+    assert header == ["cell_id", "p_ctc", "label", "quality", "threshold", "model_version"]
     assert [(a[0], a[2]) for a in answers] == [("a", "leukocyte"), ("b", "ctc")]
     again = begin()
     write_image("cells/c.png")

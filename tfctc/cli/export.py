@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-CALIBRATION_CELLS, PARITY_CELLS, BATCH = 200, 256, 64
+CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, BATCH = 200, 256, 2000, 64
 
 
 @click.command(
@@ -42,6 +42,7 @@ def command(run, tflite, saved_model, precisions, verify, name, output):
     from tfctc.export.litert import PRECISIONS
     from tfctc.export.subject import Subject
     from tfctc.export.version import write_version
+    from tfctc.quality import limits
     from tfctc.training.run import Run
 
     run = Run.open(run)
@@ -51,15 +52,15 @@ def command(run, tflite, saved_model, precisions, verify, name, output):
     precisions = tuple(dict.fromkeys(precisions or ("none", "int8"))) if tflite else ()
     record = run.record
     training = {"run": run.name, "mode": run.config.mode, "seed": run.config.seed, "cells": record["cells"]}
-    student = run.student()
-    subject = Subject(student, name or run.name, run.facts, run.operating_point, run.evaluation, training)
-    if subject.weights_sha256 != record["weights_sha256"]["student"]:
-        raise RunError("does not hold the student that was trained in it", path=run.folder, fix="run fit again")
-    builder = run.builder(progress=lambda line: click.echo(line, err=True))
+    student, builder = run.student(), run.builder(progress=lambda line: click.echo(line, err=True))
 
     def images(split, most):
         return _images(labelled_records(builder, split, tuple(student.input), BATCH), most)
 
+    quality = limits(images("train", QUALITY_CELLS))
+    subject = Subject(student, name or run.name, run.facts, run.operating_point, run.evaluation, training, quality)
+    if subject.weights_sha256 != record["weights_sha256"]["student"]:
+        raise RunError("does not hold the student that was trained in it", path=run.folder, fix="run fit again")
     calibration = images("train", CALIBRATION_CELLS) if "int8" in precisions else ()
     say = lambda line: click.echo(line, err=True)  # noqa: E731
     parity = images("validation", PARITY_CELLS)

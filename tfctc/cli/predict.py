@@ -60,11 +60,13 @@ def command(model, images, pattern, threshold, threads, watch, settle, output):
             )
 
     if output == "-":
-        refused = write(click.get_text_stream("stdout"))
+        refused, unlike = write(click.get_text_stream("stdout"))
     else:
         with atomic_file(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            refused = write(file)
+            refused, unlike = write(file)
         click.echo(f"Wrote {len(cells)} rows to {output}", err=True)
+    if unlike:
+        click.echo(f"note: {unlike} image(s) are unlike those trained on, see column quality", err=True)
     if refused:
         raise ImageError(
             f"{refused} of {len(cells)} images were refused", fix="mend the files named above and predict again"

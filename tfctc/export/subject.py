@@ -29,6 +29,7 @@ class Subject:
         operating_point: at least `threshold`; `rule` and `chosen_on` say where it comes from.
         evaluation: what `tfctc evaluate` wrote, or None.
         training: what is worth keeping of the run: seed, mode, cells.
+        quality: limits of the images it knows, as `tfctc.quality.limits` finds them.
     """
 
     model: keras.Model
@@ -37,6 +38,7 @@ class Subject:
     operating_point: Mapping[str, Any]
     evaluation: Mapping[str, Any] | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
@@ -67,6 +69,7 @@ class Subject:
             "input": BRIGHTFIELD,
             "preprocessing": f"grey {facts.dtype} pixels / {facts.full_scale} as float32, {facts.image_size[0]} x "
             f"{facts.image_size[1]} px, never scaled by an image's own range",
+            "quality": to_dict(self.quality),
             "simulated": facts.simulated,
             "weights_sha256": self.weights_sha256,
             "training": dict(self.training),

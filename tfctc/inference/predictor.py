@@ -1,6 +1,7 @@
 """One image in, one probability out, on LiteRT. What runs on the instrument: no TensorFlow."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,12 +9,30 @@ from tfctc.artefact import unseal
 from tfctc.cells import DatasetFacts
 from tfctc.config import from_dict
 from tfctc.errors import ArtefactError, TfctcError
-from tfctc.images import read_channel, to_unit
+from tfctc.images import as_declared, read_channel, to_unit
+from tfctc.quality import FAULTS, judge
 from tfctc.runtime import Runtime
+
+
+class Answer(NamedTuple):
+    """What is said of one cell.
+
+    Args:
+        probability: of the positive class, in [0, 1].
+        label: the class, by the threshold.
+        quality: "ok", or what is unusual of the image (`tfctc.quality`): then the model may never have seen the like.
+    """
+
+    probability: float
+    label: str
+    quality: str
 
 
 class Predictor:
     """A .tflite file that `tfctc export` wrote, ready to answer. Not to be shared between threads.
+
+        predictor = Predictor("exports/ctc/1/model_int8.tflite")
+        probability, label, quality = predictor("cell_0001_BF.tif")
 
     Attributes: `record` (what the file says of itself), `facts` (of the images it takes), `threshold`, `model_version`.
 
@@ -30,23 +49,31 @@ class Predictor:
         try:
             self.facts = from_dict(DatasetFacts, self.record["dataset"])
             self.threshold = float(self.record["operating_point"]["threshold"])
+            self._limits = {name: tuple(map(float, ends)) for name, ends in self.record["quality"].items()}
+            if not set(self._limits) <= set(FAULTS) or not all(len(ends) == 2 for ends in self._limits.values()):
+                raise ValueError(f"quality limits {self.record['quality']}")
             self.model_version = str(self.record["model_version"])
             self._runtime = Runtime(flatbuffer, threads)
-        except (KeyError, TypeError, ValueError, TfctcError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, TfctcError) as error:
             problem = f"cannot be used ({type(error).__name__}: {str(error)[:200]})"
             raise ArtefactError(problem, path=path, fix="export the model again") from None
 
-    def predict_file(self, path: str | Path) -> float:
-        """Probability of the positive class for one bright-field image file.
+    def __call__(self, image: str | Path | np.ndarray, threshold: float | None = None) -> Answer:
+        """Answers for one bright-field image: a file, or unsigned pixels ``(H, W)`` or ``(H, W, 1)`` as it would hold.
+
+        Args:
+            threshold: of the probability; the model's own if None.
 
         Raises:
-            ImageError: not a grey image of the size and bit depth that the model was trained on.
+            ImageError: not a grey image of the size, pixel type and bit depth that the model was trained on.
         """
-        return self.predict_one(read_channel(path, self.facts))
-
-    def predict_one(self, pixels: np.ndarray) -> float:
-        """Probability of the positive class for unsigned pixels ``(H, W, 1)``, 0 to the declared full scale."""
-        return float(self._runtime(to_unit(pixels, self.facts)[np.newaxis])[0])
+        if isinstance(image, str | Path):
+            pixels = read_channel(image, self.facts)
+        else:
+            pixels = as_declared(np.asarray(image), self.facts)
+        unit = to_unit(pixels, self.facts)
+        probability = float(self._runtime(unit[np.newaxis])[0])
+        return Answer(probability, self.label(probability, threshold), judge(unit, self._limits))
 
     def label(self, probability: float, threshold: float | None = None) -> str:
         """The class name: the positive one at `threshold` (the model's own if None) or above."""

@@ -61,7 +61,7 @@ def check_tflite(folder: str | Path, manifest: dict[str, Any]) -> dict[str, floa
     for path in sorted(Path(folder).glob("*.tflite")):
         predictor = Predictor(path)
         name = path.stem.removeprefix("model_")
-        found = np.array([predictor.predict_one(image) for image in pixels])
+        found = np.array([predictor(image).probability for image in pixels])
         figures[name] = check_answers(path, found, expected, manifest["parity"][name])
     return figures
 
