@@ -22,6 +22,7 @@ TRAINING_LIBRARIES = (
     "tensorflow",
     "keras",
     "tensorflow_datasets",
+    "tensorflow_serving",
     "sklearn",
     "scipy",
     "importlib_resources",

@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.errors import ExportError
+from tfctc.export.saved_model import encode
 from tfctc.models.classifier import probability
 from tfctc.runtime import Runtime
 
@@ -60,9 +61,8 @@ def run_saved_model(folder: str | Path, images: np.ndarray) -> np.ndarray:
 def run_serving_bytes(folder: str | Path, images: np.ndarray, facts: DatasetFacts) -> np.ndarray:
     """What ``serving_bytes`` of the SavedModel in `folder` answers to the images as PNG files, ``(N,)``."""
     serve = tf.saved_model.load(str(folder)).signatures[SERVING_BYTES]
-    counts = np.rint(images * facts.full_scale).astype(facts.dtype)
-    files = np.array([tf.io.encode_png(image).numpy() for image in counts], object)
-    return np.concatenate([serve(image_bytes=tf.constant(batch))["probability"].numpy() for batch in _batches(files)])
+    answers = [serve(image_bytes=tf.constant(batch)) for batch in _batches(encode(images, facts))]
+    return np.concatenate([answer["probability"].numpy() for answer in answers])
 
 
 def run_tflite(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:

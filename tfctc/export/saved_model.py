@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
@@ -40,6 +41,12 @@ def image_spec(facts: DatasetFacts, batch: int | None) -> tf.TensorSpec:
 def answer(model: keras.Model, brightfield: tf.Tensor) -> dict[str, tf.Tensor]:
     """``{"probability": (B,)}`` from float32 images ``(B, H, W, 1)`` in [0, 1]."""
     return {PROBABILITY: probability(model({BRIGHTFIELD: brightfield}, training=False))}
+
+
+def encode(images: np.ndarray, facts: DatasetFacts) -> np.ndarray:
+    """Float32 images ``(N, H, W, 1)`` in [0, 1] as grey PNG files of the declared bit depth, bytes ``(N,)``."""
+    counts = np.rint(images * facts.full_scale).astype(facts.dtype)
+    return np.array([tf.io.encode_png(image).numpy() for image in counts], object)
 
 
 def decode(data: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:

@@ -13,6 +13,7 @@ from tfctc.export import parity
 from tfctc.export.card import model_card
 from tfctc.export.litert import PRECISIONS, convert
 from tfctc.export.saved_model import write_saved_model
+from tfctc.export.serving import write_serving
 from tfctc.export.subject import Subject
 from tfctc.files import atomic_folder, write_json
 
@@ -48,8 +49,8 @@ def write_version(
         say: told what is going on.
 
     Returns:
-        The version folder: the SavedModel, ``model_<precision>.tflite``, manifest.json, MODEL_CARD.md, and what
-        `tfctc.inference.verify` needs: SHA256SUMS and reference.npz.
+        The version folder: the SavedModel with `tfctc.export.serving`'s files, ``model_<precision>.tflite``,
+        manifest.json, MODEL_CARD.md, and what `tfctc.inference.verify` needs: SHA256SUMS and reference.npz.
 
     Raises:
         ExportError: an artefact did not pass a gate; nothing is left on disk.
@@ -66,6 +67,7 @@ def write_version(
             if saved_model:
                 say("Writing the SavedModel ...")
                 found |= _saved_model(subject, folder, images, expected)
+                write_serving(folder, subject.name, version, subject.facts, images[:REFERENCES])
                 say(_figures(found[parity.SAVED_MODEL]))
             for precision in precisions:
                 say(f"Converting {PRECISIONS[precision]} ...")
