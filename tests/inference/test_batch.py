@@ -75,6 +75,17 @@ def test_a_refused_image_is_a_row_a_line_and_exit_code_2(write_model, write_imag
     assert result.output.strip().splitlines()[-1].startswith("tfctc: error: 2 of 3 images were refused")
 
 
+def test_several_processes_write_the_same_table(write_model, write_image, tmp_path):
+    for number in range(40):
+        write_image(f"cells/{number:02}.png", number / 40)
+    write_image("cells/40.png", size=(3, 3))
+    outputs = [tmp_path / f"{workers}.csv" for workers in (1, 2)]
+    for output, workers in zip(outputs, ("1", "2"), strict=True):
+        result = predict(write_model(), tmp_path / "cells", "-o", output, "--workers", workers, code=2)
+        assert "1 of 41 images were refused" in result.output and "40.png: is 3 x 3 px" in result.output
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
 def test_a_dash_prints_the_table_and_nothing_else_to_stdout(write_model, write_image):
     result = predict(write_model(), write_image("a.png", 0.8), "-o", "-")
     table = list(csv.reader(io.StringIO(result.stdout)))

@@ -17,6 +17,7 @@ SHORTEST_REST = 0.05
 @click.option("--pattern", metavar="REGEX", help="For folders: groups cell and perhaps channel, on the path inside.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Of the probability.  [default: the model's]")
 @click.option("--threads", type=click.IntRange(min=1), help="For one image.  [default: LiteRT's choice]")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes for many images.")
 @click.option("--watch", is_flag=True, help="Answer every new image of one folder once, until interrupted.")
 @click.option(
     "--settle",
@@ -29,7 +30,7 @@ SHORTEST_REST = 0.05
 @click.option(
     "-o", "--output", default="predictions.csv", show_default=True, metavar="CSV", help="Results; - prints them."
 )
-def command(model, images, pattern, threshold, threads, watch, settle, output):
+def command(model, images, pattern, threshold, threads, workers, watch, settle, output):
     """Classify bright-field images with the TFLite file MODEL, without TensorFlow.
 
     IMAGES are image files, folders, and CSV files with the columns cell_id and brightfield (a manifest.csv, or the
@@ -55,9 +56,8 @@ def command(model, images, pattern, threshold, threads, watch, settle, output):
     def write(file):
         stderr = click.get_text_stream("stderr")
         with click.progressbar(length=len(cells), label="Predicting", file=stderr, update_min_steps=20) as bar:
-            return predict_cells(
-                predictor, cells, file, threshold, lambda error: click.echo(f"refused: {error}", err=True), bar.update
-            )
+            say = lambda error: click.echo(f"refused: {error}", err=True)  # noqa: E731
+            return predict_cells(predictor, cells, file, threshold, say, bar.update, workers)
 
     if output == "-":
         refused, unlike = write(click.get_text_stream("stdout"))

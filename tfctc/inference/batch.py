@@ -1,7 +1,12 @@
-"""Many images: one CSV row each, one image in memory at a time."""
+"""Many images: one CSV row each, one image in memory at a time (or a few, where several processes share the work)."""
 
 import csv
-from collections.abc import Callable, Iterable
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -10,6 +15,8 @@ from tfctc.inference.predictor import Predictor
 from tfctc.quality import OK
 
 REFUSED = "refused"
+#: Images that a process is handed at once.
+HANDED = 16
 #: Its place in a row.
 QUALITY = 3
 
@@ -21,6 +28,7 @@ def predict_cells(
     threshold: float | None = None,
     refuse: Callable[[ImageError], None] = lambda error: None,
     progress: Callable[[int], None] = lambda cells: None,
+    workers: int = 1,
 ) -> tuple[int, int]:
     """Writes ``cell_id, p_<positive>, label, quality, threshold, model_version``, a row a cell.
 
@@ -32,14 +40,14 @@ def predict_cells(
         threshold: of the probability; the model's own if None.
         refuse: told of each refused image.
         progress: called with 1 after each cell.
+        workers: processes that share the images; the rows are the same and in the same order.
 
     Returns:
         How many images were refused, and how many of the others are unlike those that the model knows.
     """
     writer, refused, unlike = csv.writer(file), 0, 0
     writer.writerow(columns(predictor))
-    for cell_id, path in cells:
-        row, error = answer(predictor, cell_id, path, threshold)
+    for row, error in _answers(predictor, cells, threshold, workers):
         if error:
             refused += 1
             refuse(error)
@@ -48,6 +56,36 @@ def predict_cells(
         writer.writerow(row)
         progress(1)
     return refused, unlike
+
+
+def _answers(
+    predictor: Predictor, cells: Iterable[tuple[str, Path]], threshold: float | None, workers: int
+) -> Iterator[tuple[list[str], ImageError | None]]:
+    if workers == 1:
+        yield from (answer(predictor, *cell, threshold) for cell in cells)
+        return
+    # Spawned: a forked process would inherit LiteRT's threads as locks that nobody opens.
+    spawn, options = multiprocessing.get_context("spawn"), (predictor.path, predictor.threads or 1, threshold)
+    with ProcessPoolExecutor(workers, spawn, _begin, options) as pool:
+        # Not `pool.map`, which would hold all of the cells at once.
+        cells = iter(cells)
+        portions = iter(lambda: list(islice(cells, HANDED)), [])
+        waiting = deque(pool.submit(_in_process, portion) for portion in islice(portions, 2 * workers))
+        while waiting:
+            yield from waiting.popleft().result()
+            waiting.extend(pool.submit(_in_process, portion) for portion in islice(portions, 1))
+
+
+def _begin(path: Path, threads: int, threshold: float | None) -> None:
+    """Of a process that answers. Interrupted at the keyboard, the parent ends it."""
+    global _own
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _own = Predictor(path, threads), threshold
+
+
+def _in_process(cells: list[tuple[str, Path]]) -> list[tuple[list[str], ImageError | None]]:
+    predictor, threshold = _own
+    return [answer(predictor, *cell, threshold) for cell in cells]
 
 
 def columns(predictor: Predictor) -> list[str]:

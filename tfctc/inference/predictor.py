@@ -34,7 +34,8 @@ class Predictor:
         predictor = Predictor("exports/ctc/1/model_int8.tflite")
         probability, label, quality = predictor("cell_0001_BF.tif")
 
-    Attributes: `record` (what the file says of itself), `facts` (of the images it takes), `threshold`, `model_version`.
+    Attributes: `path`, `threads`, `record` (what the file says of itself), `facts` (of the images it takes),
+    `threshold`, `model_version`.
 
     Args:
         path: the file.
@@ -45,6 +46,7 @@ class Predictor:
     """
 
     def __init__(self, path: str | Path, threads: int | None = None):
+        self.path, self.threads = Path(path), threads
         flatbuffer, self.record = unseal(path)
         try:
             self.facts = from_dict(DatasetFacts, self.record["dataset"])
