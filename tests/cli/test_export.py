@@ -52,7 +52,7 @@ def asked(monkeypatch):
     """What the command asks of `write_version`, which writes the files' names alone."""
     calls = []
 
-    def write(subject, base, images, calibration, saved_model, precisions, optional, say):
+    def write(subject, base, images, calibration, saved_model, precisions, optional, say, choice):
         calls.append((subject, images, calibration, saved_model, precisions, optional))
         version = base / "1"
         version.mkdir(parents=True)
@@ -84,6 +84,19 @@ def test_options_decide_what_is_written(run, tmp_path, asked, options, saved_mod
         "Next: tfctc predict" if precisions else "Next: saved_model_cli",
     ):
         assert words in result.output
+
+
+def test_auto_writes_what_is_chosen_on_validation(run, tmp_path, asked, monkeypatch):
+    def choose(subject, images, calibration, loss, bound, say):
+        lost = loss(np.linspace(0, 1, len(images)), np.linspace(1, 0, len(images)))
+        assert bound == 0.05 and len(calibration) and set(lost) == {"value", "low", "high"}
+        return "float16", {"chosen": "float16"}
+
+    monkeypatch.setattr("tfctc.export.choice.choose_precision", choose)
+    options = ["--quantize", "none", "--quantize", "auto", "--f1-bound", "0.05", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, ["export", str(run), *options])
+    assert result.exit_code == 0, result.output
+    assert asked[0][4] == ("none", "float16")
 
 
 def test_calibration_is_of_the_training_split_and_parity_of_validation(run, tiny_dataset, tmp_path, asked):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, BATCH = 200, 256, 2000, 64
+CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS, BATCH = 200, 256, 2000, 5000, 64
 
 
 @click.command(
@@ -18,15 +18,23 @@ CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, BATCH = 200, 256, 2000, 64
     "--quantize",
     "precisions",
     multiple=True,
-    type=click.Choice(["none", "float16", "dynamic", "int8"]),
-    help="TFLite files to write, may be repeated; implies --tflite.  [default: none, and int8 if it passes its gate]",
+    type=click.Choice(["none", "float16", "dynamic", "int8", "auto"]),
+    help="TFLite files to write, may be repeated; implies --tflite. auto: the smallest that is as good as Keras.  "
+    "[default: none, and int8 if it passes its gate]",
+)
+@click.option(
+    "--f1-bound",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="With auto: F1 that may be lost on validation, the upper end of its 95 % interval by patient included.",
 )
 @click.option(
     "--verify", is_flag=True, help="RUN is an exported version: check its files and its answers, write nothing."
 )
 @click.option("--name", help="Name of the model.  [default: the run's]")
 @click.option("--output", type=click.Path(path_type=Path), default="exports", show_default=True, help="Where to.")
-def command(run, tflite, saved_model, precisions, verify, name, output):
+def command(run, tflite, saved_model, precisions, f1_bound, verify, name, output):
     """Write the bright-field-only model of RUN to OUTPUT/NAME/VERSION/, with its record and a model card.
 
     Every artefact is held against the Keras model on cells of the validation split; if one differs, nothing is written.
@@ -61,16 +69,35 @@ def command(run, tflite, saved_model, precisions, verify, name, output):
     subject = Subject(student, name or run.name, run.facts, run.operating_point, run.evaluation, training, quality)
     if subject.weights_sha256 != record["weights_sha256"]["student"]:
         raise RunError("does not hold the student that was trained in it", path=run.folder, fix="run fit again")
-    calibration = images("train", CALIBRATION_CELLS) if "int8" in precisions else ()
+    wanted = {"int8", "auto"} & set(precisions)
+    calibration, choice = images("train", CALIBRATION_CELLS) if wanted else (), None
     say = lambda line: click.echo(line, err=True)  # noqa: E731
+    if "auto" in precisions:
+        chosen, choice = _choose(subject, builder, calibration, f1_bound, say)
+        precisions = tuple(dict.fromkeys(chosen if p == "auto" else p for p in precisions))
     parity = images("validation", PARITY_CELLS)
-    version = write_version(subject, output / subject.name, parity, calibration, saved_model, precisions, optional, say)
+    version = write_version(
+        subject, output / subject.name, parity, calibration, saved_model, precisions, optional, say, choice
+    )
     click.echo(f"Wrote {', '.join(sorted(p.name for p in version.iterdir()))} to {version}")
     if precisions:
         model = version / f"model_{PRECISIONS[precisions[0]]}.tflite"
         click.echo(f"Next: tfctc predict {model} {run.folder / 'predictions.csv' if run.evaluation else 'IMAGES'}")
     else:
         click.echo(f"Next: saved_model_cli show --dir {version} --all")
+
+
+def _choose(subject, builder, calibration, bound, say):
+    from functools import partial
+
+    from tfctc.cells import BRIGHTFIELD
+    from tfctc.data.pipeline import labelled_records
+    from tfctc.evaluation.loss import f1_loss
+    from tfctc.export.choice import choose_precision
+
+    cells = next(labelled_records(builder, "validation", (BRIGHTFIELD,), CHOICE_CELLS).as_numpy_iterator())
+    loss = partial(f1_loss, cells["label"], cells["patient_id"], subject.threshold)
+    return choose_precision(subject, cells[BRIGHTFIELD], calibration, loss, bound, say)
 
 
 def _verify(folder):

@@ -79,6 +79,16 @@ def _artefacts(manifest) -> str:
     ]
     for name, p in manifest["parity"].items():
         rows.append(f"| {name} | {p['max_abs']:.1e} | {p['mean_abs']:.1e} | {p['labels_changed']} | {p['images']} |")
+    if choice := manifest.get("choice"):
+        rows += [
+            "",
+            f"{choice['chosen']} was chosen: the smallest of those that lose at most {choice['bound']:g} of F1 on",
+        ]
+        rows += ["validation cells, with the upper end of the 95 % interval by patient.", ""]
+        rows += ["| tried | bytes | F1 lost |", "| --- | --- | --- |"]
+        for name, tried in choice["tried"].items():
+            lost = tried.get("problem") or "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**tried["loss"])
+            rows.append(f"| {name} | {tried['bytes']:,} | {lost} |")
     rows += [f"\n{name} was left out: {problem}." for name, problem in manifest["left_out"].items()]
     return "\n".join(rows)
 

@@ -1,8 +1,9 @@
 """One version folder: every artefact written, gated and listed, or nothing at all."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,7 @@ def write_version(
     precisions: Sequence[str] = ("none", "int8"),
     optional: Sequence[str] = (),
     say: Callable[[str], None] = print,
+    choice: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes ``<base>/<next version>/``, so that `base` is a TensorFlow Serving base path.
 
@@ -47,6 +49,7 @@ def write_version(
         precisions: TFLite files to write, keys of `PRECISIONS`.
         optional: those of them that are left out, and listed as such, if they fail a gate.
         say: told what is going on.
+        choice: what `tfctc.export.choice` found, for the manifest.
 
     Returns:
         The version folder: the SavedModel with `tfctc.export.serving`'s files, ``model_<precision>.tflite``,
@@ -80,6 +83,7 @@ def write_version(
                     left_out[PRECISIONS[precision]] = error.problem
                     say(f"  left out: {error.problem}")
             manifest = subject.record(version) | {"parity": found, "left_out": left_out, "files": _files(folder)}
+            manifest |= {"choice": choice} if choice else {}
             (folder / CARD).write_text(model_card(manifest, subject.evaluation), encoding="utf-8")
             manifest["files"] = _files(folder)
             write_json(folder / MANIFEST, manifest)

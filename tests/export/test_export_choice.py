@@ -1,0 +1,67 @@
+"""The smallest file that loses no more than allowed."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tfctc.errors import ExportError
+from tfctc.export import parity
+from tfctc.export.card import model_card
+from tfctc.export.choice import choose_precision
+from tfctc.export.version import write_version
+
+
+def losing(costs):
+    """A loss that knows the artefacts by how far they are from Keras: the rounder the answer, the more it costs."""
+
+    def loss(before, after):
+        largest = float(np.abs(before - after).max())
+        return {"value": largest, "low": largest / 2, "high": largest * costs}
+
+    return loss
+
+
+def quiet(_):
+    pass
+
+
+def test_the_bound_decides_and_every_try_is_told(subject, images):
+    said = []
+    chosen, choice = choose_precision(subject, images, images[::2], losing(1), 1.0, said.append)
+    sizes = {name: tried["bytes"] for name, tried in choice["tried"].items()}
+    assert set(sizes) == {"float32", "float16", "dynamic", "int8"} and all(
+        t["within"] for t in choice["tried"].values()
+    )
+    assert choice["chosen"] == min(sizes, key=sizes.get) and chosen == choice["chosen"] and choice["bound"] == 1.0
+    assert len([line for line in said if "bytes" in line]) == 4
+    # float16 and float32 alone are within a bound between what they and the int8 ones lose.
+    figures = {name: tried["loss"]["high"] for name, tried in choice["tried"].items()}
+    bound = (figures["float16"] + min(figures["dynamic"], figures["int8"])) / 2
+    chosen, choice = choose_precision(subject, images, images[::2], losing(1), bound, quiet)
+    assert chosen == "float16" and not choice["tried"]["int8"]["within"]
+
+
+def test_the_upper_end_of_the_interval_counts(subject, images):
+    with pytest.raises(ExportError, match="no precision keeps the loss of F1 within 0.5"):
+        choose_precision(subject, images, images[::2], losing(1e9), 0.5, quiet)
+
+
+def test_what_fails_its_gate_is_out_of_the_question(subject, images, monkeypatch):
+    for name in ("int8", "dynamic"):
+        monkeypatch.setitem(parity.GATES, name, parity.Gate("mean_abs", -1.0, 1))
+    chosen, choice = choose_precision(subject, images, images[::2], losing(1), 1.0, quiet)
+    assert chosen == "float16" and "int8 differs from Keras" in choice["tried"]["int8"]["problem"]
+
+
+def test_the_choice_is_in_manifest_and_card(subject, images, tmp_path):
+    tried = {"int8": {"bytes": 5000, "within": False, "problem": "int8 differs"}}
+    tried["float32"] = {"bytes": 9000, "within": True, "loss": {"value": 0.001, "low": -0.002, "high": 0.004}}
+    choice = {"bound": 0.01, "chosen": "float32", "tried": tried}
+    folder = write_version(subject, tmp_path / "m", images[:2], (), False, ("none",), (), quiet, choice)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["choice"] == choice
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert card == model_card(manifest, None)
+    assert "float32 was chosen" in card and "| float32 | 9,000 | +0.0010 (-0.0020 to +0.0040) |" in card
+    assert "| int8 | 5,000 | int8 differs |" in card
