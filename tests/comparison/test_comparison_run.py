@@ -94,6 +94,15 @@ def test_results_of_other_settings_or_cells_are_not_mixed_in(grid, plan, tiny_da
         Grid.open(plan, other, tmp_path)
 
 
+def test_results_are_gone_on_with_where_the_images_lie_elsewhere(grid, plan, tiny_dataset, tmp_path, pool, untrained):
+    carry_out(grid, pool, 1, quiet)
+    moved = shutil.copytree(tiny_dataset, tmp_path / "moved", ignore=shutil.ignore_patterns("tfrecords"))
+    (moved / "images").rename(tmp_path / "pictures")
+    text = (moved / "manifest.csv").read_text()
+    (moved / "manifest.csv").write_text(text.replace("images/", f"{tmp_path}/pictures/"))
+    assert Grid.open(plan, moved, tmp_path).left() == 0
+
+
 def test_a_run_that_fails_is_named_and_the_others_are_kept(grid, pool, untrained, monkeypatch):
     from tfctc.comparison import run
 

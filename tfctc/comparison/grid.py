@@ -11,7 +11,7 @@ from tfctc import config as configs
 from tfctc.comparison.plan import Plan
 from tfctc.comparison.results import Job, Outcome, read_results, write_results
 from tfctc.config import RunConfig
-from tfctc.data.manifest import MANIFEST, Manifest
+from tfctc.data.manifest import Manifest
 from tfctc.errors import RunError
 from tfctc.training.run import RECORD
 
@@ -34,8 +34,7 @@ class Grid:
             RunError: results there are of other settings or other cells.
         """
         manifest = Manifest.open(data)
-        cells = hashlib.sha256((manifest.folder / MANIFEST).read_bytes()).hexdigest()
-        grid = cls(plan, manifest.folder.resolve(), folder, cells, read_results(folder))
+        grid = cls(plan, manifest.folder.resolve(), folder, _digest_of_cells(manifest), read_results(folder))
         for job in grid.results:
             if job.arm in plan.arms and grid.results[job].settings != grid.settings(job):
                 problem = f"holds results of other settings or cells ({job})"
@@ -121,3 +120,11 @@ class Grid:
         judged = sum(len(plan.budgets_of(arm)) * len(plan.seeds) for arm in plan.arms)
         done = sum(outcome.judged for job, outcome in self.results.items() if job.arm in plan.arms)
         return judged - done
+
+
+def _digest_of_cells(manifest: Manifest) -> str:
+    """The same wherever the images lie, so that results can be gone on with on another machine."""
+    digest = hashlib.sha256(json.dumps(configs.to_dict(manifest.facts), sort_keys=True).encode())
+    for cell in manifest.cells():
+        digest.update(repr((cell.cell_id, cell.patient_id, cell.site, bool(cell.dapi), cell.label)).encode())
+    return digest.hexdigest()
