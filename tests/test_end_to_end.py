@@ -121,7 +121,7 @@ def test_predict_without_tensorflow_agrees_with_keras(journey, tmp_path, file, m
     arguments = ["predict", journey.version / file, journey.run / "predictions.csv", "--output", out]
     subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True)
     rows, positive = list(csv.DictReader(out.open())), Run.open(journey.run).facts.positive
-    assert list(rows[0]) == ["cell_id", f"p_{positive}", "label", "threshold", "model_version"]
+    assert list(rows[0]) == ["cell_id", f"p_{positive}", "label", "quality", "threshold", "model_version"]
     found = {row["cell_id"]: float(row[f"p_{positive}"]) for row in rows}
     expected = {row["cell_id"]: row for row in csv.DictReader((journey.run / "predictions.csv").open())}
     assert found.keys() == expected.keys()

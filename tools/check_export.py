@@ -1,8 +1,9 @@
 """Does a distilled student export exactly as a baseline does? Two exported folders, artefact by artefact.
 
-    tfctc export comparisons/simulated/runs/brightfield/400-labels/seed-0-rate-0.003 --name baseline
-    tfctc export comparisons/simulated/runs/distilled/400-labels/seed-0-rate-0.003 --name distilled
-    python tools/check_export.py exports/baseline/1 exports/distilled/1 --out docs/evidence/distillation/export.json
+    RUNS=comparisons/jurkat/runs RUN=150-labels/seed-0-rate-0.01 OUT=comparisons/exports
+    tfctc export $RUNS/brightfield/$RUN --name brightfield --output $OUT --quantize none --quantize int8
+    tfctc export $RUNS/distilled/$RUN --name distilled --output $OUT --quantize none --quantize int8
+    python tools/check_export.py $OUT/brightfield/1 $OUT/distilled/1 --rounds 200 --out export.json
 
 The networks are compared without the records in their files, which name the run. The two take turns to answer one
 image on one thread; the ratio is the second one's median time over the first one's.
