@@ -11,6 +11,7 @@ from tfctc.comparison.grid import Grid
 from tfctc.comparison.plan import Arm
 from tfctc.comparison.results import Job
 from tfctc.comparison.run import carry_out, processes
+from tfctc.comparison.summary import summarise
 from tfctc.errors import RunError
 
 
@@ -77,6 +78,21 @@ def test_run_folders_may_be_deleted(grid, plan, tiny_dataset, tmp_path, pool, un
     arms = [folder.parts[-3] for folder, _ in done(pool)]
     assert [arms.count(arm) for arm in longer.arms] == [2, 2, 2 + 4, 2 + 4 + 2]
     assert again.left() == 0
+
+
+def test_a_budget_may_have_further_seeds(grid, plan, tiny_dataset, tmp_path, pool, untrained):
+    carry_out(grid, pool, 1, quiet)
+    longer = replace(plan, further_seeds={"8": (5, 9)})
+    pool.done.clear()
+    again = Grid.open(longer, tiny_dataset, tmp_path)
+    assert again.left() == 6
+    carry_out(again, pool, 1, quiet)
+    assert {(folder.parts[-2], folder.name.split("-")[1]) for folder, _ in done(pool)} == {
+        ("8-labels", "5"),
+        ("8-labels", "9"),
+    }
+    seeds = {(entry["arm"], entry["budget"]): entry["seeds"] for entry in summarise(longer, again.results)}
+    assert seeds["distilled", 8] == [0, 1, 5, 9] and seeds["distilled", "all"] == [0, 1] and again.left() == 0
 
 
 def test_results_of_other_settings_or_cells_are_not_mixed_in(grid, plan, tiny_dataset, tmp_path, pool, untrained):

@@ -58,6 +58,8 @@ def test_all_arms_and_seeds_share_one_deal(tmp_path):
          "trains none itself"),
         ("[arms.brightfield.settings]", "[arms.brightfield]\nbudgets = [8]\n[arms.brightfield.settings]",
          "arm brightfield has no teachers for arm self-training at budget all"),
+        ("[base.training]", "further_seeds = {9 = [7]}\n[base.training]", "names budget 9, which no arm has"),
+        ("[base.training]", "further_seeds = {8 = [7, 0]}\n[base.training]", r"must be none of seeds.*\[7, 0\]"),
     ],
 )  # fmt: skip
 def test_a_plan_that_cannot_be_carried_out_is_refused(tmp_path, old, new, message):

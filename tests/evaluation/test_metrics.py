@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from tfctc.errors import ConfigError
-from tfctc.evaluation.metrics import choose_threshold, confusion, figures
+from tfctc.evaluation.metrics import choose_threshold, confusion, f1, figures
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 PROBABILITIES = np.array([0.1, 0.2, 0.6, 0.3, 0.4, 0.7, 0.8, 0.9])
@@ -27,6 +27,7 @@ def test_figures_equal_scikit_learns():
     found, called = figures(labels, probabilities, 0.6, weights), probabilities >= 0.6
     for name, function in [("f1", sk.f1_score), ("precision", sk.precision_score), ("recall", sk.recall_score)]:
         assert found[name] == pytest.approx(function(labels, called, sample_weight=weights))
+    assert f1(labels, probabilities, 0.6, weights) == found["f1"]
     assert figures(labels, probabilities, 2.0)["precision"] == 0.0
 
 
@@ -42,6 +43,7 @@ def test_an_absent_class_leaves_figures_undefined_not_zero(kept, undefined):
     chosen = kept == LABELS
     found = figures(LABELS[chosen], PROBABILITIES[chosen], 0.5)
     assert {name for name, value in found.items() if np.isnan(value)} == undefined | {"auroc", "average_precision"}
+    assert f1(LABELS[chosen], PROBABILITIES[chosen], 0.5) == pytest.approx(found["f1"], nan_ok=True)
 
 
 def test_the_threshold_is_the_best_of_all():

@@ -89,10 +89,11 @@ class Grid:
         tuning = [job for arm in plan.arms for job in self._tuning(arm) if job not in self.results]
         judged = [
             Job(arm, budget, seed, rate)
-            for seed in plan.seeds
+            for seed in plan.all_seeds
             for arm in plan.arms
             if (rate := self.rate(arm)) is not None
             for budget in plan.budgets_of(arm)
+            if seed in plan.seeds_of(budget)
         ]
         given = {}
         for job in [*tuning, *(job for job in judged if job not in self.results or not self.results[job].judged)]:
@@ -107,7 +108,7 @@ class Grid:
 
     def to_judge(self, job: Job) -> bool:
         """Whether the test split may be read: by a seed of the comparison, with the learning rate that was chosen."""
-        return job.rate == self.rate(job.arm) and job.seed in self.plan.seeds
+        return job.rate == self.rate(job.arm) and job.seed in self.plan.seeds_of(job.budget)
 
     def add(self, job: Job, outcome: Outcome) -> None:
         """Keeps what came of a job."""
@@ -117,7 +118,7 @@ class Grid:
     def left(self) -> int:
         """Runs still to be done, as far as can be known before the learning rates are."""
         plan = self.plan
-        judged = sum(len(plan.budgets_of(arm)) * len(plan.seeds) for arm in plan.arms)
+        judged = sum(len(plan.seeds_of(budget)) for arm in plan.arms for budget in plan.budgets_of(arm))
         done = sum(outcome.judged for job, outcome in self.results.items() if job.arm in plan.arms)
         return judged - done
 

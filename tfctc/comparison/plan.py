@@ -39,6 +39,7 @@ class Plan:
         arms: name -> arm.
         budgets: numbers of labelled training cells, or "all".
         seeds: of labels kept, first weights and augmentation; the same for every arm, so that arms are paired.
+        further_seeds: budget -> more of them, where differences are small beside what seeds make.
         base: settings of a `RunConfig` that all arms share.
         baseline: the arm that every other is set against.
         rivals: further arms that the others are set against.
@@ -50,6 +51,7 @@ class Plan:
     arms: Mapping[str, Arm]
     budgets: tuple[Any, ...]
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    further_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     base: Mapping[str, Any] = field(default_factory=dict)
     baseline: str = "brightfield"
     rivals: tuple[str, ...] = ()
@@ -63,6 +65,14 @@ class Plan:
         for name, values in (("seeds", self.seeds), ("learning_rates", self.learning_rates), ("budgets", self.budgets)):
             if not values or len(set(values)) < len(values):
                 raise ConfigError(f"{name} must be some values, each once, got {list(values)}")
+        budgets = {str(budget) for arm in self.arms for budget in self.budgets_of(arm)}
+        for budget, further in self.further_seeds.items():
+            if budget not in budgets:
+                raise ConfigError(f"further_seeds names budget {budget}, which no arm has")
+            if len({*self.seeds, *further}) < len(self.seeds) + len(further):
+                raise ConfigError(
+                    f"further_seeds of budget {budget} must be none of seeds, each once, got {list(further)}"
+                )
         if len(self.learning_rates) > 1 and not self.tuning_seeds:
             raise ConfigError("tuning_seeds must name a seed, where a learning rate is to be chosen")
         for name, arm in self.arms.items():
@@ -111,6 +121,13 @@ class Plan:
     def budgets_of(self, arm: str) -> tuple[Any, ...]:
         own = self.arms[arm].budgets
         return self.budgets if own is None else own
+
+    @property
+    def all_seeds(self) -> list[int]:
+        return sorted({*self.seeds}.union(*self.further_seeds.values()))
+
+    def seeds_of(self, budget: Any) -> tuple[int, ...]:
+        return *self.seeds, *self.further_seeds.get(str(budget), ())
 
     def config(self, arm: str, budget: Any, seed: int, rate: float) -> RunConfig:
         """What `fit` is given, but for the data and the teachers."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfctc.evaluation.intervals import bootstrap
-from tfctc.evaluation.metrics import figures
+from tfctc.evaluation.metrics import f1
 
 
 def f1_loss(
@@ -19,7 +19,7 @@ def f1_loss(
     """
 
     def lost(weights=None):
-        return figures(labels, before, threshold, weights)["f1"] - figures(labels, after, threshold, weights)["f1"]
+        return f1(labels, before, threshold, weights) - f1(labels, after, threshold, weights)
 
     low, high = bootstrap(lambda weights: {"loss": lost(weights)}, groups, seed=seed)["loss"]
     return {"value": float(lost()), "low": float(low), "high": float(high)}

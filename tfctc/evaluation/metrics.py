@@ -21,7 +21,7 @@ def figures(labels: np.ndarray, probabilities: np.ndarray, threshold: float, wei
     """
     (tn, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
     values = {
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn) if tp + fn else np.nan,
+        "f1": _f1(fp, fn, tp),
         # Nobody called positive is a precision of 0, as in scikit-learn, not an undefined one.
         "precision": _ratio(tp, tp + fp) if tp + fp else 0.0,
         "recall": _ratio(tp, tp + fn),
@@ -33,6 +33,16 @@ def figures(labels: np.ndarray, probabilities: np.ndarray, threshold: float, wei
         values["auroc"] = sk.roc_auc_score(labels, probabilities, sample_weight=weights)
         values["average_precision"] = sk.average_precision_score(labels, probabilities, sample_weight=weights)
     return {name: float(values[name]) for name in FIGURES}
+
+
+def f1(labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None) -> float:
+    """F1 alone, as `figures` has it, for a bootstrap that wants no more."""
+    (_, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
+    return float(_f1(fp, fn, tp))
+
+
+def _f1(fp: float, fn: float, tp: float) -> float:
+    return _ratio(2 * tp, 2 * tp + fp + fn) if tp + fn else np.nan
 
 
 def _confusion(labels, probabilities, threshold, weights=None) -> np.ndarray:
