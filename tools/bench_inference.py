@@ -6,7 +6,7 @@
 Every arm takes float32 images in memory and gives probabilities, on the CPU; before it is timed, its answers for 64
 simulated or training cells are held against Keras's. Arms of float32 arithmetic and weights must agree to 1e-4.
 
-    LiteRT         `tfctc.runtime.Runtime`, as `tfctc predict` runs it: one image a call, however many there are
+    LiteRT         `tfctc.runtime.litert`, as `tfctc predict` runs it: one image a call, however many there are
     ... batched    LiteRT's own interpreter, its input resized to all images
     SavedModel, Keras
     PyTorch        channels last, `torch_resnet50.py`; compiled: torch.compile with frozen weights, needs a C++ compiler
@@ -44,7 +44,7 @@ from pathlib import Path
 import numpy as np
 from benchmark import ratio, report, row
 
-from tfctc.runtime import Runtime
+from tfctc.runtime import load
 from tfctc.training.hardware import switch_onednn
 
 #: Float32 images ``(N, H, W, 1)`` in [0, 1] -> probabilities ``(N,)``.
@@ -61,7 +61,7 @@ class LeftOut(Exception):
 
 
 def litert(precision: str, folder: Path, threads: int, images: int) -> Arm:
-    run = Runtime((folder / TFLITE.format(precision)).read_bytes(), threads)
+    run = load((folder / TFLITE.format(precision)).read_bytes(), threads)
     return lambda x: np.concatenate([run(image[np.newaxis]) for image in x])
 
 

@@ -19,7 +19,7 @@ from benchmark import machine, measure
 
 from tfctc.artefact import unseal
 from tfctc.files import write_json
-from tfctc.runtime import Runtime
+from tfctc.runtime import Runtime, load
 
 CALLS = 20
 
@@ -31,8 +31,8 @@ def answering(network: Runtime, image: np.ndarray):
 def compare(first: Path, second: Path, rounds: int) -> dict:
     """Bytes, shapes and time of one image, of two .tflite files."""
     flatbuffers = [unseal(path)[0] for path in (first, second)]
-    # A Runtime refuses a file with more than one input or output.
-    networks = [Runtime(flatbuffer, threads=1) for flatbuffer in flatbuffers]
+    # A runtime refuses a file with more than one input or output.
+    networks = [load(flatbuffer, threads=1) for flatbuffer in flatbuffers]
     image = np.random.default_rng(0).random(networks[0].input_shape, np.float32)
     seconds = measure({side: answering(net, image) for side, net in zip("ab", networks, strict=True)}, rounds)
     medians = [float(np.median(seconds[side])) / CALLS for side in "ab"]

@@ -146,6 +146,8 @@ def test_a_version_is_verified_and_a_changed_one_refused(run, tmp_path):
     assert result.exit_code == 0 and "Verified m/1+" in result.output, result.output
     for artefact in ("float32", "saved_model", "serving_bytes"):
         assert f"{artefact}: max_abs " in result.output
+    result = CliRunner().invoke(main, ["export", "--verify", "--runtime", "openvino", str(tmp_path / "m" / "1")])
+    assert result.exit_code == 0 and "float32: max_abs " in result.output, result.output
     manifest = tmp_path / "m" / "1" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"threshold": 0.5', '"threshold": 0.6'))
     result = CliRunner().invoke(main, ["export", "--verify", str(tmp_path / "m" / "1")])

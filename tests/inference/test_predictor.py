@@ -9,12 +9,14 @@ import pytest
 import tfctc
 from tfctc.errors import ArtefactError, ImageError
 from tfctc.inference.predictor import Predictor
+from tfctc.runtime import RUNTIMES
 
 
 @pytest.mark.parametrize(("integer", "tolerance"), [(False, 1e-6), (True, 1 / 255)])
 @pytest.mark.parametrize("threads", [None, 2])
-def test_it_answers_for_stored_pixels(write_model, integer, tolerance, threads):
-    predictor = Predictor(write_model(integer), threads)
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_it_answers_for_stored_pixels(write_model, integer, tolerance, threads, runtime):
+    predictor = Predictor(write_model(integer), threads, runtime)
     rng = np.random.default_rng(0)
     for top in (0, 100, 2000, 4095):
         pixels = rng.integers(0, top + 1, (12, 10, 1)).astype(np.uint16)

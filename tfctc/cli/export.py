@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tfctc.cli.options import runtime_option
+
 CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS, BATCH = 200, 256, 2000, 5000, 64
 
 
@@ -32,16 +34,17 @@ CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS, BATCH = 200, 256, 
 @click.option(
     "--verify", is_flag=True, help="RUN is an exported version: check its files and its answers, write nothing."
 )
+@runtime_option
 @click.option("--name", help="Name of the model.  [default: the run's]")
 @click.option("--output", type=click.Path(path_type=Path), default="exports", show_default=True, help="Where to.")
-def command(run, tflite, saved_model, precisions, f1_bound, verify, name, output):
+def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, name, output):
     """Write the bright-field-only model of RUN to OUTPUT/NAME/VERSION/, with its record and a model card.
 
     Every artefact is held against the Keras model on cells of the validation split; if one differs, nothing is written.
     OUTPUT/NAME is a base path for TensorFlow Serving. With --verify, which needs no TensorFlow, RUN is such a VERSION.
     """
     if verify:
-        return _verify(run)
+        return _verify(run, runtime)
     from tfctc.cli.quiet import import_tensorflow
 
     import_tensorflow()
@@ -100,13 +103,13 @@ def _choose(subject, builder, calibration, bound, say):
     return choose_precision(subject, cells[BRIGHTFIELD], calibration, loss, bound, say)
 
 
-def _verify(folder):
+def _verify(folder, runtime):
     from importlib.util import find_spec
 
     from tfctc.inference.verify import check_answers, check_files, check_tflite, reference
 
     manifest = check_files(folder)
-    figures = check_tflite(folder, manifest)
+    figures = check_tflite(folder, manifest, runtime)
     if "saved_model" in manifest["parity"]:
         if find_spec("tensorflow"):
             from tfctc.cli.quiet import import_tensorflow

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tfctc.cli.options import runtime_option
+
 #: Seconds between two looks at a watched folder, at the least, where nothing is new.
 SHORTEST_REST = 0.05
 
@@ -16,7 +18,8 @@ SHORTEST_REST = 0.05
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--pattern", metavar="REGEX", help="For folders: groups cell and perhaps channel, on the path inside.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="Of the probability.  [default: the model's]")
-@click.option("--threads", type=click.IntRange(min=1), help="For one image.  [default: LiteRT's choice]")
+@click.option("--threads", type=click.IntRange(min=1), help="For one image.  [default: the runtime's choice]")
+@runtime_option
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes for many images.")
 @click.option("--watch", is_flag=True, help="Answer every new image of one folder once, until interrupted.")
 @click.option(
@@ -30,7 +33,7 @@ SHORTEST_REST = 0.05
 @click.option(
     "-o", "--output", default="predictions.csv", show_default=True, metavar="CSV", help="Results; - prints them."
 )
-def command(model, images, pattern, threshold, threads, workers, watch, settle, output):
+def command(model, images, pattern, threshold, threads, runtime, workers, watch, settle, output):
     """Classify bright-field images with the TFLite file MODEL, without TensorFlow.
 
     IMAGES are image files, folders, and CSV files with the columns cell_id and brightfield (a manifest.csv, or the
@@ -48,7 +51,7 @@ def command(model, images, pattern, threshold, threads, workers, watch, settle, 
 
     if output != "-" and any(Path(output).resolve() == source.resolve() for source in images):
         raise OutputError("is among the images", path=output, fix="choose another --output")
-    predictor = Predictor(model, threads)
+    predictor = Predictor(model, threads, runtime)
     if watch:
         return _watch(predictor, images, pattern, threshold, settle, output)
     cells = find_cells(images, pattern)

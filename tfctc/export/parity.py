@@ -12,7 +12,7 @@ from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.export.saved_model import encode
 from tfctc.models.classifier import probability
-from tfctc.runtime import Runtime
+from tfctc.runtime import load
 
 SAVED_MODEL, SERVING_BYTES = "saved_model", "serving_bytes"
 BATCH = 32
@@ -67,7 +67,7 @@ def run_serving_bytes(folder: str | Path, images: np.ndarray, facts: DatasetFact
 
 def run_tflite(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
     """What the flatbuffer answers, image by image, as float32 ``(N,)``."""
-    runtime = Runtime(flatbuffer)
+    runtime = load(flatbuffer)
     return np.concatenate([runtime(image[np.newaxis]) for image in images])
 
 
@@ -79,7 +79,7 @@ def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> 
     """
     expected = (1, *facts.image_size, 1)
     try:
-        shape = Runtime(flatbuffer).input_shape
+        shape = load(flatbuffer).input_shape
     except ValueError as error:
         raise ExportError(f"{artefact} does not run: {str(error)[:300]}") from None
     if shape != expected:

@@ -13,12 +13,13 @@ from tfctc.errors import ExportError
 from tfctc.export import parity
 from tfctc.export.card import model_card
 from tfctc.export.litert import PRECISIONS, convert
+from tfctc.export.readme import readme
 from tfctc.export.saved_model import write_saved_model
 from tfctc.export.serving import write_serving
 from tfctc.export.subject import Subject
 from tfctc.files import atomic_folder, write_json
 
-CARD = "MODEL_CARD.md"
+CARD, README = "MODEL_CARD.md", "README.md"
 #: Images of cells, without their ids, that go along so that parity can be checked anywhere.
 REFERENCES = 64
 
@@ -53,7 +54,7 @@ def write_version(
 
     Returns:
         The version folder: the SavedModel with `tfctc.export.serving`'s files, ``model_<precision>.tflite``,
-        manifest.json, MODEL_CARD.md, and what `tfctc.inference.verify` needs: SHA256SUMS and reference.npz.
+        manifest.json, MODEL_CARD.md, README.md, and what `tfctc.inference.verify` needs: SHA256SUMS and reference.npz.
 
     Raises:
         ExportError: an artefact did not pass a gate; nothing is left on disk.
@@ -85,6 +86,7 @@ def write_version(
             manifest = subject.record(version) | {"parity": found, "left_out": left_out, "files": _files(folder)}
             manifest |= {"choice": choice} if choice else {}
             (folder / CARD).write_text(model_card(manifest, subject.evaluation), encoding="utf-8")
+            (folder / README).write_text(readme(manifest), encoding="utf-8")
             manifest["files"] = _files(folder)
             write_json(folder / MANIFEST, manifest)
             sums = {name: facts["sha256"] for name, facts in _files(folder).items()}

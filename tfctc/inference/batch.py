@@ -65,7 +65,8 @@ def _answers(
         yield from (answer(predictor, *cell, threshold) for cell in cells)
         return
     # Spawned: a forked process would inherit LiteRT's threads as locks that nobody opens.
-    spawn, options = multiprocessing.get_context("spawn"), (predictor.path, predictor.threads or 1, threshold)
+    spawn = multiprocessing.get_context("spawn")
+    options = (predictor.path, predictor.threads or 1, predictor.runtime, threshold)
     with ProcessPoolExecutor(workers, spawn, _begin, options) as pool:
         # Not `pool.map`, which would hold all of the cells at once.
         cells = iter(cells)
@@ -76,11 +77,11 @@ def _answers(
             waiting.extend(pool.submit(_in_process, portion) for portion in islice(portions, 1))
 
 
-def _begin(path: Path, threads: int, threshold: float | None) -> None:
+def _begin(path: Path, threads: int, runtime: str, threshold: float | None) -> None:
     """Of a process that answers. Interrupted at the keyboard, the parent ends it."""
     global _own
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _own = Predictor(path, threads), threshold
+    _own = Predictor(path, threads, runtime), threshold
 
 
 def _in_process(cells: list[tuple[str, Path]]) -> list[tuple[list[str], ImageError | None]]:

@@ -1,4 +1,4 @@
-"""One image in, one probability out, on LiteRT. What runs on the instrument: no TensorFlow."""
+"""One image in, one probability out. What runs on the instrument: no TensorFlow."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -8,10 +8,10 @@ import numpy as np
 from tfctc.artefact import unseal
 from tfctc.cells import DatasetFacts
 from tfctc.config import from_dict
-from tfctc.errors import ArtefactError, TfctcError
+from tfctc.errors import ArtefactError, DependencyError, TfctcError
 from tfctc.images import as_declared, read_channel, to_unit
 from tfctc.quality import FAULTS, judge
-from tfctc.runtime import Runtime
+from tfctc.runtime import load
 
 
 class Answer(NamedTuple):
@@ -34,19 +34,21 @@ class Predictor:
         predictor = Predictor("exports/ctc/1/model_int8.tflite")
         probability, label, quality = predictor("cell_0001_BF.tif")
 
-    Attributes: `path`, `threads`, `record` (what the file says of itself), `facts` (of the images it takes),
+    Attributes: `path`, `threads`, `runtime`, `record` (what the file says of itself), `facts` (of the images it takes),
     `threshold`, `model_version`.
 
     Args:
         path: the file.
-        threads: for one image; None leaves it to LiteRT.
+        threads: for one image; None leaves it to the runtime.
+        runtime: one of `tfctc.runtime.RUNTIMES`.
 
     Raises:
         ArtefactError: not such a file, or no longer what was written.
+        DependencyError: the runtime is not installed.
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None):
-        self.path, self.threads = Path(path), threads
+    def __init__(self, path: str | Path, threads: int | None = None, runtime: str = "litert"):
+        self.path, self.threads, self.runtime = Path(path), threads, runtime
         flatbuffer, self.record = unseal(path)
         try:
             self.facts = from_dict(DatasetFacts, self.record["dataset"])
@@ -55,7 +57,9 @@ class Predictor:
             if not set(self._limits) <= set(FAULTS) or not all(len(ends) == 2 for ends in self._limits.values()):
                 raise ValueError(f"quality limits {self.record['quality']}")
             self.model_version = str(self.record["model_version"])
-            self._runtime = Runtime(flatbuffer, threads)
+            self._run = load(flatbuffer, threads, runtime)
+        except DependencyError:
+            raise
         except (AttributeError, KeyError, TypeError, ValueError, TfctcError) as error:
             problem = f"cannot be used ({type(error).__name__}: {str(error)[:200]})"
             raise ArtefactError(problem, path=path, fix="export the model again") from None
@@ -74,7 +78,7 @@ class Predictor:
         else:
             pixels = as_declared(np.asarray(image), self.facts)
         unit = to_unit(pixels, self.facts)
-        probability = float(self._runtime(unit[np.newaxis])[0])
+        probability = float(self._run(unit[np.newaxis])[0])
         return Answer(probability, self.label(probability, threshold), judge(unit, self._limits))
 
     def label(self, probability: float, threshold: float | None = None) -> str:

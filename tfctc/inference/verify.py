@@ -50,7 +50,7 @@ def reference(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
         return saved["brightfield"], saved["probability"]
 
 
-def check_tflite(folder: str | Path, manifest: dict[str, Any]) -> dict[str, float]:
+def check_tflite(folder: str | Path, manifest: dict[str, Any], runtime: str = "litert") -> dict[str, float]:
     """Artefact -> the figure of its gate, on this machine, of every .tflite file.
 
     Raises:
@@ -59,7 +59,7 @@ def check_tflite(folder: str | Path, manifest: dict[str, Any]) -> dict[str, floa
     pixels, expected = reference(folder)
     figures = {}
     for path in sorted(Path(folder).glob("*.tflite")):
-        predictor = Predictor(path)
+        predictor = Predictor(path, runtime=runtime)
         name = path.stem.removeprefix("model_")
         found = np.array([predictor(image).probability for image in pixels])
         figures[name] = check_answers(path, found, expected, manifest["parity"][name])
@@ -79,5 +79,6 @@ def check_answers(path: Path, found: np.ndarray, expected: np.ndarray, gate: dic
         problem = (
             f"answers otherwise here than Keras did: {gate['gate']} {figure:.3g}, at most {gate['bound']:g} allowed"
         )
-        raise ArtefactError(problem, path=path, fix="install the LiteRT version that the model card names")
+        fix = "install the LiteRT version that the model card names, or choose another --runtime"
+        raise ArtefactError(problem, path=path, fix=fix)
     return figure

@@ -1,0 +1,20 @@
+"""What all runtimes refuse alike. What they answer is tested where networks are: with the predictor and the export."""
+
+import sys
+
+import pytest
+
+from tfctc.errors import DependencyError
+from tfctc.runtime import RUNTIMES, load
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_is_no_network_is_refused(runtime):
+    with pytest.raises(ValueError, match="."):
+        load(b"no network at all", runtime=runtime)
+
+
+def test_a_runtime_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(DependencyError, match="OpenVINO is not installed; pip install openvino"):
+        load(b"", runtime="openvino")
