@@ -1,7 +1,10 @@
 """What every test may use."""
 
+import importlib
 import os
+import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 from made_up import made_up_cells, write_cells
@@ -20,6 +23,13 @@ def pytest_configure():
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    """Imports a module of tools/ by its name."""
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[1] / "tools"), *sys.path])
+    return importlib.import_module
 
 
 @pytest.fixture(scope="session")

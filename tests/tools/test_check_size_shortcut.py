@@ -1,17 +1,12 @@
 """The AUROC among cells of one size, against a count of pairs."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 
 @pytest.fixture
-def matched_auroc(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2] / "tools"), *sys.path])
-    return importlib.import_module("check_size_shortcut").matched_auroc
+def matched_auroc(tool):
+    return tool("check_size_shortcut").matched_auroc
 
 
 def test_only_pairs_of_one_stratum_count(matched_auroc):

@@ -1,9 +1,5 @@
 """The benchmarks' PyTorch network against the Keras one it stands beside."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -16,9 +12,8 @@ torch = pytest.importorskip("torch")
 
 
 @pytest.fixture
-def peer(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2] / "tools"), *sys.path])
-    return importlib.import_module("torch_resnet50")
+def peer(tool):
+    return tool("torch_resnet50")
 
 
 def made_up_resnet50():
