@@ -3,8 +3,9 @@
     pip install -e '.[train,bench]'
     python tools/bench_inference.py --run runs/quickstart --json docs/evidence/speed/inference.json
 
-Every arm takes float32 images in memory and gives probabilities, on the CPU; before it is timed, its answers for 64
-simulated or training cells are held against Keras's. Arms of float32 arithmetic and weights must agree to 1e-4.
+Every arm takes float32 images in memory and gives probabilities, on the CPU; before it is timed, its answers for the
+cells of the test split are held against Keras's. Arms of float32 arithmetic and weights must agree to 1e-4. What an arm
+loses of Keras's F1 has a 95 % interval by patient.
 
     LiteRT         `tfctc.runtime.litert`, as `tfctc predict` runs it: one image a call, however many there are
     ... batched    LiteRT's own interpreter, its input resized to all images
@@ -17,16 +18,16 @@ simulated or training cells are held against Keras's. Arms of float32 arithmetic
 The arms take turns. A turn begins with a rest, until the threads of the arm before have stopped spinning, and one call
 that is not timed, for the caches.
 
-Ratios are of one image on the most threads, by medians; above 1 the first is faster. `_minimum` is by minima: where the
-two differ much the machine was busy. `_1_threads` is on fewer threads, which a busy machine disturbs least;
-`_throughput` is for many images.
+Ratios are of one image on the most threads, by medians; above 1 the first is faster. Their names end in the image size,
+after the backbone if it is not the ResNet50. `_minimum` is by minima: where the two differ much the machine was busy.
+`_1_threads` is on fewer threads, which a busy machine disturbs least; `_throughput` is for many images.
 
 PyTorch's threads sleep while they wait (OMP_WAIT_POLICY=PASSIVE, unless it is set). Spinning, the default, costs its
 median twice or more on a busy machine, but its best times are with it: set ACTIVE where nothing else runs. It has no
 ratio by minima for that reason.
 
-Without --run a ResNet50 is trained for a minute or two on simulated cells: that makes its speed right, not its int8
-accuracy.
+With --table the rows become a Markdown table, too. Without --run a ResNet50 is trained for a minute or two on simulated
+cells: that makes its speed right, not its int8 accuracy.
 """
 
 import argparse
@@ -49,11 +50,12 @@ from tfctc.training.hardware import switch_onednn
 
 #: Float32 images ``(N, H, W, 1)`` in [0, 1] -> probabilities ``(N,)``.
 Arm = Callable[[np.ndarray], np.ndarray]
-CHECKED, TOLERANCE, INEXACT = 64, 1e-4, ("bfloat16", "float16", "dynamic", "int8")
+CALIBRATION, MOST_CELLS, TOLERANCE, INEXACT = 200, 5000, 1e-4, ("bfloat16", "float16", "dynamic", "int8")
 MANY, REST_S = 32, 0.1
 #: Timed calls in a turn, by the number of images.
 CALLS = {1: 20, MANY: 2}
-TFLITE, ONNX, TORCH = "{}.tflite", "model.onnx", "model.pt"
+TFLITE, ONNX, TORCH, KERAS, SAVED_MODEL = "{}.tflite", "model.onnx", "model.pt", "model.keras", "saved_model"
+CELLS = "cells.npz"
 
 
 class LeftOut(Exception):
@@ -107,7 +109,7 @@ def litert_batched(precision: str, folder: Path, threads: int, images: int) -> A
 def saved_model(folder: Path, threads: int, images: int) -> Arm:
     import tensorflow as tf
 
-    serve = tf.saved_model.load(str(folder / "saved_model")).signatures["serving_default"]
+    serve = tf.saved_model.load(str(folder / SAVED_MODEL)).signatures["serving_default"]
     return lambda x: serve(brightfield=tf.constant(x))["probability"].numpy()
 
 
@@ -117,7 +119,7 @@ def keras_model(folder: Path, threads: int, images: int) -> Arm:
 
     from tfctc.models.classifier import probability
 
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
+    model = keras.saving.load_model(folder / KERAS, compile=False)
     call = tf.function(lambda x: probability(model({"brightfield": x}, training=False)))
     return lambda x: call(tf.constant(x)).numpy()
 
@@ -180,19 +182,22 @@ def openvino(file: str, precision: str, folder: Path, threads: int, images: int)
 
 
 PRECISIONS = ("float32", "float16", "dynamic", "int8")
+#: Arm -> what makes it, and the file or folder that it runs.
 RUNTIMES = {
-    **{f"LiteRT {p}": partial(litert, p) for p in PRECISIONS},
-    "SavedModel": saved_model,
-    "Keras": keras_model,
-    "PyTorch": partial(pytorch, False),
-    "PyTorch, compiled": partial(pytorch, True),
-    "ONNX Runtime": onnxruntime,
-    "OpenVINO": partial(openvino, ONNX, "float32"),
-    "OpenVINO bfloat16": partial(openvino, ONNX, "bfloat16"),
-    **{f"OpenVINO, {p}.tflite": partial(openvino, TFLITE.format(p), p) for p in ("float32", "int8")},
+    **{f"LiteRT {p}": (partial(litert, p), TFLITE.format(p)) for p in PRECISIONS},
+    "SavedModel": (saved_model, SAVED_MODEL),
+    "Keras": (keras_model, KERAS),
+    "PyTorch": (partial(pytorch, False), TORCH),
+    "PyTorch, compiled": (partial(pytorch, True), TORCH),
+    "ONNX Runtime": (onnxruntime, ONNX),
+    "OpenVINO": (partial(openvino, ONNX, "float32"), ONNX),
+    "OpenVINO bfloat16": (partial(openvino, ONNX, "bfloat16"), ONNX),
+    **{
+        f"OpenVINO, {p}.tflite": (partial(openvino, TFLITE.format(p), p), TFLITE.format(p)) for p in ("float32", "int8")
+    },
 }
 #: For more than one image.
-BATCHED = {f"LiteRT {p}, batched": partial(litert_batched, p) for p in ("float32", "int8")}
+BATCHED = {f"LiteRT {p}, batched": (partial(litert_batched, p), TFLITE.format(p)) for p in ("float32", "int8")}
 #: Ratio -> the arm that would be slower, the arm that would be faster.
 PAIRS = {
     "litert_float32_over_saved_model": ("SavedModel", "LiteRT float32"),
@@ -222,8 +227,8 @@ def train(folder: Path, size: int) -> None:
     fit(RunConfig(data=str(data), mode="brightfield", training=training), folder / "run")
 
 
-def prepare(run: Path, folder: Path) -> int:
-    """Writes into `folder` the student of `run` for every runtime, images and Keras's answers; gives their size."""
+def prepare(run: Path, folder: Path) -> str:
+    """Writes into `folder` the student of `run` for every runtime, cells and Keras's answers; gives it a name."""
     from tfctc.data.pipeline import labelled_records
     from tfctc.export import litert, parity
     from tfctc.export.saved_model import write_saved_model
@@ -234,25 +239,34 @@ def prepare(run: Path, folder: Path) -> int:
     logging.disable(logging.WARNING)
     run = Run.open(run)
     model = run.student()
-    batches = labelled_records(run.builder(), "train", ("brightfield",), CHECKED)
+    batches = labelled_records(run.builder(), "train", ("brightfield",), CALIBRATION)
     images = next(iter(batches))["brightfield"].numpy()
-    np.save(folder / "images.npy", images)
-    expected = parity.reference(model, images)
-    np.save(folder / "expected.npy", expected)
-    print(f"{run.name}: Keras's probabilities for {CHECKED} cells are {expected.min():.3f} to {expected.max():.3f}")
-    model.save(folder / "model.keras")
-    write_saved_model(model, run.facts, folder / "saved_model")
+    cells = next(labelled_records(run.builder(), "test", ("brightfield",), MOST_CELLS).as_numpy_iterator())
+    expected = parity.reference(model, cells["brightfield"])
+    np.savez(
+        folder / CELLS,
+        images=cells["brightfield"],
+        labels=cells["label"],
+        patients=np.unique(cells["patient_id"], return_inverse=True)[1],
+        expected=expected,
+        threshold=run.operating_point["threshold"],
+    )
+    print(
+        f"{run.name}: Keras's probabilities for {len(expected)} cells are {expected.min():.3f} to {expected.max():.3f}"
+    )
+    model.save(folder / KERAS)
+    write_saved_model(model, run.facts, folder / SAVED_MODEL)
     for option, precision in litert.PRECISIONS.items():
         flatbuffer = litert.convert(model, run.facts, option, images)
         (folder / TFLITE.format(precision)).write_bytes(flatbuffer)
     if run.config.student.backbone != "resnet50":
         print("PyTorch and ONNX know the ResNet50 only")
-        return images.shape[1]
+        return f"{run.config.student.backbone}_{images.shape[1]}"
     try:
         write_torch(model, images[:2], folder)
     except ImportError as error:
         print(f"No network for PyTorch, or for ONNX Runtime and OpenVINO: {error}")
-    return images.shape[1]
+    return str(images.shape[1])
 
 
 def write_torch(model, images: np.ndarray, folder: Path) -> None:
@@ -272,20 +286,34 @@ def write_torch(model, images: np.ndarray, folder: Path) -> None:
     )
 
 
-def check(name: str, arm: Arm, folder: Path, images: int) -> float:
-    """Largest difference in probability from Keras's.
+def check(name: str, arm: Arm, folder: Path, images: int) -> dict:
+    """Largest difference in probability from Keras's, and the loss of F1.
 
     Raises:
         SystemExit: more than an arm of float32 may differ.
     """
-    x, expected = np.load(folder / "images.npy"), np.load(folder / "expected.npy")
-    found = np.concatenate([arm(x[i : i + images]) for i in range(0, len(x) - images + 1, images)])
-    difference = float(np.abs(found - expected[: len(found)]).max())
-    print(f"{name:34} differs from Keras by {difference:.1e} at most")
+    from tfctc.evaluation.loss import f1_loss
+
+    cells = dict(np.load(folder / CELLS))
+    x, expected = cells["images"], cells["expected"]
+    whole = len(x) // images * images
+    found = np.concatenate([arm(x[i : i + images]) for i in range(0, whole, images)])
+    difference = float(np.abs(found - expected[:whole]).max())
+    loss = f1_loss(cells["labels"][:whole], cells["patients"][:whole], cells["threshold"], expected[:whole], found)
+    print(f"{name:34} differs from Keras by {difference:.1e} at most; F1 lost {said(loss)}")
     # Written so that NaN fails.
     if not (difference <= TOLERANCE or any(word in name for word in INEXACT)):
         raise SystemExit(f"{name} differs from Keras by {difference:.1e}, at most {TOLERANCE:.0e} allowed")
-    return difference
+    return {"max_abs_difference": difference, "f1_loss": loss, "cells": whole}
+
+
+def said(loss: dict) -> str:
+    return "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**loss)
+
+
+def bytes_of(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def turns(arms: dict[str, Arm], x: np.ndarray, rounds: int) -> dict[str, list[float]]:
@@ -302,43 +330,59 @@ def turns(arms: dict[str, Arm], x: np.ndarray, rounds: int) -> dict[str, list[fl
     return seconds
 
 
-def time_all(folder: Path, size: int, threads: int, images: int, rounds: int, chosen: list[str]) -> list[dict]:
+def time_all(folder: Path, network: str, threads: int, images: int, rounds: int, chosen: list[str]) -> list[dict]:
     """Rows of every arm that this machine has and `chosen` names by some part, or of all."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     warnings.simplefilter("ignore")
-    arms, differences = {}, {}
-    for name, make in (RUNTIMES | (BATCHED if images > 1 else {})).items():
+    arms, checked = {}, {}
+    for name, (make, file) in (RUNTIMES | (BATCHED if images > 1 else {})).items():
         if not chosen or any(word in name for word in chosen):
             try:
                 arms[name] = make(folder, threads, images)
             except (ImportError, FileNotFoundError, LeftOut) as error:
                 print(f"{name:34} is left out: {error}")
                 continue
-            differences[name] = check(name, arms[name], folder, images)
+            checked[name] = check(name, arms[name], folder, images) | {"bytes": bytes_of(folder / file)}
     rows = []
-    for name, seconds in turns(arms, np.load(folder / "images.npy")[:images], rounds).items():
+    for name, seconds in turns(arms, np.load(folder / CELLS)["images"][:images], rounds).items():
         p99 = float(np.quantile(seconds, 0.99))
-        facts = {"size": size, "threads": threads, "batch": images, "p99_ms": round(p99 * 1e3, 2)}
-        rows.append(row(name, seconds, images, **facts) | {"max_abs_difference": differences[name]})
+        facts = {"network": network, "threads": threads, "batch": images, "p99_ms": round(p99 * 1e3, 2)}
+        rows.append(row(name, seconds, images, **facts) | checked[name])
     return rows
 
 
-def ratios_of(rows: list[dict], size: int, threads: list[int]) -> dict[str, float]:
-    """Every ratio of one size that the rows allow."""
+def ratios_of(rows: list[dict], network: str, threads: list[int]) -> dict[str, float]:
+    """Every ratio of one network that the rows allow."""
     most = max(threads)
     kinds = {"": (most, 1, "median_s"), "_minimum": (most, 1, "min_s"), "_throughput": (most, MANY, "median_s")}
     kinds |= {f"_{n}_threads": (n, 1, "median_s") for n in threads if n < most}
     found = {}
     for tail, (n, images, figure) in kinds.items():
-        facts = {"size": size, "threads": n, "batch": images}
+        facts = {"network": network, "threads": n, "batch": images}
         arms = {r["arm"] for r in rows if all(r[k] == v for k, v in facts.items())}
         for name, (slow, fast) in PAIRS.items():
             if {slow, fast} <= arms and not (figure == "min_s" and "PyTorch" in slow):
-                found[f"{name}_{size}{tail}"] = ratio(rows, slow, fast, figure, **facts)
+                found[f"{name}_{network}{tail}"] = ratio(rows, slow, fast, figure, **facts)
     return found
+
+
+def table(rows: list[dict], threads: list[int]) -> str:
+    """Markdown: one image at a time, and how many a second where there are many."""
+    latency = [f"{what}, {n} thread{'s' * (n > 1)}" for n in threads for what in ("median ms", "99th percentile")]
+    head = ["network", "runtime", "MB", *latency, f"images/s, {MANY} at once, {max(threads)} threads", "F1 lost"]
+    lines = [head, ["---"] * len(head)]
+    found = {(r["network"], r["arm"], r["threads"], r["batch"]): r for r in rows}
+    for network, arm in dict.fromkeys((r["network"], r["arm"]) for r in rows if r["batch"] == 1):
+        name = f"ResNet50, {network} px" if network.isdigit() else f"{network.replace('_', ', ')} px"
+        one = [found[network, arm, n, 1] for n in threads]
+        times = [f"{value:.2f}" for r in one for value in (r["median_s"] * 1e3, r["p99_ms"])]
+        many = found.get((network, arm, max(threads), MANY))
+        speed = f"{many['images_per_s']:.0f}" if many else "n/a"
+        lines.append([name, arm, f"{one[-1]['bytes'] / 1e6:.2f}", *times, speed, said(one[-1]["f1_loss"])])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def alone(function: Callable, *arguments):
@@ -355,6 +399,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=10, help="turns of every arm")
     parser.add_argument("--arms", nargs="+", default=[], help="only arms whose names hold one of these words")
     parser.add_argument("--json", help="file to write")
+    parser.add_argument("--table", type=Path, help="Markdown file to write")
     args = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -371,12 +416,15 @@ def main():
         for i, run in enumerate(runs):
             folder = Path(room, f"for_runtimes_{i}")
             folder.mkdir()
-            size = alone(prepare, run, folder)
+            network = alone(prepare, run, folder)
             for threads in args.threads:
                 for images in CALLS:
-                    rows += alone(time_all, folder, size, threads, images, args.rounds, args.arms)
-            ratios |= ratios_of(rows, size, args.threads)
+                    rows += alone(time_all, folder, network, threads, images, args.rounds, args.arms)
+            ratios |= ratios_of(rows, network, args.threads)
     report(rows, ratios, args.json)
+    if args.table:
+        args.table.write_text(table(rows, args.threads), encoding="utf-8")
+        print(f"table written to {args.table}")
 
 
 if __name__ == "__main__":
