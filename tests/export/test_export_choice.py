@@ -1,14 +1,17 @@
 """The smallest file that loses no more than allowed."""
 
+import itertools
 import json
 
 import numpy as np
 import pytest
 
 from tfctc.errors import ExportError
+from tfctc.export import choice as choice_module
 from tfctc.export import parity
 from tfctc.export.card import model_card
 from tfctc.export.choice import choose_precision
+from tfctc.export.litert import PRECISIONS, convert
 from tfctc.export.version import write_version
 
 
@@ -26,20 +29,32 @@ def quiet(_):
     pass
 
 
+@pytest.fixture(scope="module")
+def flatbuffers(model, facts, images):
+    return {precision: convert(model, facts, precision, images[::2]) for precision in PRECISIONS}
+
+
+@pytest.fixture(autouse=True)
+def once(flatbuffers, monkeypatch):
+    """Converted once, not in every test."""
+    monkeypatch.setattr(choice_module, "convert", lambda model, facts, precision, calibration: flatbuffers[precision])
+
+
 def test_the_bound_decides_and_every_try_is_told(subject, images):
     said = []
     chosen, choice = choose_precision(subject, images, images[::2], losing(1), 1.0, said.append)
     sizes = {name: tried["bytes"] for name, tried in choice["tried"].items()}
-    assert set(sizes) == {"float32", "float16", "dynamic", "int8"} and all(
-        t["within"] for t in choice["tried"].values()
-    )
+    assert list(sizes) == list(PRECISIONS.values()) and all(t["within"] for t in choice["tried"].values())
     assert choice["chosen"] == min(sizes, key=sizes.get) and chosen == choice["chosen"] and choice["bound"] == 1.0
-    assert len([line for line in said if "bytes" in line]) == 4
-    # float16 and float32 alone are within a bound between what they and the int8 ones lose.
+    assert len([line for line in said if "bytes" in line]) == 5
+    # Every bound between two of them lets through those below it, and of these the smallest is taken.
     figures = {name: tried["loss"]["high"] for name, tried in choice["tried"].items()}
-    bound = (figures["float16"] + min(figures["dynamic"], figures["int8"])) / 2
-    chosen, choice = choose_precision(subject, images, images[::2], losing(1), bound, quiet)
-    assert chosen == "float16" and not choice["tried"]["int8"]["within"]
+    losses = sorted(set(figures.values()))
+    for below, above in itertools.pairwise(losses):
+        within = {name for name, figure in figures.items() if figure <= below}
+        chosen, choice = choose_precision(subject, images, images[::2], losing(1), (below + above) / 2, quiet)
+        assert {name for name, tried in choice["tried"].items() if tried["within"]} == within
+        assert PRECISIONS[chosen] == choice["chosen"] == min(within, key=sizes.get)
 
 
 def test_the_upper_end_of_the_interval_counts(subject, images):
@@ -48,7 +63,7 @@ def test_the_upper_end_of_the_interval_counts(subject, images):
 
 
 def test_what_fails_its_gate_is_out_of_the_question(subject, images, monkeypatch):
-    for name in ("int8", "dynamic"):
+    for name in ("int8", "mixed", "dynamic"):
         monkeypatch.setitem(parity.GATES, name, parity.Gate("mean_abs", -1.0, 1))
     chosen, choice = choose_precision(subject, images, images[::2], losing(1), 1.0, quiet)
     assert chosen == "float16" and "int8 differs from Keras" in choice["tried"]["int8"]["problem"]

@@ -6,7 +6,8 @@ import click
 
 from tfctc.cli.options import runtime_option
 
-CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS, BATCH = 200, 256, 2000, 5000, 64
+CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS = 200, 256, 2000, 5000
+BATCH, CALIBRATION_BATCHES = 64, 200
 
 
 @click.command(
@@ -20,8 +21,9 @@ CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS, BATCH = 200, 256, 
     "--quantize",
     "precisions",
     multiple=True,
-    type=click.Choice(["none", "float16", "dynamic", "int8", "auto"]),
-    help="TFLite files to write, may be repeated; implies --tflite. auto: the smallest that is as good as Keras.  "
+    type=click.Choice(["none", "float16", "dynamic", "mixed", "int8", "auto"]),
+    help="TFLite files to write, may be repeated; implies --tflite. mixed: int8, but for its first layers. auto: the "
+    "smallest that is as good as Keras.  "
     "[default: none, and int8 if it passes its gate]",
 )
 @click.option(
@@ -50,7 +52,8 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     import_tensorflow()
     from tfctc.data.pipeline import labelled_records
     from tfctc.errors import RunError
-    from tfctc.export.litert import PRECISIONS
+    from tfctc.export.calibration import calibration_set
+    from tfctc.export.litert import CALIBRATED, PRECISIONS
     from tfctc.export.subject import Subject
     from tfctc.export.version import write_version
     from tfctc.quality import limits
@@ -72,8 +75,10 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     subject = Subject(student, name or run.name, run.facts, run.operating_point, run.evaluation, training, quality)
     if subject.weights_sha256 != record["weights_sha256"]["student"]:
         raise RunError("does not hold the student that was trained in it", path=run.folder, fix="run fit again")
-    wanted = {"int8", "auto"} & set(precisions)
-    calibration, choice = images("train", CALIBRATION_CELLS) if wanted else (), None
+    calibration, choice = (), None
+    if {*CALIBRATED, "auto"} & set(precisions):
+        cells = labelled_records(builder, "train", tuple(student.input), BATCH).take(CALIBRATION_BATCHES)
+        calibration = calibration_set(cells.as_numpy_iterator(), CALIBRATION_CELLS)
     say = lambda line: click.echo(line, err=True)  # noqa: E731
     if "auto" in precisions:
         chosen, choice = _choose(subject, builder, calibration, f1_bound, say)

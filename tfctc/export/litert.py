@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -11,13 +11,16 @@ from tensorflow.lite.python.convert import ConverterError  # has no public name
 
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.errors import ExportError
+from tfctc.export.layers import fewest_real
 from tfctc.export.saved_model import answer, image_spec
 
 SIGNATURE = "serving_default"
-
-
 #: Value of ``--quantize`` -> name of the artefact.
-PRECISIONS = {"none": "float32", "float16": "float16", "dynamic": "dynamic", "int8": "int8"}
+PRECISIONS = {"none": "float32", "float16": "float16", "dynamic": "dynamic", "mixed": "mixed", "int8": "int8"}
+#: Those that need calibration images.
+CALIBRATED = ("mixed", "int8")
+#: Of "mixed": the mean difference in probability from float32, over the calibration images.
+MIXED_BOUND = 0.005
 
 
 def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration: Iterable[np.ndarray] = ()) -> bytes:
@@ -25,41 +28,53 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
 
     Args:
         precision: "none" and "float16" keep float32 arithmetic, "dynamic" stores int8 weights, "int8" is integer
-            throughout, input and output included; their scale and zero point are in the file.
-        calibration: for "int8": float32 images ``(H, W, 1)`` in [0, 1], from the training split.
+            throughout, input and output included; their scale and zero point are in the file. "mixed" is integer but
+            for its first layers, as few as keep it within `MIXED_BOUND`; input and output are float32.
+        calibration: for "mixed" and "int8": float32 images ``(H, W, 1)`` in [0, 1], from the training split.
 
     Raises:
-        ExportError: an operation that TFLite does not build in, or "int8" without calibration images.
+        ExportError: an operation that TFLite does not build in, or no calibration images where they are needed.
     """
-    calibration = iter(calibration)
-    first = next(calibration, None)
-    if precision == "int8" and first is None:
-        raise ExportError("int8 needs calibration images, got none")
-
-    def representative():
-        yield SIGNATURE, {BRIGHTFIELD: first[np.newaxis]}
-        for image in calibration:
-            yield SIGNATURE, {BRIGHTFIELD: image[np.newaxis]}
-
+    images = list(calibration)
+    if precision in CALIBRATED and not images:
+        raise ExportError(f"{precision} needs calibration images, got none")
     archive = keras.export.ExportArchive()
     archive.add_endpoint(SIGNATURE, lambda brightfield: answer(model, brightfield), [image_spec(facts, 1)])
     # Through a SavedModel: from_concrete_functions loses a Keras 3 model's weights and says nothing.
     with tempfile.TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if precision != "none":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if precision == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        if precision == "int8":
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = converter.inference_output_type = tf.int8
-            converter.representative_dataset = representative
         try:
             with warnings.catch_warnings():
                 # The converter's own use of tf.lite.Interpreter, for calibration; nothing a user could change.
                 warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
-                return converter.convert()
+                if precision != "mixed":
+                    return _converter(folder, precision, images).convert()
+                return fewest_real(
+                    _converter(folder, "none", ()).convert(),
+                    lambda names: _with_real(_converter(folder, "int8", images), names),
+                    images,
+                    MIXED_BOUND,
+                )
         except ConverterError as error:
             raise ExportError(f"TFLite {precision} cannot be converted ({str(error)[:300]})") from None
+
+
+def _converter(folder: str, precision: str, images: Sequence[np.ndarray]) -> tf.lite.TFLiteConverter:
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if precision != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision == "int8":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        converter.representative_dataset = lambda: ((SIGNATURE, {BRIGHTFIELD: image[np.newaxis]}) for image in images)
+    return converter
+
+
+def _with_real(converter: tf.lite.TFLiteConverter, names: list[str]) -> bytes:
+    """Only TensorFlow's quantisation debugger knows how to leave layers out."""
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=names)
+    debugger = tf.lite.experimental.QuantizationDebugger(converter=converter, debug_options=options)
+    return debugger.get_nondebug_quantized_model()

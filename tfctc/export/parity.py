@@ -39,6 +39,7 @@ GATES = {
     "float32": Gate("max_abs", 1e-4, 4),
     "float16": Gate("max_abs", 1e-2, 2),
     "dynamic": Gate("mean_abs", 0.02, 1),
+    "mixed": Gate("mean_abs", 0.02, 1),
     "int8": Gate("mean_abs", 0.02, 1),
 }
 

@@ -12,6 +12,7 @@ from tfctc.cells import DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.export import parity
 from tfctc.export.card import model_card
+from tfctc.export.layers import tensor_errors
 from tfctc.export.litert import PRECISIONS, convert
 from tfctc.export.readme import readme
 from tfctc.export.saved_model import write_saved_model
@@ -22,6 +23,8 @@ from tfctc.files import atomic_folder, write_json
 CARD, README = "MODEL_CARD.md", "README.md"
 #: Images of cells, without their ids, that go along so that parity can be checked anywhere.
 REFERENCES = 64
+#: Tensors named where int8 falls short.
+WORST = 5
 
 
 def next_version(base: str | Path) -> int:
@@ -46,7 +49,7 @@ def write_version(
 
     Args:
         images: real ones to compare every artefact with Keras on, float32 ``(N, H, W, 1)`` in [0, 1].
-        calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "int8".
+        calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "mixed" and "int8".
         precisions: TFLite files to write, keys of `PRECISIONS`.
         optional: those of them that are left out, and listed as such, if they fail a gate.
         say: told what is going on.
@@ -79,6 +82,8 @@ def write_version(
                     found |= _tflite(subject, version, folder, precision, images, expected, calibration)
                     say(_figures(found[PRECISIONS[precision]]))
                 except ExportError as error:
+                    if precision == "int8":
+                        _report(subject, images, calibration, say)
                     if precision not in optional:
                         raise
                     left_out[PRECISIONS[precision]] = error.problem
@@ -128,6 +133,15 @@ def _tflite(subject, version: int, folder: Path, precision: str, images, expecte
     path.write_bytes(flatbuffer)
     seal(path, subject.record(version) | {"parity": figures})
     return figures
+
+
+def _report(subject, images, calibration, say) -> None:
+    """Which tensors int8 spoils most."""
+    networks = (convert(subject.model, subject.facts, precision, calibration) for precision in ("none", "int8"))
+    errors = sorted(tensor_errors(*networks, images), key=lambda error: error.decibels)
+    say("  int8 falls short. Tensors that are worst off, by signal over error; --quantize mixed may help:")
+    for error in errors[:WORST]:
+        say(f"  {error.decibels:6.1f} dB  {error.name.split(';')[0]}")
 
 
 def _figures(p: dict) -> str:

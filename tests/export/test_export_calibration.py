@@ -1,0 +1,31 @@
+"""Which cells are taken, of made-up ones that carry their patient and class in their pixels."""
+
+import numpy as np
+
+from tfctc.export.calibration import calibration_set
+
+
+def batch(*cells):
+    """Of (patient, label, number): each is the value of a pixel."""
+    numbers = np.array(cells, np.float32)
+    return {
+        "brightfield": numbers.reshape(-1, 3, 1, 1),
+        "label": numbers[:, 1].astype(int),
+        "patient_id": np.array([b"p%d" % patient for patient in numbers[:, 0]], object),
+    }
+
+
+def taken(batches, most):
+    return [tuple(image.ravel().astype(int)) for image in calibration_set(batches, most)]
+
+
+def test_every_patient_and_class_has_its_turn_however_rare():
+    many = [batch(*[(0, 0, n) for n in range(i, i + 10)]) for i in range(0, 100, 10)]
+    rare = [batch((1, 0, 0), (0, 1, 0), (0, 1, 1))]
+    assert taken([*many, *rare], 3) == [(0, 0, 0), (1, 0, 0), (0, 1, 0)]
+    assert taken([*many, *rare], 6) == [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (0, 0, 2)]
+
+
+def test_of_fewer_cells_all_are_taken():
+    assert len(taken([batch((0, 0, 0), (0, 1, 0)), batch((2, 0, 0))], 10)) == 3
+    assert calibration_set([], 10).shape == (0,)
