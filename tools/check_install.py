@@ -1,0 +1,99 @@
+"""The instrument side as an instrument has it: a fresh environment, the plain install, no TensorFlow.
+
+    python tools/check_install.py exports/jurkat/1/model_int8.tflite simulated/cells/manifest.csv --out install.json
+
+Makes a virtual environment in a temporary folder, installs tfctc without extras, says what that takes, and runs
+`tfctc predict` there on all images of the manifest, by one process and by --workers of them: all must be answered, and
+alike. The time to the first answer is that of a whole command for one image, from the start of the process to its end.
+"""
+
+import argparse
+import csv
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+import numpy as np
+from benchmark import machine
+
+from tfctc.files import write_json
+
+HEAVY = ("tensorflow", "keras", "sklearn", "scipy", "matplotlib")
+#: Runs a command and prints the peak memory of it, or of its largest child, in kB.
+PEAK = (
+    "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL); "
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+)
+
+
+def install(folder: Path) -> tuple[Path, dict]:
+    """The environment's `bin`, and what is in it."""
+    venv.create(folder, with_pip=True)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    empty = megabytes(packages)
+    source = Path(__file__).parents[1]
+    pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--quiet", source], check=True)
+    freeze = subprocess.run([*pip, "list", "--format=freeze"], check=True, capture_output=True, text=True).stdout
+    names = {line.split("==")[0].lower().replace("_", "-") for line in freeze.split()}
+    if found := names.intersection(HEAVY):
+        raise SystemExit(f"the plain install has {', '.join(found)}")
+    return folder / "bin", {"megabytes": megabytes(packages) - empty, "packages": sorted(names - {"pip", "setuptools"})}
+
+
+def megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def predict(binaries: Path, *arguments) -> dict:
+    """Seconds and peak memory of one `tfctc predict`."""
+    command = [binaries / "python", "-c", PEAK, binaries / "tfctc", "predict", *arguments]
+    started = time.perf_counter()
+    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
+    return {"seconds": time.perf_counter() - started, "peak_megabytes": int(done.stdout.split()[-1]) / 1e3}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--starts", type=int, default=20)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    with args.manifest.open(newline="", encoding="utf-8") as file:
+        cells = list(csv.DictReader(file))
+    one = args.manifest.parent / cells[0]["brightfield"]
+    with tempfile.TemporaryDirectory() as room:
+        room = Path(room)
+        binaries, installed = install(room / "environment")
+        found = {"install": installed, "images": len(cells), "model": args.model.name}
+        # The first start compiles Python's files.
+        starts = [predict(binaries, args.model, one, "-o", room / "one.csv") for _ in range(args.starts + 1)][1:]
+        seconds = [start["seconds"] for start in starts]
+        found["first_answer_s"] = {"median": float(np.median(seconds)), "worst": max(seconds)}
+        found["first_answer_peak_megabytes"] = max(start["peak_megabytes"] for start in starts)
+        tables = []
+        for workers in (1, args.workers):
+            table = room / f"{workers}.csv"
+            run = predict(binaries, args.model, args.manifest, "-o", table, "--workers", workers)
+            found[f"workers_{workers}"] = run | {"images_per_s": len(cells) / run["seconds"]}
+            tables.append(table.read_bytes())
+        answers = list(csv.DictReader(tables[0].decode().splitlines()))
+    found["answered"] = sum(bool(row["label"]) and row["label"] != "refused" for row in answers)
+    found["same_with_workers"] = tables[0] == tables[1]
+    for key, value in found.items():
+        print(f"{key}: {value}")
+    if args.out:
+        command = shlex.join(["python", *sys.argv])
+        write_json(args.out, {"command": command, "machine": machine(), **found})
+    if found["answered"] != len(cells) or not found["same_with_workers"]:
+        raise SystemExit("not every image was answered, or not alike")
+
+
+if __name__ == "__main__":
+    main()
