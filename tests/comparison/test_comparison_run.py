@@ -1,6 +1,10 @@
 """Which runs are done, in which order, and what is done again after an interruption."""
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +97,28 @@ def test_a_budget_may_have_further_seeds(grid, plan, tiny_dataset, tmp_path, poo
     }
     seeds = {(entry["arm"], entry["budget"]): entry["seeds"] for entry in summarise(longer, again.results)}
     assert seeds["distilled", 8] == [0, 1, 5, 9] and seeds["distilled", "all"] == [0, 1] and again.left() == 0
+
+
+CHILD = (
+    "import os; from tfctc.comparison.run import _end_after; print(os.getpid(), flush=True); _end_after(os.getppid())"
+)
+PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
+
+
+def test_processes_end_when_their_parent_is_killed():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    os.kill(child, 0)
+    parent.kill()
+    parent.wait()
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("it works on for nobody")
 
 
 def test_results_of_other_settings_or_cells_are_not_mixed_in(grid, plan, tiny_dataset, tmp_path, pool, untrained):
