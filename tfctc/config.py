@@ -94,7 +94,7 @@ class DistillConfig:
     """
 
     student_weight: float = 1.0
-    losses: Parts = field(default_factory=lambda: {"logits": {"weight": 1.0, "temperature": 2.0}})
+    losses: Parts = field(default_factory=lambda: {"logits": {"weight": 2.0, "temperature": 2.0}})
     schedule: str = "constant"
     folds: int = 1
     teachers: str | None = None

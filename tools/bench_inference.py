@@ -46,11 +46,12 @@ import numpy as np
 from benchmark import ratio, report, row
 
 from tfctc.runtime import load
+from tfctc.runtime.tensors import quantised, real
 from tfctc.training.hardware import switch_onednn
 
 #: Float32 images ``(N, H, W, 1)`` in [0, 1] -> probabilities ``(N,)``.
 Arm = Callable[[np.ndarray], np.ndarray]
-CALIBRATION, MOST_CELLS, TOLERANCE, INEXACT = 200, 5000, 1e-4, ("bfloat16", "float16", "dynamic", "int8")
+CALIBRATION, MOST_CELLS, TOLERANCE, INEXACT = 200, 5000, 1e-4, ("bfloat16", "float16", "dynamic", "mixed", "int8")
 MANY, REST_S = 32, 0.1
 #: Timed calls in a turn, by the number of images.
 CALLS = {1: 20, MANY: 2}
@@ -67,23 +68,13 @@ def litert(precision: str, folder: Path, threads: int, images: int) -> Arm:
     return lambda x: np.concatenate([run(image[np.newaxis]) for image in x])
 
 
-def integers(x: np.ndarray, tensor: dict) -> np.ndarray:
-    scale, zero_point = tensor["quantization"]
-    return np.clip(np.rint(x / scale + zero_point), -128, 127).astype(np.int8)
-
-
-def reals(y: np.ndarray, tensor: dict) -> np.ndarray:
-    scale, zero_point = tensor["quantization"]
-    return (y.astype(np.float32) - zero_point) * np.float32(scale)
-
-
 def on_integers(run: Arm, folder: Path) -> Arm:
     """`run` takes and gives what the int8 file does."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(folder / TFLITE.format("int8")))
     (takes,), (gives,) = interpreter.get_input_details(), interpreter.get_output_details()
-    return lambda x: reals(run(integers(x, takes)), gives)
+    return lambda x: real(run(quantised(x, takes)), gives)
 
 
 def litert_batched(precision: str, folder: Path, threads: int, images: int) -> Arm:
@@ -181,7 +172,7 @@ def openvino(file: str, precision: str, folder: Path, threads: int, images: int)
     return on_integers(run, folder) if precision == "int8" else run
 
 
-PRECISIONS = ("float32", "float16", "dynamic", "int8")
+PRECISIONS = ("float32", "float16", "dynamic", "mixed", "int8")
 #: Arm -> what makes it, and the file or folder that it runs.
 RUNTIMES = {
     **{f"LiteRT {p}": (partial(litert, p), TFLITE.format(p)) for p in PRECISIONS},
@@ -231,6 +222,7 @@ def prepare(run: Path, folder: Path) -> str:
     """Writes into `folder` the student of `run` for every runtime, cells and Keras's answers; gives it a name."""
     from tfctc.data.pipeline import labelled_records
     from tfctc.export import litert, parity
+    from tfctc.export.calibration import calibration_set
     from tfctc.export.saved_model import write_saved_model
     from tfctc.training.run import Run
 
@@ -239,8 +231,8 @@ def prepare(run: Path, folder: Path) -> str:
     logging.disable(logging.WARNING)
     run = Run.open(run)
     model = run.student()
-    batches = labelled_records(run.builder(), "train", ("brightfield",), CALIBRATION)
-    images = next(iter(batches))["brightfield"].numpy()
+    batches = labelled_records(run.builder(), "train", ("brightfield",), 64).as_numpy_iterator()
+    images = calibration_set(batches, CALIBRATION)
     cells = next(labelled_records(run.builder(), "test", ("brightfield",), MOST_CELLS).as_numpy_iterator())
     expected = parity.reference(model, cells["brightfield"])
     np.savez(
