@@ -11,7 +11,7 @@ loses of Keras's F1 has a 95 % interval by patient.
     ... batched    LiteRT's own interpreter, its input resized to all images
     SavedModel, Keras
     PyTorch        channels last, `torch_resnet50.py`; compiled: torch.compile with frozen weights, needs a C++ compiler
-    ONNX Runtime   that network, exported by torch.onnx
+    ONNX Runtime   that network, exported by torch.onnx; another backbone's SavedModel, converted by tf2onnx
     OpenVINO       the same ONNX file in float32, and in the 16 bits it chooses itself if the processor has them;
                    and the .tflite files that LiteRT runs
 
@@ -34,6 +34,8 @@ import argparse
 import logging
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -45,6 +47,7 @@ from pathlib import Path
 import numpy as np
 from benchmark import ratio, report, row
 
+from tfctc.cells import BRIGHTFIELD
 from tfctc.runtime import load
 from tfctc.runtime.tensors import quantised, real
 from tfctc.training.hardware import switch_onednn
@@ -146,6 +149,8 @@ def onnxruntime(folder: Path, threads: int, images: int) -> Arm:
     options.intra_op_num_threads = threads
     network = (folder / ONNX).read_bytes()
     session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+    if session.get_inputs()[0].name == BRIGHTFIELD:
+        return lambda x: session.run(None, {BRIGHTFIELD: x})[0]
     return lambda x: session.run(None, {"images": channels_first(x)})[0][:, 1]
 
 
@@ -166,7 +171,7 @@ def openvino(file: str, precision: str, folder: Path, threads: int, images: int)
     options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
     options["INFERENCE_PRECISION_HINT"] = "bf16" if precision == "bfloat16" else "f32"
     call = core.compile_model(model, "CPU", options)
-    if file == ONNX:
+    if file == ONNX and BRIGHTFIELD not in model.input(0).get_names():
         return lambda x: call(channels_first(x))[0][:, 1]
     run = lambda x: call(x)[0]  # noqa: E731
     return on_integers(run, folder) if precision == "int8" else run
@@ -252,13 +257,20 @@ def prepare(run: Path, folder: Path) -> str:
         flatbuffer = litert.convert(model, run.facts, option, images)
         (folder / TFLITE.format(precision)).write_bytes(flatbuffer)
     if run.config.student.backbone != "resnet50":
-        print("PyTorch and ONNX know the ResNet50 only")
+        write_onnx(folder)
         return f"{run.config.student.backbone}_{images.shape[1]}"
     try:
         write_torch(model, images[:2], folder)
     except ImportError as error:
         print(f"No network for PyTorch, or for ONNX Runtime and OpenVINO: {error}")
     return str(images.shape[1])
+
+
+def write_onnx(folder: Path) -> None:
+    command = ["-m", "tf2onnx.convert", "--saved-model", SAVED_MODEL, "--signature_def", "serving_default"]
+    done = subprocess.run([sys.executable, *command, "--output", ONNX], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        print(f"No network for ONNX Runtime and OpenVINO: {(done.stderr.splitlines() or ['?'])[-1]}")
 
 
 def write_torch(model, images: np.ndarray, folder: Path) -> None:
