@@ -9,9 +9,11 @@ probability of the positive class, and the file.
 
 import argparse
 import base64
+import http.client
 import json
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,13 +33,17 @@ def ask_rest(url: str, name: str, images: Sequence[bytes], timeout: float = 60) 
     """
     rows = [{INPUT: {"b64": base64.b64encode(image).decode()}} for image in images]
     body = json.dumps({"signature_name": SIGNATURE, "instances": rows}).encode()
-    request = urllib.request.Request(f"{url}/v1/models/{name}:predict", body, {"Content-Type": "application/json"})
     try:
+        path = f"{url}/v1/models/{urllib.parse.quote(name)}:predict"
+        request = urllib.request.Request(path, body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=timeout) as response:
-            return [float(p) for p in json.load(response)["predictions"]]
+            found = [float(p) for p in json.load(response)["predictions"]]
+        if len(found) != len(images):
+            raise ValueError(f"{len(found)} answers to {len(images)} images")
+        return found
     except urllib.error.HTTPError as error:
         raise RefusedError(f"{error.code}: {error.read(2000).decode(errors='replace')}") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as error:
         raise RefusedError(f"no answer from {url}: {error}") from None
 
 

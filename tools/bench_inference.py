@@ -226,6 +226,7 @@ def train(folder: Path, size: int) -> None:
 def prepare(run: Path, folder: Path) -> str:
     """Writes into `folder` the student of `run` for every runtime, cells and Keras's answers; gives it a name."""
     from tfctc.data.pipeline import labelled_records
+    from tfctc.errors import ExportError
     from tfctc.export import litert, parity
     from tfctc.export.calibration import calibration_set
     from tfctc.export.saved_model import write_saved_model
@@ -254,7 +255,11 @@ def prepare(run: Path, folder: Path) -> str:
     model.save(folder / KERAS)
     write_saved_model(model, run.facts, folder / SAVED_MODEL)
     for option, precision in litert.PRECISIONS.items():
-        flatbuffer = litert.convert(model, run.facts, option, images)
+        try:
+            flatbuffer = litert.convert(model, run.facts, option, images)
+        except ExportError as error:
+            print(f"No {precision}.tflite: {error}")
+            continue
         (folder / TFLITE.format(precision)).write_bytes(flatbuffer)
     if run.config.student.backbone != "resnet50":
         write_onnx(folder)

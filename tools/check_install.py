@@ -10,6 +10,7 @@ alike. The time to the first answer is that of a whole command for one image, fr
 import argparse
 import csv
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,11 +23,12 @@ from benchmark import machine
 
 from tfctc.files import write_json
 
-HEAVY = ("tensorflow", "keras", "sklearn", "scipy", "matplotlib")
+HEAVY = ("tensorflow", "keras", "scikit-learn", "scipy", "matplotlib")
 #: Runs a command and prints the peak memory of it, or of its largest child, in kB.
 PEAK = (
-    "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stderr=subprocess.DEVNULL); "
-    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    # Exit code 2: some images were refused, and the table says which.
+    "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], capture_output=True, text=True); "
+    "assert done.returncode in (0, 2), done.stderr; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
 )
 
 
@@ -35,7 +37,11 @@ def install(folder: Path) -> tuple[Path, dict]:
     venv.create(folder, with_pip=True)
     packages = next(folder.glob("lib/python*/site-packages"))
     empty = megabytes(packages)
-    source = Path(__file__).parents[1]
+    # A copy: pip builds in the folder, and would pack what an earlier build left there.
+    source = folder.parent / "source"
+    shutil.copytree(Path(__file__).parents[1] / "tfctc", source / "tfctc")
+    for file in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(Path(__file__).parents[1] / file, source)
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "--quiet", source], check=True)
     freeze = subprocess.run([*pip, "list", "--format=freeze"], check=True, capture_output=True, text=True).stdout
@@ -53,7 +59,7 @@ def predict(binaries: Path, *arguments) -> dict:
     """Seconds and peak memory of one `tfctc predict`."""
     command = [binaries / "python", "-c", PEAK, binaries / "tfctc", "predict", *arguments]
     started = time.perf_counter()
-    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
+    done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True)
     return {"seconds": time.perf_counter() - started, "peak_megabytes": int(done.stdout.split()[-1]) / 1e3}
 
 

@@ -139,12 +139,13 @@ def load(port: int, name: str, good: list[bytes], expected: np.ndarray, requests
     return {
         "requests": requests,
         "concurrent": concurrent,
-        "answered": len(seconds) - len(lost),
-        "lost": lost[:5],
-        "wrong": wrong[:5],
+        "answered": requests - len(lost),
+        "lost": len(lost),
+        "wrong": len(wrong),
+        "examples": [*lost[:3], *wrong[:3]],
         "requests_per_s": requests / wall,
-        "median_ms": 1e3 * float(np.median(seconds)),
-        "p99_ms": 1e3 * float(np.quantile(seconds, 0.99)),
+        "median_ms": 1e3 * float(np.median(seconds)) if seconds else None,
+        "p99_ms": 1e3 * float(np.quantile(seconds, 0.99)) if seconds else None,
     }
 
 
@@ -166,7 +167,10 @@ def main():
         """Every malformed request, again and again until the load is over; once at the least."""
         while not (over.is_set() and len(refusals) == len(bad)):
             for kind, body in bad.items():
-                status, answer = Client(args.port, name).predict(body)
+                try:
+                    status, answer = Client(args.port, name).predict(body)
+                except (OSError, http.client.HTTPException, ValueError) as error:
+                    status, answer = "no answer", {"error": repr(error)}
                 entry = refusals.setdefault(kind, {"status": status, "error": answer.get("error"), "sent": 0})
                 entry["sent"] += 1
                 if entry["status"] != status:

@@ -14,14 +14,16 @@ import base64
 import binascii
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from tfctc.artefact import MANIFEST
+from tfctc.errors import TfctcError
 from tfctc.inference.verify import check_files
 
-ROW_KEY, DEFAULT = "b64", "serving_default"
+ROW_KEY, DEFAULT, BATCH = "b64", "serving_default", 32
 
 
 class BadRequestError(ValueError):
@@ -92,15 +94,18 @@ class Answers:
         network = self._model.signatures[signature]
         ((name, spec),) = network.structured_input_signature[1].items()
         dtype = object if spec.dtype == self._tf.string else np.float32
-        values = column(rows, name, dtype, tuple(spec.shape))
+        values, found = column(rows, name, dtype, tuple(spec.shape)), []
         try:
-            found = network(**{name: self._tf.constant(values)})["probability"].numpy()
+            # Not all at once: black images are small as PNG files and large as feature maps.
+            for i in range(0, len(values), BATCH):
+                answer = network(**{name: self._tf.constant(values[i : i + BATCH])})
+                found += answer["probability"].numpy().tolist()
         except self._tf.errors.InvalidArgumentError as error:
             own = re.search(r"tfctc: ([^]\n]+)", error.message)
             # TensorFlow's own words stand above the place in the graph.
             said = own[1] if own else error.message.split("\n\t [[")[0].splitlines()[-1]
             raise BadRequestError(said) from None
-        return {"predictions": found.tolist()}
+        return {"predictions": found}
 
 
 class BodyLimit:
@@ -139,9 +144,11 @@ def main():
     parser.add_argument("--port", type=int, default=8501)
     parser.add_argument("--most-bytes", type=int, default=16_000_000, help="of a request's body")
     args = parser.parse_args()
-    answers = Answers(args.version)
-
-    import sys
+    try:
+        answers = Answers(args.version)
+    except (TfctcError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
     # Importing kserve reads the command line.
     sys.argv = sys.argv[:1]

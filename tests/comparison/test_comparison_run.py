@@ -1,10 +1,8 @@
 """Which runs are done, in which order, and what is done again after an interruption."""
 
-import os
 import shutil
 import subprocess
 import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -99,26 +97,27 @@ def test_a_budget_may_have_further_seeds(grid, plan, tiny_dataset, tmp_path, poo
     assert seeds["distilled", 8] == [0, 1, 5, 9] and seeds["distilled", "all"] == [0, 1] and again.left() == 0
 
 
-CHILD = (
-    "import os; from tfctc.comparison.run import _end_after; print(os.getpid(), flush=True); _end_after(os.getppid())"
-)
-PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
+PARENT = """
+import multiprocessing, time
+from tfctc.comparison.run import _end_after_parent
+
+def work():
+    print("working", flush=True)
+    _end_after_parent()
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=work).start()
+    time.sleep(600)
+"""
 
 
-def test_processes_end_when_their_parent_is_killed():
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
-    child = int(parent.stdout.readline())
-    os.kill(child, 0)
+def test_processes_end_when_their_parent_is_killed(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout.readline() == "working\n"
     parent.kill()
-    parent.wait()
-    ends = time.monotonic() + 30
-    while time.monotonic() < ends:
-        try:
-            os.kill(child, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    pytest.fail("it works on for nobody")
+    # Both have the pipe: it ends when the last of them does. Nothing else ends this one.
+    assert parent.communicate(timeout=60) == ("", None)
 
 
 def test_results_of_other_settings_or_cells_are_not_mixed_in(grid, plan, tiny_dataset, tmp_path, pool, untrained):

@@ -80,3 +80,15 @@ def test_the_choice_is_in_manifest_and_card(subject, images, tmp_path):
     assert card == model_card(manifest, None)
     assert "float32 was chosen" in card and "| float32 | 9,000 | +0.0010 (-0.0020 to +0.0040) |" in card
     assert "| int8 | 5,000 | int8 differs |" in card
+
+
+def test_what_cannot_be_converted_is_out_of_the_question(subject, images, flatbuffers, monkeypatch):
+    def convert(model, facts, precision, calibration):
+        if precision == "mixed":
+            raise ExportError("not even half of the layers are enough")
+        return flatbuffers[precision]
+
+    monkeypatch.setattr(choice_module, "convert", convert)
+    chosen, choice = choose_precision(subject, images, images[::2], losing(1), 1.0, quiet)
+    assert choice["tried"]["mixed"] == {"within": False, "problem": "not even half of the layers are enough"}
+    assert chosen == min(set(PRECISIONS) - {"mixed"}, key=lambda precision: len(flatbuffers[precision]))

@@ -21,7 +21,9 @@ def manifest(version):
 def test_its_ten_lines_answer_as_the_predictor_does(version, manifest, counts, tmp_path, file):
     only = manifest | {"files": {file: manifest["files"][file]}}
     with_tfctc, without = re.findall("```python\n(.+?)```", readme(only), re.DOTALL)
-    (tmp_path / file).write_bytes((version / file).read_bytes())
+    folder = tmp_path / manifest["name"] / str(manifest["version"])
+    folder.mkdir(parents=True)
+    (folder / file).write_bytes((version / file).read_bytes())
     for count in counts[::16]:
         Image.fromarray(count[..., 0]).save(tmp_path / "cell.png")
         expected = Predictor(version / file)(tmp_path / "cell.png")
@@ -32,7 +34,7 @@ def test_its_ten_lines_answer_as_the_predictor_does(version, manifest, counts, t
         assert float(probability) == pytest.approx(expected.probability, abs=1e-7) and label == expected.label
     values = {}
     exec(
-        with_tfctc.replace(f'"{file}"', repr(str(version / file))).replace('"cell.png"', "pixels"),
+        with_tfctc.replace(f'"made-up/1/{file}"', repr(str(version / file))).replace('"cell.png"', "pixels"),
         values | {"pixels": count},
         values,
     )

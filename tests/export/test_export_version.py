@@ -106,6 +106,19 @@ def test_a_gate_that_closes_leaves_the_folder_as_it_was(subject, images, tmp_pat
     assert sorted(p.name for p in base.iterdir()) == sorted(before) if before else not base.exists()
 
 
+def test_what_cannot_be_converted_is_left_out_too(subject, images, tmp_path, monkeypatch):
+    def failing(model, facts, precision, calibration=()):
+        if precision == "int8":
+            raise ExportError("int8 cannot be converted")
+        return convert(model, facts, precision, calibration)
+
+    monkeypatch.setattr(versions, "convert", failing)
+    version = write_version(
+        subject, tmp_path / "m", images[:4], images[:4], saved_model=False, optional=("int8",), say=lambda line: None
+    )
+    assert json.loads((version / "manifest.json").read_text())["left_out"] == {"int8": "int8 cannot be converted"}
+
+
 def test_what_was_not_asked_for_by_name_is_left_out_where_its_gate_closes(subject, images, tmp_path, monkeypatch):
     monkeypatch.setitem(parity.GATES, "int8", parity.Gate("mean_abs", -1.0, 1))
     said = []
@@ -113,6 +126,7 @@ def test_what_was_not_asked_for_by_name_is_left_out_where_its_gate_closes(subjec
         subject, tmp_path / "m", images[:4], images[:4], saved_model=False, optional=("int8",), say=said.append
     )
     assert [p.name for p in version.glob("*.tflite")] == ["model_float32.tflite"]
+    assert any("int8 falls short" in line for line in said) and len([line for line in said if " dB  " in line]) == 5
     problem = json.loads((version / "manifest.json").read_text())["left_out"]["int8"]
     assert "int8 differs from Keras: mean_abs" in problem and f"  left out: {problem}" in said
     assert f"int8 was left out: {problem}" in (version / "MODEL_CARD.md").read_text()

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tfctc.errors import DependencyError
+from tfctc.errors import DependencyError, UnknownNameError
 from tfctc.runtime import RUNTIMES, load
 
 
@@ -12,6 +12,11 @@ from tfctc.runtime import RUNTIMES, load
 def test_what_is_no_network_is_refused(runtime):
     with pytest.raises(ValueError, match="."):
         load(b"no network at all", runtime=runtime)
+
+
+def test_an_unknown_runtime_is_named():
+    with pytest.raises(UnknownNameError, match="unknown runtime 'OpenVINO'; choose one of: litert, openvino"):
+        load(b"", runtime="OpenVINO")
 
 
 def test_a_runtime_that_is_not_installed_is_named(monkeypatch):

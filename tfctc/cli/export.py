@@ -47,6 +47,8 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     """
     if verify:
         return _verify(run, runtime)
+    if runtime != "litert":
+        raise click.UsageError("--runtime goes with --verify: the gates of an export run LiteRT")
     from tfctc.cli.quiet import import_tensorflow
 
     import_tensorflow()

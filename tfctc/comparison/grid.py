@@ -119,7 +119,10 @@ class Grid:
         """Runs still to be done, as far as can be known before the learning rates are."""
         plan = self.plan
         judged = sum(len(plan.seeds_of(budget)) for arm in plan.arms for budget in plan.budgets_of(arm))
-        done = sum(outcome.judged for job, outcome in self.results.items() if job.arm in plan.arms)
+        done = sum(
+            outcome.judged and job.arm in plan.arms and job.seed in plan.seeds_of(job.budget)
+            for job, outcome in self.results.items()
+        )
         return judged - done
 
 

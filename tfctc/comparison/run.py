@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from dataclasses import replace
@@ -25,7 +24,7 @@ def processes(workers: int) -> Executor:
 def _start(threads: int) -> None:
     """Interrupted at the keyboard, the parent says so; the processes that work for it end with it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+    Thread(target=_end_after_parent, daemon=True).start()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from tfctc.training.hardware import switch_onednn
 
@@ -36,10 +35,9 @@ def _start(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def _end_after(parent: int) -> None:
+def _end_after_parent() -> None:
     """Ends this process when its parent has been killed: nobody would take what it is working on."""
-    while os.getppid() == parent:
-        time.sleep(1)
+    multiprocessing.parent_process().join()
     os._exit(1)
 
 

@@ -88,7 +88,8 @@ def _artefacts(manifest) -> str:
         rows += ["| tried | bytes | F1 lost |", "| --- | --- | --- |"]
         for name, tried in choice["tried"].items():
             lost = tried.get("problem") or "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**tried["loss"])
-            rows.append(f"| {name} | {tried['bytes']:,} | {lost} |")
+            size = f"{tried['bytes']:,}" if "bytes" in tried else ""
+            rows.append(f"| {name} | {size} | {lost} |")
     rows += [f"\n{name} was left out: {problem}." for name, problem in manifest["left_out"].items()]
     return "\n".join(rows)
 

@@ -37,9 +37,10 @@ def choose_precision(
     tried: dict[str, dict[str, Any]] = {}
     for precision, artefact in PRECISIONS.items():
         say(f"Trying {artefact} ...")
-        flatbuffer = convert(subject.model, subject.facts, precision, calibration)
-        found, entry = parity.run_tflite(flatbuffer, images), {"bytes": len(flatbuffer)}
+        entry: dict[str, Any] = {}
         try:
+            flatbuffer = convert(subject.model, subject.facts, precision, calibration)
+            found, entry["bytes"] = parity.run_tflite(flatbuffer, images), len(flatbuffer)
             parity.check(artefact, len(flatbuffer), parameters, found, expected, subject.threshold)
             entry["loss"] = loss(expected, found)
             entry["within"] = entry["loss"]["high"] <= bound
@@ -48,7 +49,8 @@ def choose_precision(
             entry |= {"within": False, "problem": error.problem}
             told = error.problem
         tried[precision] = entry
-        say(f"  {len(flatbuffer):,} bytes, {told}: {'within' if entry['within'] else 'not within'} {bound:g}")
+        size = f"{entry['bytes']:,} bytes, " if "bytes" in entry else ""
+        say(f"  {size}{told}: {'within' if entry['within'] else 'not within'} {bound:g}")
     fit = [precision for precision, entry in tried.items() if entry["within"]]
     if not fit:
         raise ExportError(f"no precision keeps the loss of F1 within {bound:g}", fix="allow more with --f1-bound")

@@ -83,15 +83,15 @@ def fewest_real(
         ExportError: not even half of the layers are enough.
     """
     names, expected = layers(float32), _answers(float32, images)
-    count = 2
-    while count <= max(2, len(names) // 2):
+    half, count = max(2, len(names) // 2), 1
+    while count < half:
+        count = min(2 * count, half)
         flatbuffer = convert(names[:count])
         difference = float(np.abs(_answers(flatbuffer, images) - expected).mean())
         if difference <= bound:
             return flatbuffer
-        count *= 2
     raise ExportError(
-        f"integers differ from float32 by {difference:.3g} on average with the first {count // 2} of {len(names)} "
+        f"integers differ from float32 by {difference:.3g} on average with the first {count} of {len(names)} "
         f"layers real, at most {bound:g} wanted",
         fix="choose --quantize float16",
     )

@@ -9,7 +9,7 @@ WITH_TFCTC = """\
 ```python
 from tfctc import Predictor
 
-predictor = Predictor("{file}")
+predictor = Predictor("{folder}/{file}")
 probability, label, quality = predictor("cell.png")
 ```"""
 #: Integer networks have a scale and a zero point on both sides; real ones are their own scale.
@@ -19,13 +19,13 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-network = Interpreter("{file}")
+network = Interpreter("{folder}/{file}")
 network.allocate_tensors()
 (takes,), (gives,) = network.get_input_details(), network.get_output_details()
 # {height} x {width} px, {bit_depth} bit
 image = np.float32(Image.open("cell.png")).reshape(takes["shape"]) / {full_scale}
 {ask}
-print(probability, "{positive}" if probability >= {threshold!r} else "{negative}")
+print(probability, {positive!r} if probability >= {threshold!r} else {negative!r})
 ```"""
 REAL = """\
 network.set_tensor(takes["index"], image)
@@ -64,7 +64,9 @@ def readme(manifest: Mapping[str, Any]) -> str:
         # What an instrument would take: integers, or else the smallest.
         file = min(files, key=lambda name: ("int8" not in name, manifest["files"][name]["bytes"]))
         height, width = data["image_size"]
+        folder = f"{manifest['name']}/{manifest['version']}"
         code = WITHOUT.format(
+            folder=folder,
             file=file,
             full_scale=f"{2 ** data['bit_depth'] - 1}",
             height=height,
@@ -76,9 +78,9 @@ def readme(manifest: Mapping[str, Any]) -> str:
             negative=negative,
         )
         sections += [
-            f"## On an instrument, without TensorFlow\n\n    tfctc predict {file} IMAGES",
+            f"## On an instrument, without TensorFlow\n\n    tfctc predict {folder}/{file} IMAGES",
             "or in Python",
-            WITH_TFCTC.format(file=file),
+            WITH_TFCTC.format(folder=folder, file=file),
             "This refuses a damaged file and an image of another kind, and says in `quality` what is unlike the images "
             "trained on. Without tfctc, and without those checks (`pip install ai-edge-litert pillow`):",
             code,
@@ -86,7 +88,7 @@ def readme(manifest: Mapping[str, Any]) -> str:
     if SAVED_MODEL in manifest["parity"]:
         sections.append(SERVER.format(name=manifest["name"], positive=positive))
     sections.append(
-        "## Is it whole?\n\n`tfctc export --verify .` checks every file and the answers of every artefact on this "
-        "machine; `sha256sum --check SHA256SUMS` checks the files."
+        "## Is it whole?\n\n`tfctc export --verify` with this folder checks every file and the answers of every "
+        "artefact on this machine; `sha256sum --check SHA256SUMS` checks the files. Keep other files out of it."
     )
     return "\n\n".join(sections) + "\n"

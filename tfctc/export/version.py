@@ -12,7 +12,7 @@ from tfctc.cells import DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.export import parity
 from tfctc.export.card import model_card
-from tfctc.export.layers import tensor_errors
+from tfctc.export.layers import TensorError, tensor_errors
 from tfctc.export.litert import PRECISIONS, convert
 from tfctc.export.readme import readme
 from tfctc.export.saved_model import write_saved_model
@@ -79,11 +79,9 @@ def write_version(
             for precision in precisions:
                 say(f"Converting {PRECISIONS[precision]} ...")
                 try:
-                    found |= _tflite(subject, version, folder, precision, images, expected, calibration)
+                    found |= _tflite(subject, version, folder, precision, images, expected, calibration, say)
                     say(_figures(found[PRECISIONS[precision]]))
                 except ExportError as error:
-                    if precision == "int8":
-                        _report(subject, images, calibration, say)
                     if precision not in optional:
                         raise
                     left_out[PRECISIONS[precision]] = error.problem
@@ -123,24 +121,27 @@ def _saved_model(subject: Subject, folder: Path, images: np.ndarray, expected: n
     }
 
 
-def _tflite(subject, version: int, folder: Path, precision: str, images, expected, calibration) -> dict:
+def _tflite(subject, version: int, folder: Path, precision: str, images, expected, calibration, say) -> dict:
     artefact = PRECISIONS[precision]
     flatbuffer = convert(subject.model, subject.facts, precision, calibration)
     parity.check_tflite_form(artefact, flatbuffer, subject.facts)
     answers, parameters = parity.run_tflite(flatbuffer, images), subject.model.count_params()
-    figures = {artefact: parity.check(artefact, len(flatbuffer), parameters, answers, expected, subject.threshold)}
+    try:
+        figures = {artefact: parity.check(artefact, len(flatbuffer), parameters, answers, expected, subject.threshold)}
+    except ExportError:
+        if precision == "int8":
+            _report(tensor_errors(convert(subject.model, subject.facts, "none"), flatbuffer, images), say)
+        raise
     path = folder / f"model_{artefact}.tflite"
     path.write_bytes(flatbuffer)
     seal(path, subject.record(version) | {"parity": figures})
     return figures
 
 
-def _report(subject, images, calibration, say) -> None:
+def _report(errors: list[TensorError], say) -> None:
     """Which tensors int8 spoils most."""
-    networks = (convert(subject.model, subject.facts, precision, calibration) for precision in ("none", "int8"))
-    errors = sorted(tensor_errors(*networks, images), key=lambda error: error.decibels)
     say("  int8 falls short. Tensors that are worst off, by signal over error; --quantize mixed may help:")
-    for error in errors[:WORST]:
+    for error in sorted(errors, key=lambda error: error.decibels)[:WORST]:
         say(f"  {error.decibels:6.1f} dB  {error.name.split(';')[0]}")
 
 

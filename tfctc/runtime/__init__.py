@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from tfctc.errors import UnknownNameError
+
 #: Name -> module and class. "litert" is always there; "openvino" is an extra, for x86-64.
 RUNTIMES = {"litert": ("tfctc.runtime.litert", "LiteRT"), "openvino": ("tfctc.runtime.openvino", "OpenVINO")}
 
@@ -29,7 +31,10 @@ def load(flatbuffer: bytes, threads: int | None = None, runtime: str = "litert")
 
     Raises:
         ValueError: not a network that this runtime can run, or more than one input or output.
+        UnknownNameError: not one of them.
         DependencyError: the runtime is not installed.
     """
+    if runtime not in RUNTIMES:
+        raise UnknownNameError(f"unknown runtime {runtime!r}", fix=f"choose one of: {', '.join(RUNTIMES)}")
     module, name = RUNTIMES[runtime]
     return getattr(import_module(module), name)(flatbuffer, threads)
