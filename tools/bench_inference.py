@@ -41,159 +41,21 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from benchmark import ratio, report, row
+from inference_arms import BATCHED, KERAS, ONNX, RUNTIMES, SAVED_MODEL, TFLITE, TORCH, Arm, LeftOut, channels_first
 
-from tfctc.cells import BRIGHTFIELD
-from tfctc.runtime import load
-from tfctc.runtime.tensors import quantised, real
 from tfctc.training.hardware import switch_onednn
 
-#: Float32 images ``(N, H, W, 1)`` in [0, 1] -> probabilities ``(N,)``.
-Arm = Callable[[np.ndarray], np.ndarray]
 CALIBRATION, MOST_CELLS, TOLERANCE, INEXACT = 200, 5000, 1e-4, ("bfloat16", "float16", "dynamic", "mixed", "int8")
 MANY, REST_S = 32, 0.1
 #: Timed calls in a turn, by the number of images.
 CALLS = {1: 20, MANY: 2}
-TFLITE, ONNX, TORCH, KERAS, SAVED_MODEL = "{}.tflite", "model.onnx", "model.pt", "model.keras", "saved_model"
 CELLS = "cells.npz"
 
 
-class LeftOut(Exception):
-    """Why an arm cannot run here."""
-
-
-def litert(precision: str, folder: Path, threads: int, images: int) -> Arm:
-    run = load((folder / TFLITE.format(precision)).read_bytes(), threads)
-    return lambda x: np.concatenate([run(image[np.newaxis]) for image in x])
-
-
-def on_integers(run: Arm, folder: Path) -> Arm:
-    """`run` takes and gives what the int8 file does."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(folder / TFLITE.format("int8")))
-    (takes,), (gives,) = interpreter.get_input_details(), interpreter.get_output_details()
-    return lambda x: real(run(quantised(x, takes)), gives)
-
-
-def litert_batched(precision: str, folder: Path, threads: int, images: int) -> Arm:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(folder / TFLITE.format(precision)), num_threads=threads)
-    (takes,), (gives,) = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.resize_tensor_input(takes["index"], (images, *takes["shape"][1:]), strict=False)
-    try:
-        interpreter.allocate_tensors()
-    except RuntimeError as error:
-        # At 32 px the converter writes the batch of one into the network.
-        raise LeftOut(f"LiteRT cannot resize this network ({error})") from None
-
-    def run(x):
-        interpreter.set_tensor(takes["index"], x)
-        interpreter.invoke()
-        return interpreter.get_tensor(gives["index"])
-
-    return on_integers(run, folder) if precision == "int8" else run
-
-
-def saved_model(folder: Path, threads: int, images: int) -> Arm:
-    import tensorflow as tf
-
-    serve = tf.saved_model.load(str(folder / SAVED_MODEL)).signatures["serving_default"]
-    return lambda x: serve(brightfield=tf.constant(x))["probability"].numpy()
-
-
-def keras_model(folder: Path, threads: int, images: int) -> Arm:
-    import keras
-    import tensorflow as tf
-
-    from tfctc.models.classifier import probability
-
-    model = keras.saving.load_model(folder / KERAS, compile=False)
-    call = tf.function(lambda x: probability(model({"brightfield": x}, training=False)))
-    return lambda x: call(tf.constant(x)).numpy()
-
-
-def channels_first(x: np.ndarray) -> np.ndarray:
-    """``(N, H, W, 1)`` as ``(N, 1, H, W)``, without a copy."""
-    return x.reshape(len(x), 1, *x.shape[1:3])
-
-
-def pytorch(compiled: bool, folder: Path, threads: int, images: int) -> Arm:
-    import torch
-
-    torch.set_num_threads(threads)
-    network = torch.load(folder / TORCH, weights_only=False).to(memory_format=torch.channels_last)
-    if compiled:
-        import torch._inductor.config
-
-        torch._inductor.config.freezing = True
-        network = torch.compile(network, dynamic=False)
-
-    # Compiled under inference_mode the weights would not be frozen.
-    @torch.no_grad()
-    def run(x):
-        return network(torch.from_numpy(channels_first(x)))[:, 1].numpy()
-
-    return run
-
-
-def onnxruntime(folder: Path, threads: int, images: int) -> Arm:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    network = (folder / ONNX).read_bytes()
-    session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-    if session.get_inputs()[0].name == BRIGHTFIELD:
-        return lambda x: session.run(None, {BRIGHTFIELD: x})[0]
-    return lambda x: session.run(None, {"images": channels_first(x)})[0][:, 1]
-
-
-def openvino(file: str, precision: str, folder: Path, threads: int, images: int) -> Arm:
-    import openvino
-
-    core = openvino.Core()
-    if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise LeftOut("this processor has no bfloat16")
-    if not (folder / file).exists():
-        raise FileNotFoundError(folder / file)
-    model = core.read_model(folder / file)
-    shape = list(model.input(0).partial_shape)
-    try:
-        model.reshape([images, *shape[1:]])
-    except RuntimeError as error:
-        raise LeftOut(f"OpenVINO cannot resize this network ({str(error)[:200]})") from None
-    options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
-    options["INFERENCE_PRECISION_HINT"] = "bf16" if precision == "bfloat16" else "f32"
-    call = core.compile_model(model, "CPU", options)
-    if file == ONNX and BRIGHTFIELD not in model.input(0).get_names():
-        return lambda x: call(channels_first(x))[0][:, 1]
-    run = lambda x: call(x)[0]  # noqa: E731
-    return on_integers(run, folder) if precision == "int8" else run
-
-
-PRECISIONS = ("float32", "float16", "dynamic", "mixed", "int8")
-#: Arm -> what makes it, and the file or folder that it runs.
-RUNTIMES = {
-    **{f"LiteRT {p}": (partial(litert, p), TFLITE.format(p)) for p in PRECISIONS},
-    "SavedModel": (saved_model, SAVED_MODEL),
-    "Keras": (keras_model, KERAS),
-    "PyTorch": (partial(pytorch, False), TORCH),
-    "PyTorch, compiled": (partial(pytorch, True), TORCH),
-    "ONNX Runtime": (onnxruntime, ONNX),
-    "OpenVINO": (partial(openvino, ONNX, "float32"), ONNX),
-    "OpenVINO bfloat16": (partial(openvino, ONNX, "bfloat16"), ONNX),
-    **{
-        f"OpenVINO, {p}.tflite": (partial(openvino, TFLITE.format(p), p), TFLITE.format(p)) for p in ("float32", "int8")
-    },
-}
-#: For more than one image.
-BATCHED = {f"LiteRT {p}, batched": (partial(litert_batched, p), TFLITE.format(p)) for p in ("float32", "int8")}
 #: Ratio -> the arm that would be slower, the arm that would be faster.
 PAIRS = {
     "litert_float32_over_saved_model": ("SavedModel", "LiteRT float32"),
