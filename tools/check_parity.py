@@ -70,18 +70,6 @@ def artefacts(version: Path, facts: DatasetFacts, manifest: dict):
         yield parity.SERVING_BYTES, parity.SERVING_BYTES, lambda p: parity.run_serving_bytes(version, unit(p), facts)
 
 
-def compare(found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
-    # As the product compares: against a float32 array NumPy would round the threshold.
-    found, expected = found.astype(np.float64), expected.astype(np.float64)
-    difference = np.abs(found - expected)
-    return {
-        "images": len(found),
-        "max_abs": float(difference.max()),
-        "mean_abs": float(difference.mean()),
-        "labels_changed": int(((found >= threshold) != (expected >= threshold)).sum()),
-    }
-
-
 def refused(predictor: Predictor, facts: DatasetFacts) -> dict[str, str]:
     """What is said to images that are not of the model's kind."""
     height, width = facts.image_size
@@ -131,7 +119,7 @@ def main():
     rows, failed = [], []
     for name, gate, answer in artefacts(args.version, facts, manifest):
         for cells, pixels in sets.items():
-            figures = compare(answer(pixels), expected[cells], threshold)
+            figures = parity.compare(answer(pixels), expected[cells], threshold)
             bound = None if cells == EXTREME and gate in ("mixed", "int8", "dynamic") else parity.GATES[gate].bound
             figures |= {"gate": parity.GATES[gate].figure, "bound": bound}
             if bound is not None and not figures[figures["gate"]] <= bound:

@@ -192,7 +192,9 @@ def main():
         server.terminate()
         server.wait()
     print(json.dumps(found, indent=2))
-    clear = all(isinstance(r["status"], int) and 400 <= r["status"] < 500 and r["error"] for r in refusals.values())
+    clear = len(refusals) == len(bad) and all(
+        isinstance(r["status"], int) and 400 <= r["status"] < 500 and r["error"] for r in refusals.values()
+    )
     if args.out:
         command = shlex.join(["python", *sys.argv])
         write_json(args.out, {"command": command, "machine": machine(), "model": manifest["model_version"], **found})

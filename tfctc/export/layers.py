@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from tfctc.errors import ExportError
-from tfctc.runtime import load
+from tfctc.export.parity import run_tflite
 from tfctc.runtime.tensors import quantised, real
 
 #: Images that are enough to tell a tensor's error.
@@ -82,12 +82,12 @@ def fewest_real(
     Raises:
         ExportError: not even half of the layers are enough.
     """
-    names, expected = layers(float32), _answers(float32, images)
+    names, expected = layers(float32), run_tflite(float32, images)
     half, count = max(2, len(names) // 2), 1
     while count < half:
         count = min(2 * count, half)
         flatbuffer = convert(names[:count])
-        difference = float(np.abs(_answers(flatbuffer, images) - expected).mean())
+        difference = float(np.abs(run_tflite(flatbuffer, images) - expected).mean())
         if difference <= bound:
             return flatbuffer
     raise ExportError(
@@ -95,8 +95,3 @@ def fewest_real(
         f"layers real, at most {bound:g} wanted",
         fix="choose --quantize float16",
     )
-
-
-def _answers(flatbuffer: bytes, images: Sequence[np.ndarray]) -> np.ndarray:
-    run = load(flatbuffer)
-    return np.concatenate([run(image[np.newaxis]) for image in images])

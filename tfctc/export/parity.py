@@ -92,6 +92,19 @@ def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> 
         raise ExportError(f"{artefact} needs operations that are not built in: {', '.join(custom)}")
 
 
+def compare(found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
+    """How far probabilities `found` ``(N,)`` are from those `expected`: images, max_abs, mean_abs, labels_changed."""
+    # As `Predictor.label` compares: against a float32 array NumPy would round the threshold.
+    found, expected = found.astype(np.float64), expected.astype(np.float64)
+    difference = np.abs(found - expected)
+    return {
+        "images": len(found),
+        "max_abs": float(difference.max()),
+        "mean_abs": float(difference.mean()),
+        "labels_changed": int(((found >= threshold) != (expected >= threshold)).sum()),
+    }
+
+
 def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
     """Holds an artefact of `size` bytes and its answers `found` ``(N,)`` against the Keras model's.
 
@@ -108,17 +121,7 @@ def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected
         raise ExportError(f"{artefact} has {size} bytes, at least {smallest} expected for {parameters} weights")
     if not np.isfinite(found).all() or found.min() < 0 or found.max() > 1:
         raise ExportError(f"{artefact} answers outside [0, 1]: {found.min()} to {found.max()}")
-    # As `Predictor.label` compares: against a float32 array NumPy would round the threshold.
-    found, expected = found.astype(np.float64), expected.astype(np.float64)
-    difference = np.abs(found - expected)
-    parity = {
-        "images": len(found),
-        "max_abs": float(difference.max()),
-        "mean_abs": float(difference.mean()),
-        "gate": gate.figure,
-        "bound": gate.bound,
-        "labels_changed": int(((found >= threshold) != (expected >= threshold)).sum()),
-    }
+    parity = compare(found, expected, threshold) | {"gate": gate.figure, "bound": gate.bound}
     # Written so that NaN fails.
     if not parity[gate.figure] <= gate.bound:
         raise ExportError(

@@ -3,10 +3,10 @@
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from tfctc.runtime.tensors import only, quantised, real
+from tfctc.runtime import Runtime
 
 
-class LiteRT:
+class LiteRT(Runtime):
     """See `tfctc.runtime.load`."""
 
     def __init__(self, flatbuffer: bytes, threads: int | None = None):
@@ -15,14 +15,9 @@ class LiteRT:
             self._interpreter.allocate_tensors()
         except RuntimeError as error:
             raise ValueError(str(error)) from None
-        self._input = only(self._interpreter.get_input_details(), "inputs")
-        self._output = only(self._interpreter.get_output_details(), "outputs")
+        super().__init__(self._interpreter)
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return tuple(self._input["shape"].tolist())
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        self._interpreter.set_tensor(self._input["index"], quantised(values, self._input))
+    def _invoke(self, values: np.ndarray) -> np.ndarray:
+        self._interpreter.set_tensor(self._input["index"], values)
         self._interpreter.invoke()
-        return real(self._interpreter.get_tensor(self._output["index"]), self._output)
+        return self._interpreter.get_tensor(self._output["index"])

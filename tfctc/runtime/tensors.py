@@ -18,14 +18,3 @@ def real(values: np.ndarray, tensor: dict) -> np.ndarray:
         return values
     scale, zero_point = tensor["quantization"]
     return (values.astype(np.float32) - zero_point) * np.float32(scale)
-
-
-def only(tensors: list[dict], what: str) -> dict:
-    """The one of them.
-
-    Raises:
-        ValueError: none, or more.
-    """
-    if len(tensors) != 1:
-        raise ValueError(f"has {len(tensors)} {what}, one expected")
-    return tensors[0]
