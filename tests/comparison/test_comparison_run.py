@@ -93,6 +93,10 @@ def test_a_budget_may_have_further_seeds(grid, plan, tiny_dataset, tmp_path, poo
         ("8-labels", "5"),
         ("8-labels", "9"),
     }
+    # What the plan no longer wants is no run that is done of those it does.
+    assert (
+        Grid.open(replace(plan, budgets=("all",), seeds=(0, 1, 7), tuned_at="all"), tiny_dataset, tmp_path).left() == 3
+    )
     seeds = {(entry["arm"], entry["budget"]): entry["seeds"] for entry in summarise(longer, again.results)}
     assert seeds["distilled", 8] == [0, 1, 5, 9] and seeds["distilled", "all"] == [0, 1] and again.left() == 0
 

@@ -120,8 +120,7 @@ class Grid:
         plan = self.plan
         judged = sum(len(plan.seeds_of(budget)) for arm in plan.arms for budget in plan.budgets_of(arm))
         done = sum(
-            outcome.judged and job.arm in plan.arms and job.seed in plan.seeds_of(job.budget)
-            for job, outcome in self.results.items()
+            outcome.judged and plan.wants(job.arm, job.budget, job.seed) for job, outcome in self.results.items()
         )
         return judged - done
 

@@ -129,6 +129,10 @@ class Plan:
     def seeds_of(self, budget: Any) -> tuple[int, ...]:
         return *self.seeds, *self.further_seeds.get(str(budget), ())
 
+    def wants(self, arm: str, budget: Any, seed: int) -> bool:
+        """Whether a run is one of the comparison's."""
+        return arm in self.arms and budget in self.budgets_of(arm) and seed in self.seeds_of(budget)
+
     def config(self, arm: str, budget: Any, seed: int, rate: float) -> RunConfig:
         """What `fit` is given, but for the data and the teachers."""
         given = _merged(self.base, self.arms[arm].settings)

@@ -20,7 +20,7 @@ def summarise(plan: Plan, results: Results) -> list[dict]:
     """
     judged: Judged = {}
     for job, outcome in results.items():
-        if outcome.judged and job.arm in plan.arms and job.seed in plan.seeds_of(job.budget):
+        if outcome.judged and plan.wants(job.arm, job.budget, job.seed):
             judged.setdefault((job.arm, job.budget), {})[job.seed] = outcome
     rates = {job.arm: job.rate for job, outcome in results.items() if outcome.judged}
     return [
