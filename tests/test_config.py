@@ -61,6 +61,7 @@ def test_a_table_that_names_one_key_leaves_the_others_as_they_were():
         ({"distill": {"student_weight": float("nan")}}, "student_weight must be 0 or more"),
         ({"distill": {"schedule": "soon"}}, "schedule must be constant, fade-in or fade-out"),
         ({"distill": {"folds": 0}}, "folds must be at least 1"),
+        ({"distill": {"teacher_epochs": 0}}, "teacher_epochs must be at least 1"),
         ({"distill": {"dapi_dropout": 1}}, "dapi_dropout must be in"),
         ({"distill": {"start": "nowhere"}}, "start must be student or teacher"),
         ({"pretrain": {"epochs": -1}}, "pretrain.epochs must be 0 or more"),

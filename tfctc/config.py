@@ -86,6 +86,8 @@ class DistillConfig:
         schedule: of the distillation losses' weights over training: "constant", "fade-in" or "fade-out" (by a cosine).
         folds: teachers, each trained without the patients of one fold and asked about those alone (cross-fitting), so
             that no cell is taught by a teacher that has seen its label; 1 is one teacher trained on all.
+        teacher_epochs: of a teacher's training, None for as many as the student's. A teacher learns from the labels
+            alone, and learns few of them by heart long before its student has seen all that it is taught.
         teachers: folder of a run whose teachers are taken over instead of being trained.
         dapi_dropout: share of the cells that a teacher is shown without their DAPI while it learns, so that it knows
             what bright-field alone says as well.
@@ -97,6 +99,7 @@ class DistillConfig:
     losses: Parts = field(default_factory=lambda: {"logits": {"weight": 2.0, "temperature": 2.0}})
     schedule: str = "constant"
     folds: int = 1
+    teacher_epochs: int | None = None
     teachers: str | None = None
     dapi_dropout: float = 0.0
     start: str = "student"
@@ -112,6 +115,8 @@ class DistillConfig:
             raise ConfigError(f"distill.schedule must be constant, fade-in or fade-out, got {self.schedule!r}")
         if self.folds < 1:
             raise ConfigError(f"distill.folds must be at least 1, got {self.folds}")
+        if self.teacher_epochs is not None and self.teacher_epochs < 1:
+            raise ConfigError(f"distill.teacher_epochs must be at least 1, got {self.teacher_epochs}")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from collections import Counter
 from dataclasses import replace
 from itertools import combinations
 
@@ -101,6 +102,17 @@ def test_a_teacher_never_learns_from_its_own_fold(tiny_dataset, tmp_path):
     after = fit(replace(settings, data=str(data)), tmp_path / "after", quiet)
     same = {name: weights(before)[name] == weights(after)[name] for name in weights(before)}
     assert same == {f"teacher-{fold}": True, f"teacher-{1 - fold}": False, "student": False}
+
+
+def test_a_teacher_has_a_schedule_of_its_own(tiny_dataset, tmp_path):
+    """As long as it says, the same as of a run of that length; the student's is as long as before."""
+    settings = config(tiny_dataset, distill=DistillConfig(teacher_epochs=1))
+    settings = replace(settings, training=replace(settings.training, epochs=3))
+    run = fit(settings, tmp_path / "run", quiet)
+    stages = Counter(row["stage"] for row in csv.DictReader((run.folder / "history.csv").open()))
+    assert stages == {"teacher": 1, "student": 3}
+    short = replace(settings, distill=DistillConfig(), training=replace(settings.training, epochs=1))
+    assert weights(fit(short, tmp_path / "short", quiet))["teacher"] == weights(run)["teacher"]
 
 
 def test_a_student_that_learns_from_dapi_alone_needs_no_teacher(tiny_dataset, tmp_path):
