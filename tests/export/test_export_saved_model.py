@@ -1,19 +1,16 @@
 """The SavedModel: what a server loads."""
 
 import io
-import json
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tensorflow.core.protobuf import saved_model_pb2
 
 from tfctc.cells import DatasetFacts
 from tfctc.export.saved_model import decode
+from tfctc.inference.verify import reference
 
 
 def png(pixels, mode=None):
@@ -79,68 +76,8 @@ def test_each_weight_is_stored_once(version, model):
     assert weights <= stored < 1.05 * weights
 
 
-C_LOADER = """
-import ctypes, importlib.util, json, sys
-from pathlib import Path
-import numpy as np
-
-folder, source, target, images, answers = sys.argv[1:]
-libraries = Path(importlib.util.find_spec("tensorflow").origin).parent
-ctypes.CDLL(str(next(libraries.glob("libtensorflow_framework.so*"))), ctypes.RTLD_GLOBAL)
-tf = ctypes.CDLL(str(next(libraries.glob("libtensorflow_cc.so*"))), ctypes.RTLD_GLOBAL)
-pointer, name = ctypes.c_void_p, ctypes.c_char_p
-
-class Output(ctypes.Structure):
-    _fields_ = [("operation", pointer), ("index", ctypes.c_int)]
-
-def function(symbol, result, *arguments):
-    f = getattr(tf, symbol)
-    f.restype, f.argtypes = result, arguments
-    return f
-
-status = function("TF_NewStatus", pointer)()
-def check():
-    assert function("TF_GetCode", ctypes.c_int, pointer)(status) == 0, function("TF_Message", name, pointer)(status)
-
-graph = function("TF_NewGraph", pointer)()
-load = function("TF_LoadSessionFromSavedModel", pointer, pointer, pointer, name, ctypes.POINTER(name), ctypes.c_int,
-                pointer, pointer, pointer)
-session = load(function("TF_NewSessionOptions", pointer)(), None, folder.encode(), (name * 1)(b"serve"), 1, graph, None,
-               status)
-check()
-def output(tensor):
-    operation, index = tensor.split(":")
-    found = function("TF_GraphOperationByName", pointer, pointer, name)(graph, operation.encode())
-    assert found, tensor
-    return Output(found, int(index))
-
-x = np.load(images)
-size = ctypes.c_int64
-tensor = function("TF_AllocateTensor", pointer, ctypes.c_int, ctypes.POINTER(size), ctypes.c_int, ctypes.c_size_t)(
-    1, (size * x.ndim)(*x.shape), x.ndim, x.nbytes)
-data = function("TF_TensorData", pointer, pointer)
-ctypes.memmove(data(tensor), x.ctypes.data, x.nbytes)
-result = (pointer * 1)()
-run = function("TF_SessionRun", None, pointer, pointer, ctypes.POINTER(Output), ctypes.POINTER(pointer), ctypes.c_int,
-               ctypes.POINTER(Output), ctypes.POINTER(pointer), ctypes.c_int, pointer, ctypes.c_int, pointer, pointer)
-run(session, None, (Output * 1)(output(source)), (pointer * 1)(tensor), 1, (Output * 1)(output(target)), result, 1,
-    None, 0, None, status)
-check()
-count = function("TF_TensorByteSize", ctypes.c_size_t, pointer)(result[0]) // 4
-found = np.ctypeslib.as_array((ctypes.c_float * count).from_address(data(result[0])))
-assert "tensorflow" not in sys.modules
-Path(answers).write_text(json.dumps(found.tolist()))
-"""
-
-
-def test_the_c_loader_that_tensorflow_serving_is_made_of_runs_it(version, images, keras_probability, tmp_path):
+def test_the_c_loader_that_tensorflow_serving_is_made_of_runs_it(version, tool):
     """No Python TensorFlow in that process, only the shared library: what was exported does not lean on Keras."""
-    proto = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
-    signature = proto.meta_graphs[0].signature_def["serving_default"]
-    names = signature.inputs["brightfield"].name, signature.outputs["probability"].name
-    np.save(tmp_path / "images.npy", images[:6])
-    arguments = [version, *names, tmp_path / "images.npy", tmp_path / "answers.json"]
-    done = subprocess.run([sys.executable, "-c", C_LOADER, *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(Path(tmp_path / "answers.json").read_text())
-    np.testing.assert_allclose(found, keras_probability[:6], atol=1e-5)
+    found = tool("check_loader").check(version, sys.executable)
+    assert found["tensorflow"].startswith(tf.__version__)
+    assert found["cells"] == len(reference(version)[1]) and found["max_abs"] < 1e-5

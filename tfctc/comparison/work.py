@@ -9,10 +9,11 @@ from tfctc.comparison.results import FIGURES, Outcome
 from tfctc.config import RunConfig
 from tfctc.data.builder import build
 from tfctc.data.manifest import Manifest
+from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold, figures
 from tfctc.training.answers import answers, write_answers
 from tfctc.training.course import teacher_of
-from tfctc.training.fit import deal_groups, fit
+from tfctc.training.fit import as_begun, deal_groups, fit
 from tfctc.training.run import HISTORY, PREDICTIONS, RECORD, Run
 
 
@@ -23,11 +24,17 @@ def prepare(config: RunConfig) -> None:
 
 
 def do(config: RunConfig, folder: Path, judge: bool) -> Outcome:
-    """Trains, or goes on with, the run in `folder`, and reads the test split only if it may `judge`."""
+    """Trains, or goes on with, the run in `folder`, and reads the test split only if it may `judge`.
+
+    Raises:
+        RunError: a finished run of other settings is there.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside the run: `fit` wants its folder to itself.
     with (folder.parent / f"{folder.name}.log").open("a") as log, contextlib.redirect_stdout(log):
         run = Run.open(folder) if (folder / RECORD).exists() else fit(config, folder, print)
+        if run.config != as_begun(config, folder):
+            raise RunError("holds a run of other settings", path=folder, fix="move it away")
         return _outcome(run, judge)
 
 

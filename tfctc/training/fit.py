@@ -48,7 +48,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     folder, started = Path(folder), time.monotonic()
     manifest = Manifest.open(config.data)
     _check_names(config)
-    config = _as_begun(config, folder)
+    config = as_begun(config, folder)
     _check_free(folder, config)
     dealt = deal_groups(config, manifest)
     assignment = dealt["groups"]
@@ -97,8 +97,8 @@ def _check_names(config: RunConfig) -> None:
         BACKBONES[part.backbone]
 
 
-def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
-    """`config`, its "auto" replaced by what an unfinished run in `folder` began with."""
+def as_begun(config: RunConfig, folder: Path) -> RunConfig:
+    """`config`, its "auto" replaced by what the run in `folder`, if there is one, began with."""
     saved = folder / layout.CONFIG
     if config.training.precision == "auto" and saved.exists():
         return _in_precision(config, configs.load(RunConfig, saved).training.precision)
