@@ -43,6 +43,15 @@ def test_the_test_split_is_read_for_no_other_rate(grid, pool, untrained):
     }
 
 
+def test_a_rate_that_was_chosen_before_is_not_chosen_again(plan, tiny_dataset, tmp_path, pool, untrained):
+    arms = plan.arms | {"brightfield": Arm({"mode": "brightfield"}, rate=0.5), "again": Arm(rate_of="brightfield")}
+    grid = Grid.open(replace(plan, arms=arms), tiny_dataset, tmp_path)
+    carry_out(grid, pool, 1, quiet)
+    rates = {arm: {job.rate for job in grid.results if job.arm == arm} for arm in arms}
+    assert rates == {"brightfield": {0.5}, "again": {0.5}, "self-training": {1e-3, 3e-3}, "distilled": {1e-3, 3e-3}}
+    assert grid.left() == 0
+
+
 def test_teachers_are_there_before_they_teach(grid, pool, untrained):
     carry_out(grid, pool, 1, quiet)
     places = [folder for folder, _ in done(pool)]

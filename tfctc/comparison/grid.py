@@ -68,7 +68,7 @@ class Grid:
         """The learning rate with the best mean validation AUROC, of equals the smallest; None until all are tried."""
         if other := self.plan.arms[arm].rate_of:
             return self.rate(other)
-        rates = self.plan.learning_rates
+        rates = self.plan.rates_of(arm)
         if len(rates) == 1:
             return rates[0]
         tried = self._tuning(arm)
@@ -79,9 +79,10 @@ class Grid:
 
     def _tuning(self, arm: str) -> list[Job]:
         plan = self.plan
-        if plan.arms[arm].rate_of or len(plan.learning_rates) == 1:
+        rates = plan.rates_of(arm)
+        if plan.arms[arm].rate_of or len(rates) == 1:
             return []
-        return [Job(arm, plan.tuning_budget, seed, rate) for seed in plan.tuning_seeds for rate in plan.learning_rates]
+        return [Job(arm, plan.tuning_budget, seed, rate) for seed in plan.tuning_seeds for rate in rates]
 
     def wanted(self) -> Iterator[Job]:
         """Jobs that can be done now, and are not: first those that a learning rate is chosen by, then seed by seed."""

@@ -23,12 +23,14 @@ class Arm:
         teachers: an arm whose teachers are taken over, those of the same labels and seed; of an arm in mode
             brightfield, its student, as self-training wants it.
         rate_of: an arm whose learning rate is taken over, where choosing one's own would be no fair question.
+        rate: its learning rate, where that has been chosen before.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     budgets: tuple[Any, ...] | None = None
     teachers: str | None = None
     rate_of: str | None = None
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,13 @@ class Plan:
             for budget in self.budgets_of(name):
                 if budget != ALL and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
                     raise ConfigError(f"a budget of arm {name} must be 1 or more labels or {ALL!r}, got {budget!r}")
+            if arm.rate is not None and not arm.rate > 0:
+                raise ConfigError(f"rate of arm {name} must be above 0, got {arm.rate}")
             if arm.rate_of:
                 self._known(arm.rate_of, f"arm {name} has its learning rate of")
                 if self.arms[arm.rate_of].rate_of:
                     raise ConfigError(f"arm {name} has its learning rate of {arm.rate_of}, which chooses none itself")
-            elif len(self.learning_rates) > 1 and self.tuning_budget not in self.budgets_of(name):
+            elif len(self.rates_of(name)) > 1 and self.tuning_budget not in self.budgets_of(name):
                 raise ConfigError(f"arm {name} has no budget {self.tuning_budget}, at which learning rates are chosen")
             if arm.teachers:
                 self._known(arm.teachers, f"arm {name} has its teachers of")
@@ -121,6 +125,11 @@ class Plan:
     def budgets_of(self, arm: str) -> tuple[Any, ...]:
         own = self.arms[arm].budgets
         return self.budgets if own is None else own
+
+    def rates_of(self, arm: str) -> tuple[float, ...]:
+        """Those that it chooses among."""
+        own = self.arms[arm].rate
+        return self.learning_rates if own is None else (own,)
 
     @property
     def all_seeds(self) -> list[int]:
