@@ -62,15 +62,16 @@ def main() -> None:
         if not (folder / RECORD).exists():
             continue
         run = Run.open(folder)
-        found[run.name] = check(run)
-        for precision, entry in found[run.name].items():
+        name = "/".join(folder.resolve().parts[-3:])
+        found[name] = check(run)
+        for precision, entry in found[name].items():
             loss = "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**entry["f1_loss"])
             changed = f"{entry['labels_changed']} of {entry['cells']} labels changed"
-            print(f"{run.name:24} {precision:8} {entry['bytes']:>9,} bytes  F1 lost {loss}, {changed}", flush=True)
+            print(f"{name:44} {precision:8} {entry['bytes']:>9,} bytes  F1 lost {loss}, {changed}", flush=True)
     over = {p: interval([entry[p]["f1_loss"]["value"] for entry in found.values()]) for p in next(iter(found.values()))}
     for precision, loss in over.items():
         limits = "" if loss["low"] is None else f" ({loss['low']:+.4f} to {loss['high']:+.4f})"
-        print(f"{'mean of the runs':24} {precision:8} F1 lost {loss['mean']:+.4f}{limits}")
+        print(f"{'mean of the runs':44} {precision:8} F1 lost {loss['mean']:+.4f}{limits}")
     if arguments.out:
         data = {"command": shlex.join(["python", *sys.argv]), "machine": machine(), "runs": found, "mean_f1_loss": over}
         write_json(arguments.out, data | {"dataset": run.facts.name, "simulated": run.facts.simulated})
