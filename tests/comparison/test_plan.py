@@ -60,6 +60,8 @@ def test_all_arms_and_seeds_share_one_deal(tmp_path):
          "arm brightfield has no teachers for arm self-training at budget all"),
         ("[arms.brightfield.settings]", "[arms.brightfield]\nrate = 0.0\n[arms.brightfield.settings]",
          "rate of arm brightfield must be above 0"),
+        ("[arms.brightfield.settings]",
+         '[arms.brightfield]\nrate = 0.1\nrate_of = "distilled"\n[arms.brightfield.settings]', "without rate_of"),
         ("[base.training]", "further_seeds = {9 = [7]}\n[base.training]", "names budget 9, which no arm has"),
         ("[base.training]", "further_seeds = {8 = [7, 0]}\n[base.training]", r"must be none of seeds.*\[7, 0\]"),
     ],

@@ -81,8 +81,8 @@ class Plan:
             for budget in self.budgets_of(name):
                 if budget != ALL and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
                     raise ConfigError(f"a budget of arm {name} must be 1 or more labels or {ALL!r}, got {budget!r}")
-            if arm.rate is not None and not arm.rate > 0:
-                raise ConfigError(f"rate of arm {name} must be above 0, got {arm.rate}")
+            if arm.rate is not None and (arm.rate_of or not arm.rate > 0):
+                raise ConfigError(f"rate of arm {name} must be above 0, and without rate_of, got {arm.rate}")
             if arm.rate_of:
                 self._known(arm.rate_of, f"arm {name} has its learning rate of")
                 if self.arms[arm.rate_of].rate_of:
