@@ -44,7 +44,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from benchmark import ratio, report, row
+from benchmark import ratio, report, row, said
 from inference_arms import BATCHED, KERAS, ONNX, RUNTIMES, SAVED_MODEL, TFLITE, TORCH, Arm, LeftOut, channels_first
 
 from tfctc.training.hardware import switch_onednn
@@ -171,15 +171,11 @@ def check(name: str, arm: Arm, folder: Path, images: int) -> dict:
     found = np.concatenate([arm(x[i : i + images]) for i in range(0, whole, images)])
     difference = float(np.abs(found - expected[:whole]).max())
     loss = f1_loss(cells["labels"][:whole], cells["patients"][:whole], cells["threshold"], expected[:whole], found)
-    print(f"{name:34} differs from Keras by {difference:.1e} at most; F1 lost {said(loss)}")
+    print(f"{name:34} differs from Keras by {difference:.1e} at most; F1 lost {said(**loss)}")
     # Written so that NaN fails.
     if not (difference <= TOLERANCE or any(word in name for word in INEXACT)):
         raise SystemExit(f"{name} differs from Keras by {difference:.1e}, at most {TOLERANCE:.0e} allowed")
     return {"max_abs_difference": difference, "f1_loss": loss, "cells": whole}
-
-
-def said(loss: dict) -> str:
-    return "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**loss)
 
 
 def bytes_of(path: Path) -> int:
@@ -252,7 +248,7 @@ def table(rows: list[dict], threads: list[int]) -> str:
         times = [f"{value:.2f}" for r in one for value in (r["median_s"] * 1e3, r["p99_ms"])]
         many = found.get((network, arm, max(threads), MANY))
         speed = f"{many['images_per_s']:.0f}" if many else "n/a"
-        lines.append([name, arm, f"{one[-1]['bytes'] / 1e6:.2f}", *times, speed, said(one[-1]["f1_loss"])])
+        lines.append([name, arm, f"{one[-1]['bytes'] / 1e6:.2f}", *times, speed, said(**one[-1]["f1_loss"])])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""What the bench tools share: arms that take turns, the machine they ran on, a table and a JSON file."""
+"""What the bench and check tools share: arms that take turns, the machine, intervals, a table and a JSON file."""
 
 import importlib.metadata
 import os
@@ -41,6 +41,11 @@ def machine() -> dict:
         "libraries": versions,
         ONEDNN: os.environ.get(ONEDNN, "not set"),
     }
+
+
+def said(value: float, low: float | None, high: float | None) -> str:
+    """A difference, with its interval if it has one."""
+    return f"{value:+.4f}" if low is None else f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
 def measure(

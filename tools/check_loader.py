@@ -9,6 +9,7 @@ TensorFlow 2.20, older than the one that writes the SavedModel.
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -60,7 +61,8 @@ def main() -> int:
     found = check(arguments.version, arguments.python)
     print(json.dumps(found))
     if arguments.out:
-        write_json(arguments.out, found | {"tolerance": TOLERANCE, "machine": machine()})
+        command = shlex.join(["python", *sys.argv])
+        write_json(arguments.out, {"command": command, "machine": machine(), "tolerance": TOLERANCE, **found})
     return int(not found["max_abs"] < TOLERANCE)
 
 

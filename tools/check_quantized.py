@@ -11,8 +11,7 @@ import shlex
 import sys
 from pathlib import Path
 
-import numpy as np
-from benchmark import machine
+from benchmark import machine, said
 
 from tfctc.cells import BRIGHTFIELD
 from tfctc.comparison.statistics import interval
@@ -43,7 +42,7 @@ def check(run: Run) -> dict[str, dict]:
     return {
         PRECISIONS[precision]: {
             "bytes": size,
-            "labels_changed": int(np.sum((found >= threshold) != (expected >= threshold))),
+            "labels_changed": parity.compare(found, expected, threshold)["labels_changed"],
             "cells": len(found),
             "f1_loss": f1_loss(cells["label"], cells["patient_id"], threshold, expected, found),
         }
@@ -65,13 +64,12 @@ def main() -> None:
         name = "/".join(folder.resolve().parts[-3:])
         found[name] = check(run)
         for precision, entry in found[name].items():
-            loss = "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**entry["f1_loss"])
+            loss = said(**entry["f1_loss"])
             changed = f"{entry['labels_changed']} of {entry['cells']} labels changed"
             print(f"{name:44} {precision:8} {entry['bytes']:>9,} bytes  F1 lost {loss}, {changed}", flush=True)
     over = {p: interval([entry[p]["f1_loss"]["value"] for entry in found.values()]) for p in next(iter(found.values()))}
     for precision, loss in over.items():
-        limits = "" if loss["low"] is None else f" ({loss['low']:+.4f} to {loss['high']:+.4f})"
-        print(f"{'mean of the runs':44} {precision:8} F1 lost {loss['mean']:+.4f}{limits}")
+        print(f"{'mean of the runs':44} {precision:8} F1 lost {said(loss['mean'], loss['low'], loss['high'])}")
     if arguments.out:
         data = {"command": shlex.join(["python", *sys.argv]), "machine": machine(), "runs": found, "mean_f1_loss": over}
         write_json(arguments.out, data | {"dataset": run.facts.name, "simulated": run.facts.simulated})

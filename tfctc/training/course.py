@@ -1,7 +1,7 @@
 """What the trainings of one run have in common."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
@@ -88,8 +88,10 @@ class Course:
         keras.utils.set_random_seed(seed)
         return build_classifier(part, tuple(self.builder.facts.image_size), self.summary.normalisation, name)
 
-    def stage(self, name: str, seed: int, config: RunConfig | None = None) -> Stage:
-        return Stage(name, seed, config or self.config, self.folder / STATE, self.folder / LOGS, self.builder)
+    def stage(self, name: str, seed: int, **training) -> Stage:
+        """One of the run's trainings, with settings `training` in place of the run's."""
+        config = replace(self.config, training=replace(self.config.training, **training))
+        return Stage(name, seed, config, self.folder / STATE, self.folder / LOGS, self.builder)
 
     def save(self, model: keras.Model, name: str) -> None:
         with atomic_file(self.folder / name) as temporary:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import keras
 import tensorflow as tf
@@ -92,9 +91,8 @@ def _pretrain(course: Course, student: keras.Model) -> None:
     """Leaves in `student` the weights of the epoch with the least pretraining loss."""
     config = course.config
     epochs = config.pretrain.epochs
-    longer = replace(config, training=replace(config.training, epochs=epochs, patience=epochs))
     course.say(f"Pretraining: {', '.join(config.pretrain.losses)}, on all training cells with DAPI")
-    stage = course.stage("pretraining", stream_seed(config, "pretraining"), longer)
+    stage = course.stage("pretraining", stream_seed(config, "pretraining"), epochs=epochs, patience=epochs)
     pairs = course.selection("all", pairs=True)
     model = _drawing(course, student)
     course.outcomes["pretraining"] = stage.train(model, student, course.channels, [pairs], monitor="loss")

@@ -1,7 +1,6 @@
 """Training the teachers of a run, or taking over those of an earlier one."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -21,7 +20,6 @@ def train_teachers(course: Course) -> list[keras.Model]:
     """One teacher, or one for each fold that has not seen the fold; saved as stock Keras models."""
     config, part = course.config, course.teacher
     count, epochs = config.distill.folds, config.distill.teacher_epochs or config.training.epochs
-    schooling = replace(config, training=replace(config.training, epochs=epochs))
     teachers = []
     for fold in range(count):
         name = "teacher" if count == 1 else f"teacher-{fold}"
@@ -29,7 +27,7 @@ def train_teachers(course: Course) -> list[keras.Model]:
         teacher = course.network(part, name, seed)
         without = "" if count == 1 else f", without fold {fold} of {count}"
         course.say(f"Teacher: {part.backbone} on {' + '.join(part.channels)}{without}")
-        outcome = course.stage(name, seed, schooling).train(
+        outcome = course.stage(name, seed, epochs=epochs).train(
             teacher,
             teacher,
             part.channels,
