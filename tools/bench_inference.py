@@ -49,7 +49,7 @@ from inference_arms import BATCHED, KERAS, ONNX, RUNTIMES, SAVED_MODEL, TFLITE, 
 
 from tfctc.training.hardware import switch_onednn
 
-CALIBRATION, MOST_CELLS, TOLERANCE, INEXACT = 200, 5000, 1e-4, ("bfloat16", "float16", "dynamic", "mixed", "int8")
+MOST_CELLS, TOLERANCE, INEXACT = 5000, 1e-4, ("bfloat16", "float16", "dynamic", "mixed", "int8")
 MANY, REST_S = 32, 0.1
 #: Timed calls in a turn, by the number of images.
 CALLS = {1: 20, MANY: 2}
@@ -100,7 +100,7 @@ def prepare(run: Path, folder: Path) -> str:
     run = Run.open(run)
     model = run.student()
     batches = labelled_records(run.builder(), "train", ("brightfield",), 64).as_numpy_iterator()
-    images = calibration_set(batches, CALIBRATION)
+    images = calibration_set(batches)
     cells = next(labelled_records(run.builder(), "test", ("brightfield",), MOST_CELLS).as_numpy_iterator())
     expected = parity.reference(model, cells["brightfield"])
     np.savez(

@@ -24,15 +24,13 @@ from tfctc.files import write_json
 from tfctc.training.run import RECORD, Run
 
 SMALLER = ("int8", "mixed", "dynamic", "float16")
-#: As `tfctc export` takes them.
-CALIBRATION, MOST_CELLS = 200, 10_000
+MOST_CELLS = 10_000
 
 
 def check(run: Run) -> dict[str, dict]:
     """Of every smaller precision: bytes, labels changed, and the loss of F1 as `f1_loss` gives it."""
     model, builder, threshold = run.student(), run.builder(), run.operating_point["threshold"]
-    shown = labelled_records(builder, "train", (BRIGHTFIELD,), 64).as_numpy_iterator()
-    calibration = calibration_set(shown, CALIBRATION)
+    calibration = calibration_set(labelled_records(builder, "train", (BRIGHTFIELD,), 64).as_numpy_iterator())
     cells = next(labelled_records(builder, "test", (BRIGHTFIELD,), MOST_CELLS).as_numpy_iterator())
     answers = {}
     for precision in ("none", *SMALLER):

@@ -43,8 +43,9 @@ def test_the_test_split_is_read_for_no_other_rate(grid, pool, untrained):
     }
 
 
-def test_a_rate_that_was_chosen_before_is_not_chosen_again(plan, tiny_dataset, tmp_path, pool, untrained):
-    arms = plan.arms | {"brightfield": Arm({"mode": "brightfield"}, rate=0.5), "again": Arm(rate_of="brightfield")}
+def test_a_single_rate_of_its_own_is_not_chosen(plan, tiny_dataset, tmp_path, pool, untrained):
+    own = {"brightfield": Arm({"mode": "brightfield"}, learning_rates=(0.5,)), "again": Arm(rate_of="brightfield")}
+    arms = plan.arms | own
     grid = Grid.open(replace(plan, arms=arms), tiny_dataset, tmp_path)
     carry_out(grid, pool, 1, quiet)
     rates = {arm: {job.rate for job in grid.results if job.arm == arm} for arm in arms}

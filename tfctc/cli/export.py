@@ -6,7 +6,7 @@ import click
 
 from tfctc.cli.options import runtime_option
 
-CALIBRATION_CELLS, PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS = 200, 256, 2000, 5000
+PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS = 256, 2000, 5000
 BATCH, CALIBRATION_BATCHES = 64, 200
 
 
@@ -80,7 +80,7 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     calibration, choice = (), None
     if {*CALIBRATED, "auto"} & set(precisions):
         cells = labelled_records(builder, "train", tuple(student.input), BATCH).take(CALIBRATION_BATCHES)
-        calibration = calibration_set(cells.as_numpy_iterator(), CALIBRATION_CELLS)
+        calibration = calibration_set(cells.as_numpy_iterator())
     say = lambda line: click.echo(line, err=True)  # noqa: E731
     if "auto" in precisions:
         chosen, choice = _choose(subject, builder, calibration, f1_bound, say)

@@ -20,17 +20,17 @@ class Arm:
     Args:
         settings: of a `RunConfig`, on top of the plan's `base`.
         budgets: its own, in place of the plan's.
+        learning_rates: its own, in place of the plan's; a single one where it has been chosen before.
         teachers: an arm whose teachers are taken over, those of the same labels and seed; of an arm in mode
             brightfield, its student, as self-training wants it.
         rate_of: an arm whose learning rate is taken over, where choosing one's own would be no fair question.
-        rate: its learning rate, where that has been chosen before.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     budgets: tuple[Any, ...] | None = None
+    learning_rates: tuple[float, ...] | None = None
     teachers: str | None = None
     rate_of: str | None = None
-    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,9 @@ class Plan:
             for budget in self.budgets_of(name):
                 if budget != ALL and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
                     raise ConfigError(f"a budget of arm {name} must be 1 or more labels or {ALL!r}, got {budget!r}")
-            if arm.rate is not None and (arm.rate_of or not arm.rate > 0):
-                raise ConfigError(f"rate of arm {name} must be above 0, and without rate_of, got {arm.rate}")
+            rates = arm.learning_rates
+            if rates is not None and (arm.rate_of or not rates or len(set(rates)) < len(rates)):
+                raise ConfigError(f"learning_rates of arm {name} must be some values, each once, and without rate_of")
             if arm.rate_of:
                 self._known(arm.rate_of, f"arm {name} has its learning rate of")
                 if self.arms[arm.rate_of].rate_of:
@@ -110,7 +111,7 @@ class Plan:
         plan, first = configs.load(cls, path), None
         for name in plan.arms:
             try:
-                config = plan.config(name, plan.budgets_of(name)[0], plan.seeds[0], plan.learning_rates[0])
+                config = plan.sample(name)
             except ConfigError as error:
                 raise ConfigError(f"arm {name}: {error.problem}", path=path, fix=error.fix) from None
             first = first or config
@@ -128,8 +129,8 @@ class Plan:
 
     def rates_of(self, arm: str) -> tuple[float, ...]:
         """Those that it chooses among."""
-        own = self.arms[arm].rate
-        return self.learning_rates if own is None else (own,)
+        own = self.arms[arm].learning_rates
+        return self.learning_rates if own is None else own
 
     @property
     def all_seeds(self) -> list[int]:
@@ -149,6 +150,10 @@ class Plan:
         changes |= {"training.label_budget": None if budget == ALL else budget}
         config = configs.from_dict(RunConfig, configs.with_changes(given, changes))
         return replace(config, split=replace(config.split, seed=config.split.seed or 0))
+
+    def sample(self, arm: str) -> RunConfig:
+        """Of one of the arm's runs, for what is the same in all."""
+        return self.config(arm, self.budgets_of(arm)[0], self.seeds[0], self.rates_of(arm)[0])
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

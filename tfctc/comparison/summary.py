@@ -41,7 +41,7 @@ def summarise(plan: Plan, results: Results) -> list[dict]:
 
 def _speed(plan: Plan, arm: str, outcomes: dict[int, Outcome]) -> float | None:
     """Cells shown to the student in a second of a run, which trains its teachers in that time too."""
-    training = plan.config(arm, plan.budgets_of(arm)[0], plan.seeds[0], plan.learning_rates[0]).training
+    training = plan.sample(arm).training
     if training.steps_per_epoch is None:
         return None
     cells = training.steps_per_epoch * training.batch_size
@@ -97,4 +97,4 @@ def _of(judged: Judged, arm: str, budget: Any, figure: str) -> dict[int, float]:
 
 
 def _sees_dapi(plan: Plan, arm: str) -> bool:
-    return plan.config(arm, plan.budgets_of(arm)[0], plan.seeds[0], plan.learning_rates[0]).mode == "distilled"
+    return plan.sample(arm).mode == "distilled"

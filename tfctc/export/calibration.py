@@ -7,8 +7,10 @@ import numpy as np
 
 from tfctc.cells import BRIGHTFIELD
 
+ENOUGH = 200
 
-def calibration_set(batches: Iterable[Mapping[str, np.ndarray]], most: int) -> np.ndarray:
+
+def calibration_set(batches: Iterable[Mapping[str, np.ndarray]], most: int = ENOUGH) -> np.ndarray:
     """Images of up to `most` cells, of every patient and class in turn: a site or class that is rare has its say.
 
     Args:
