@@ -1,0 +1,119 @@
+"""The instrument side on arm64, by emulation: the packages that arm64 gets, and the answers they give.
+
+    apt-get install qemu-user-static debootstrap        # on Debian; as root, as is what follows
+    python tools/check_arm64.py exports/jurkat/1 jurkat-cells/manifest.csv --out docs/evidence/instrument/arm64.json
+
+Unpacks Debian for arm64 with its own Python into a temporary folder, installs tfctc without extras from packages for
+arm64, and runs there `tfctc export --verify` and `tfctc predict` with every .tflite of the version, as here. Answers
+are
+compared cell by cell. Every instruction is emulated: this says nothing of speed, and no arm64 processor has been asked.
+"""
+
+import argparse
+import csv
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from benchmark import machine
+
+from tfctc.files import write_json
+
+REPOSITORY = Path(__file__).parents[1]
+EMULATOR = Path("/usr/bin/qemu-aarch64-static")
+DEBIAN = "bookworm"
+#: What pip takes for arm64 with a glibc as old as 2.27.
+PLATFORMS = ("manylinux_2_27_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
+
+
+def unpack_system(root: Path) -> None:
+    """Debian for arm64 with Python, unpacked and not configured: nothing of it has to run for that."""
+    include = "--include=python3,libstdc++6"
+    bootstrap = ["debootstrap", "--arch=arm64", "--foreign", "--variant=minbase", include, DEBIAN, str(root)]
+    subprocess.run(bootstrap, check=True, stdout=subprocess.DEVNULL)
+    for package in sorted((root / "var/cache/apt/archives").glob("*.deb")):
+        subprocess.run(["dpkg-deb", "--extract", str(package), str(root)], check=True)
+    shutil.copy(EMULATOR, root)
+
+
+def install(root: Path) -> list[str]:
+    """tfctc without extras, into /site; returns what else came with it."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    with tempfile.TemporaryDirectory() as room:
+        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", room, str(REPOSITORY)], check=True)
+        wheel = next(Path(room).glob("*.whl"))
+        target = ["--target", str(root / "site"), "--python-version", "3.11", "--only-binary=:all:"]
+        platforms = [word for name in PLATFORMS for word in ("--platform", name)]
+        subprocess.run([*pip, "install", *target, *platforms, str(wheel)], check=True)
+    return sorted(path.name.removesuffix(".dist-info") for path in (root / "site").glob("*.dist-info"))
+
+
+def there(root: Path, *arguments: str) -> str:
+    """What Python says that runs in `root`, emulated."""
+    command = ["chroot", str(root), f"/{EMULATOR.name}", "-E", "PYTHONPATH=/site", "/usr/bin/python3", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"on arm64, {shlex.join(arguments)}: {done.stderr}")
+    return done.stdout.strip()
+
+
+def read(table: Path) -> dict[str, tuple]:
+    """Cell id -> probability, label, quality."""
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))[1:]
+    return {cell: (float(probability), label, quality) for cell, probability, label, quality, *_ in rows}
+
+
+def compare(here: dict[str, tuple], on_arm64: dict[str, tuple]) -> dict:
+    """Largest difference in probability, and how many cells have another label or quality."""
+    if here.keys() != on_arm64.keys():
+        raise SystemExit("not the same cells were answered")
+    pairs = [(here[cell], on_arm64[cell]) for cell in here]
+    return {
+        "cells": len(pairs),
+        "max_abs": float(max(abs(a[0] - b[0]) for a, b in pairs)),
+        "labels_changed": sum(a[1] != b[1] for a, b in pairs),
+        "quality_changed": sum(a[2] != b[2] for a, b in pairs),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("version", type=Path)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--cells", type=int, default=250)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    with args.manifest.open(newline="", encoding="utf-8") as file:
+        cells = [args.manifest.parent / row["brightfield"] for row in csv.DictReader(file)]
+    chosen = np.linspace(0, len(cells) - 1, min(args.cells, len(cells))).astype(int)
+    with tempfile.TemporaryDirectory() as root:
+        root = Path(root)
+        unpack_system(root)
+        found = {"packages": install(root)}
+        found["system"] = there(root, "-c", "import platform as p; print(p.machine(), 'Python', p.python_version())")
+        shutil.copytree(args.version, root / "version")
+        (root / "images").mkdir()
+        for number in chosen:
+            shutil.copy(cells[number], root / "images")
+        found["verify"] = there(root, "-m", "tfctc", "export", "--verify", "/version").splitlines()
+        found["predict"] = {}
+        for model in sorted(path.name for path in args.version.glob("*.tflite")):
+            there(root, "-m", "tfctc", "predict", f"/version/{model}", "/images", "-o", "/arm64.csv")
+            ours = [root / "version" / model, root / "images", "-o", root / "here.csv"]
+            subprocess.run([sys.executable, "-m", "tfctc", "predict", *ours], check=True, capture_output=True)
+            found["predict"][model] = compare(read(root / "here.csv"), read(root / "arm64.csv"))
+            for table in ("here.csv", "arm64.csv"):
+                (root / table).unlink()
+    for key, value in found.items():
+        print(f"{key}: {value}")
+    if args.out:
+        write_json(args.out, {"command": shlex.join(["python", *sys.argv]), "machine": machine(), **found})
+
+
+if __name__ == "__main__":
+    main()
