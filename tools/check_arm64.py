@@ -4,9 +4,8 @@
     python tools/check_arm64.py exports/jurkat/1 jurkat-cells/manifest.csv --out docs/evidence/instrument/arm64.json
 
 Unpacks Debian for arm64 with its own Python into a temporary folder, installs tfctc without extras from packages for
-arm64, and runs there `tfctc export --verify` and `tfctc predict` with every .tflite of the version, as here. Answers
-are
-compared cell by cell. Every instruction is emulated: this says nothing of speed, and no arm64 processor has been asked.
+arm64, runs `tfctc export --verify` there and, there and here, `tfctc predict` with every .tflite of the version, and
+compares the answers. Each instruction is emulated: this says nothing of speed, and no arm64 processor has been asked.
 """
 
 import argparse

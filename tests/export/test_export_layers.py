@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfctc.errors import ExportError
-from tfctc.export.layers import fewest_real, layers, tensor_errors
+from tfctc.export.layers import fewest_real, layers, reach, tensor_errors
 from tfctc.export.litert import convert
 from tfctc.runtime import load
 
@@ -54,6 +54,20 @@ def test_what_a_spoilt_range_costs_is_seen_where_it_costs(model, facts, images):
     lost = {b.name: b.decibels - a.decibels for b, a in zip(errors(0.0), errors(1e3), strict=True)}
     assert next(value for name, value in lost.items() if "logits" in name) > 15
     assert all(abs(value) < 1 for name, value in lost.items() if "stage1" in name or "stem" in name)
+
+
+def test_reach_is_each_images_own_in_every_tensor(model, float32, images):
+    found = reach(float32, images[:5])
+    mean = np.array(model.get_layer("normalise_brightfield").mean)
+    np.testing.assert_allclose(found[:, 0], np.abs(images[:5] - mean).max(axis=(1, 2, 3)), rtol=1e-4)
+    np.testing.assert_allclose(found[:, -1], answers(float32, images[:5]), rtol=1e-5)
+
+
+def test_one_image_far_off_spoils_no_other(model, facts, float32, images):
+    """A flash: every tensor of it reaches far beyond those of a cell."""
+    flash = np.ones_like(images[:1])
+    errors = [tensor_errors(float32, convert(model, facts, "int8", c), images) for c in (images, [*images, *flash])]
+    assert errors[0] == errors[1]
 
 
 def test_mixed_is_nearer_and_as_near_as_asked(model, facts, float32, images):

@@ -67,6 +67,21 @@ def tensor_errors(float32: bytes, int8: bytes, images: np.ndarray) -> list[Tenso
     ]
 
 
+def reach(float32: bytes, images: Sequence[np.ndarray]) -> np.ndarray:
+    """The largest absolute value that each float32 image ``(H, W, 1)`` gives every tensor, ``(N, tensors)``."""
+    network = Interpreter(model_content=float32, experimental_preserve_all_tensors=True)
+    network.allocate_tensors()
+    (takes,), details = network.get_input_details(), network.get_tensor_details()
+    places = {t["name"]: t["index"] for t in details if t["dtype"] == np.float32}
+    places = [places[name] for name in layers(float32) if name in places]
+    found = np.zeros((len(images), len(places)))
+    for row, image in zip(found, images, strict=True):
+        network.set_tensor(takes["index"], image[np.newaxis])
+        network.invoke()
+        row[:] = [np.abs(network.get_tensor(place)).max() for place in places]
+    return found
+
+
 def fewest_real(
     float32: bytes, convert: Callable[[list[str]], bytes], images: Sequence[np.ndarray], bound: float
 ) -> bytes:

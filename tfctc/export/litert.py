@@ -11,8 +11,10 @@ from tensorflow.lite.python.convert import ConverterError  # has no public name
 
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.errors import ExportError
-from tfctc.export.layers import fewest_real
+from tfctc.export.calibration import without_outliers
+from tfctc.export.layers import fewest_real, reach
 from tfctc.export.saved_model import answer, image_spec
+from tfctc.export.undivided import undivided
 
 SIGNATURE = "serving_default"
 #: Value of ``--quantize`` -> name of the artefact.
@@ -38,7 +40,7 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
     images = list(calibration)
     if precision in CALIBRATED and not images:
         raise ExportError(f"{precision} needs calibration images, got none")
-    archive = keras.export.ExportArchive()
+    archive, model = keras.export.ExportArchive(), undivided(model)
     archive.add_endpoint(SIGNATURE, lambda brightfield: answer(model, brightfield), [image_spec(facts, 1)])
     # Through a SavedModel: from_concrete_functions loses a Keras 3 model's weights and says nothing.
     with tempfile.TemporaryDirectory() as folder:
@@ -47,19 +49,20 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
             with warnings.catch_warnings():
                 # The converter's own use of tf.lite.Interpreter, for calibration; nothing a user could change.
                 warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
-                if precision != "mixed":
-                    return _converter(folder, precision, images).convert()
+                if precision not in CALIBRATED:
+                    return _converter(folder, precision).convert()
+                float32 = _converter(folder, "none").convert()
+                usual = without_outliers(images, reach(float32, images))
+                if precision == "int8":
+                    return _converter(folder, "int8", usual).convert()
                 return fewest_real(
-                    _converter(folder, "none", ()).convert(),
-                    lambda names: _with_real(_converter(folder, "int8", images), names),
-                    images,
-                    MIXED_BOUND,
+                    float32, lambda names: _with_real(_converter(folder, "int8", usual), names), images, MIXED_BOUND
                 )
         except ConverterError as error:
             raise ExportError(f"TFLite {precision} cannot be converted ({str(error)[:300]})") from None
 
 
-def _converter(folder: str, precision: str, images: Sequence[np.ndarray]) -> tf.lite.TFLiteConverter:
+def _converter(folder: str, precision: str, images: Sequence[np.ndarray] = ()) -> tf.lite.TFLiteConverter:
     converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if precision != "none":
