@@ -1,5 +1,6 @@
 """Where integers cost accuracy: the tensors of a TFLite network, and which of its layers had better stay real."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -36,11 +37,7 @@ def layers(flatbuffer: bytes) -> list[str]:
 
 def tensor_errors(float32: bytes, int8: bytes, images: np.ndarray) -> list[TensorError]:
     """Errors of the integer tensors, in the order in which they come to be, over float32 `images` ``(N, H, W, 1)``."""
-    networks = [
-        Interpreter(model_content=content, experimental_preserve_all_tensors=True) for content in (float32, int8)
-    ]
-    for network in networks:
-        network.allocate_tensors()
+    networks = [_remembering(content) for content in (float32, int8)]
     one, other = ({t["name"]: t for t in network.get_tensor_details()} for network in networks)
     # What has several scales is a weight; what the other network does not name was merged.
     names = [
@@ -69,8 +66,7 @@ def tensor_errors(float32: bytes, int8: bytes, images: np.ndarray) -> list[Tenso
 
 def reach(float32: bytes, images: Sequence[np.ndarray]) -> np.ndarray:
     """The largest absolute value that each float32 image ``(H, W, 1)`` gives every tensor, ``(N, tensors)``."""
-    network = Interpreter(model_content=float32, experimental_preserve_all_tensors=True)
-    network.allocate_tensors()
+    network = _remembering(float32)
     (takes,), details = network.get_input_details(), network.get_tensor_details()
     places = {t["name"]: t["index"] for t in details if t["dtype"] == np.float32}
     places = [places[name] for name in layers(float32) if name in places]
@@ -110,3 +106,12 @@ def fewest_real(
         f"layers real, at most {bound:g} wanted",
         fix="choose --quantize float16",
     )
+
+
+def _remembering(flatbuffer: bytes) -> Interpreter:
+    """An interpreter that can be asked for every tensor afterwards."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*Enabling `experimental_preserve_all_tensors`")
+        network = Interpreter(model_content=flatbuffer, experimental_preserve_all_tensors=True)
+    network.allocate_tensors()
+    return network
