@@ -44,3 +44,8 @@ def test_what_many_images_reach_is_no_outlier():
     images, reach = list(np.zeros((100, 2, 2, 1))), np.ones((100, 3))
     reach[::10] = 50.0
     assert len(without_outliers(images, reach)) == 100
+
+
+def test_where_each_is_an_outlier_somewhere_none_is():
+    images = list(np.zeros((4, 2, 2, 1)))
+    assert len(without_outliers(images, 1 + 99 * np.eye(4))) == 4

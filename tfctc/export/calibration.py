@@ -32,7 +32,7 @@ def calibration_set(batches: Iterable[Mapping[str, np.ndarray]], most: int = ENO
 
 
 def without_outliers(images: Sequence[np.ndarray], reach: np.ndarray) -> list[np.ndarray]:
-    """Those images that spread no tensor's range over values which the others have not.
+    """Those images that spread no tensor's range over values which the others have not; all, if there is none.
 
     TFLite takes ranges from the smallest and largest value. An image that reaches twice as far as the others costs each
     of them a bit; left out, its own values are cut off there, which moves an answer that was far on one side anyway.
@@ -42,4 +42,4 @@ def without_outliers(images: Sequence[np.ndarray], reach: np.ndarray) -> list[np
         reach: ``(N, tensors)``, the largest absolute value of each image in every tensor.
     """
     far = (reach > FAR * np.quantile(reach, USUAL, axis=0)).any(axis=1)
-    return [image for image, out in zip(images, far, strict=True) if not out]
+    return [image for image, out in zip(images, far, strict=True) if not out] or list(images)

@@ -32,7 +32,8 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
         precision: "none" and "float16" keep float32 arithmetic, "dynamic" stores int8 weights, "int8" is integer
             throughout, input and output included; their scale and zero point are in the file. "mixed" is integer but
             for its first layers, as few as keep it within `MIXED_BOUND`; input and output are float32.
-        calibration: for "mixed" and "int8": float32 images ``(H, W, 1)`` in [0, 1], from the training split.
+        calibration: for "mixed" and "int8": float32 images ``(H, W, 1)`` in [0, 1], from the training split. Ranges
+            are taken from them, but for outliers.
 
     Raises:
         ExportError: an operation that TFLite does not build in, or no calibration images where they are needed.
