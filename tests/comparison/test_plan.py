@@ -13,6 +13,8 @@ rivals = ["self-training"]
 epochs = 2
 [base.student]
 backbone = "compact"
+[base.teacher]
+backbone = "compact"
 [arms.brightfield.settings]
 mode = "brightfield"
 [arms.self-training]
@@ -65,6 +67,9 @@ def test_all_arms_and_seeds_share_one_deal(tmp_path):
         ("[arms.brightfield.settings]",
          '[arms.brightfield]\nlearning_rates = [0.1]\nrate_of = "distilled"\n[arms.brightfield.settings]',
          "without rate_of"),
+        ('settings.mode = "self-training"', 'settings.mode = "dapi-augmented"', "is of a mode without a teacher"),
+        ('[base.teacher]\nbackbone = "compact"', "",
+         "self-training asks for other teachers than arm brightfield has; set teacher.backbone to 'compact'"),
         ("[base.training]", "further_seeds = {9 = [7]}\n[base.training]", "names budget 9, which no arm has"),
         ("[base.training]", "further_seeds = {8 = [7, 0]}\n[base.training]", r"must be none of seeds.*\[7, 0\]"),
     ],
