@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from benchmark import machine
+from check_install import clean_source
 
 from tfctc.files import write_json
 
-REPOSITORY = Path(__file__).parents[1]
 EMULATOR = Path("/usr/bin/qemu-aarch64-static")
 DEBIAN = "bookworm"
 #: What pip takes for arm64 with a glibc as old as 2.27.
@@ -43,7 +43,8 @@ def install(root: Path) -> list[str]:
     """tfctc without extras, into /site; returns what else came with it."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     with tempfile.TemporaryDirectory() as room:
-        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", room, str(REPOSITORY)], check=True)
+        source = clean_source(Path(room))
+        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", room, str(source)], check=True)
         wheel = next(Path(room).glob("*.whl"))
         target = ["--target", str(root / "site"), "--python-version", "3.11", "--only-binary=:all:"]
         platforms = [word for name in PLATFORMS for word in ("--platform", name)]
@@ -102,12 +103,11 @@ def main():
         found["verify"] = there(root, "-m", "tfctc", "export", "--verify", "/version").splitlines()
         found["predict"] = {}
         for model in sorted(path.name for path in args.version.glob("*.tflite")):
-            there(root, "-m", "tfctc", "predict", f"/version/{model}", "/images", "-o", "/arm64.csv")
-            ours = [root / "version" / model, root / "images", "-o", root / "here.csv"]
+            here, on_arm64 = f"here-{model}.csv", f"arm64-{model}.csv"
+            there(root, "-m", "tfctc", "predict", f"/version/{model}", "/images", "-o", f"/{on_arm64}")
+            ours = [root / "version" / model, root / "images", "-o", root / here]
             subprocess.run([sys.executable, "-m", "tfctc", "predict", *ours], check=True, capture_output=True)
-            found["predict"][model] = compare(read(root / "here.csv"), read(root / "arm64.csv"))
-            for table in ("here.csv", "arm64.csv"):
-                (root / table).unlink()
+            found["predict"][model] = compare(read(root / here), read(root / on_arm64))
     for key, value in found.items():
         print(f"{key}: {value}")
     if args.out:

@@ -32,16 +32,21 @@ PEAK = (
 )
 
 
+def clean_source(folder: Path) -> Path:
+    """A copy to install from: pip builds in the folder, and would pack what an earlier build left there."""
+    source = folder / "source"
+    shutil.copytree(Path(__file__).parents[1] / "tfctc", source / "tfctc")
+    for file in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(Path(__file__).parents[1] / file, source)
+    return source
+
+
 def install(folder: Path) -> tuple[Path, dict]:
     """The environment's `bin`, and what is in it."""
     venv.create(folder, with_pip=True)
     packages = next(folder.glob("lib/python*/site-packages"))
     empty = megabytes(packages)
-    # A copy: pip builds in the folder, and would pack what an earlier build left there.
-    source = folder.parent / "source"
-    shutil.copytree(Path(__file__).parents[1] / "tfctc", source / "tfctc")
-    for file in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(Path(__file__).parents[1] / file, source)
+    source = clean_source(folder.parent)
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "--quiet", source], check=True)
     freeze = subprocess.run([*pip, "list", "--format=freeze"], check=True, capture_output=True, text=True).stdout

@@ -119,15 +119,19 @@ class Plan:
                 raise ConfigError(f"arm {name} has a split of its own", path=path, fix="set split in base alone")
         for name, arm in plan.arms.items():
             if arm.teachers:
-                source, asked = plan.sample(arm.teachers), plan.sample(name).taught_by
-                given = source.student if source.mode == "brightfield" else source.taught_by
-                if given is None or asked is None:
-                    raise ConfigError(f"arm {name} or {arm.teachers} is of a mode without a teacher", path=path)
-                if other := [key for key in vars(given) if vars(given)[key] != vars(asked)[key]]:
-                    problem = f"arm {name} asks for other teachers than arm {arm.teachers} has"
-                    fix = "set " + ", ".join(f"teacher.{key} to {vars(given)[key]!r}" for key in other)
-                    raise ConfigError(problem, path=path, fix=fix)
+                plan._check_teachers(name, arm.teachers, path)
         return plan
+
+    def _check_teachers(self, arm: str, source: str, path: Path) -> None:
+        """The teachers that `arm` asks for are of the kind that `source` has."""
+        config, asked = self.sample(source), self.sample(arm).taught_by
+        given = config.student if config.mode == "brightfield" else config.taught_by
+        if given is None or asked is None:
+            raise ConfigError(f"arm {arm} or {source} is of a mode without a teacher", path=path)
+        if other := [key for key in vars(given) if vars(given)[key] != vars(asked)[key]]:
+            problem = f"arm {arm} asks for other teachers than arm {source} has"
+            fix = "set " + ", ".join(f"teacher.{key} to {vars(given)[key]!r}" for key in other)
+            raise ConfigError(problem, path=path, fix=fix)
 
     @property
     def tuning_budget(self) -> Any:

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from tfctc.models.fast import sole_reader
+
 
 def undivided(model: keras.Model) -> keras.Model:
     """A copy of `model` whose first convolution divides by the deviation of the pixels, not its `Normalization`.
@@ -12,9 +14,9 @@ def undivided(model: keras.Model) -> keras.Model:
     bits an image with little contrast leaves no trace. A model of another kind is given back as it is.
     """
     normalisation = next((layer for layer in model.layers if type(layer) is keras.layers.Normalization), None)
-    first = normalisation and _next(normalisation)
+    first = normalisation and sole_reader(normalisation)
     while type(first) is keras.layers.ZeroPadding2D:
-        first = _next(first)
+        first = sole_reader(first)
     if type(first) is not keras.layers.Conv2D:
         return model
 
@@ -28,9 +30,3 @@ def undivided(model: keras.Model) -> keras.Model:
     kernel = copy.get_layer(first.name).kernel
     kernel.assign(kernel / np.sqrt(normalisation.variance).item())
     return copy
-
-
-def _next(layer: keras.layers.Layer) -> keras.layers.Layer | None:
-    """The one layer that reads what `layer` gives, if it is one."""
-    readers = {node.operation for node in layer._outbound_nodes}
-    return readers.pop() if len(readers) == 1 else None

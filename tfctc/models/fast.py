@@ -82,8 +82,13 @@ def settle_biases(model: keras.Model) -> None:
             layer.bias.assign(0 * layer.bias)
 
 
+def sole_reader(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    """The layer that alone reads what `layer` gives, if that is so."""
+    readers = {node.operation for node in layer._outbound_nodes}
+    return readers.pop() if len(readers) == 1 else None
+
+
 def _normalised(layer: keras.layers.Layer) -> keras.layers.BatchNormalization | None:
     """The BatchNorm that alone reads what a linear `layer` gives, if that is so."""
-    readers = {node.operation for node in layer._outbound_nodes}
-    reader = readers.pop() if len(readers) == 1 and layer.activation is keras.activations.linear else None
+    reader = sole_reader(layer) if layer.activation is keras.activations.linear else None
     return reader if isinstance(reader, keras.layers.BatchNormalization) else None
