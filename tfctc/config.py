@@ -160,6 +160,8 @@ class TrainingConfig:
             cells, so that all are shown equally often, but at least a tenth.
         label_budget: so many labelled training cells keep their label, None for all; to learn what labels are worth.
         patience: epochs without a better validation figure before training stops.
+        weight_average: momentum of an exponential moving average of the weights, which is validated and kept in place
+            of the last weights: 0.99 looks back some hundred steps, 0 none.
         precision: of the layers' arithmetic: "float32", "bfloat16", "float16" (with loss scaling), or "auto": what is
             fastest on this machine, measured once. Weights and what is saved are float32 in any case.
     """
@@ -172,6 +174,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warmup: float = 0.1
+    weight_average: float = 0.0
     patience: int = 15
     monitor: str = "val_auroc"
     class_weights: str = "balanced"
@@ -189,6 +192,8 @@ class TrainingConfig:
             raise ConfigError(f"training.monitor must be val_auroc or val_loss, got {self.monitor!r}")
         if not self.learning_rate > 0 or not 0 <= self.warmup < 1:
             raise ConfigError("training.learning_rate must be above 0 and warmup in [0, 1)")
+        if not 0 <= self.weight_average < 1:
+            raise ConfigError(f"training.weight_average must be in [0, 1), got {self.weight_average}")
         if not 0 <= self.weight_decay < 1:
             raise ConfigError(f"training.weight_decay must be in [0, 1), got {self.weight_decay}")
         if self.class_weights not in ("balanced", "none"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tfctc.comparison.grid import Grid
-from tfctc.comparison.plan import Arm
+from tfctc.comparison.plan import Arm, Plan
 from tfctc.comparison.results import Job
 from tfctc.comparison.run import carry_out, processes
 from tfctc.comparison.summary import summarise
@@ -147,6 +147,15 @@ def test_results_of_other_settings_or_cells_are_not_mixed_in(grid, plan, tiny_da
     (other / "manifest.csv").write_text("\n".join(text[:-1]) + "\n")
     with pytest.raises(RunError, match="other settings or cells"):
         Grid.open(plan, other, tmp_path)
+
+
+def test_results_kept_before_a_setting_was_known_are_gone_on_with():
+    """The digest is one that the commit before `training.weight_average` gave."""
+    plan = Plan({"brightfield": Arm({"mode": "brightfield"})}, budgets=(8,), seeds=(0,), learning_rates=(1e-3,))
+    job = Job("brightfield", 8, 0, 1e-3)
+    assert Grid(plan, Path(), Path(), "cells").settings(job) == "8dbaa1d23d3d9cf2"
+    averaged = replace(plan, base={"training": {"weight_average": 0.99}})
+    assert Grid(averaged, Path(), Path(), "cells").settings(job) != "8dbaa1d23d3d9cf2"
 
 
 def test_results_are_gone_on_with_where_the_images_lie_elsewhere(grid, plan, tiny_dataset, tmp_path, pool, untrained):

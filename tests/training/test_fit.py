@@ -35,7 +35,7 @@ def quiet(_):
 def test_a_killed_run_goes_on_and_ends_bit_identical(tiny_dataset, tmp_path, monkeypatch, killed_in):
     monkeypatch.setattr(checkpoints, "SAVE_EVERY", 0.0)
     settings = replace(
-        config(tiny_dataset, steps_per_epoch=2),
+        config(tiny_dataset, steps_per_epoch=2, weight_average=0.5),
         pretrain=PretrainConfig(2, {"alignment": {}}),
         distill=DistillConfig(losses={"logits": {}, "feature": {"tap": "stage3"}}, schedule="fade-out", folds=2),
     )

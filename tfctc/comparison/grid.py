@@ -15,6 +15,9 @@ from tfctc.data.manifest import Manifest
 from tfctc.errors import RunError
 from tfctc.training.run import RECORD
 
+#: Settings that came after results which have been kept, and the value at which a run is what it was before them.
+YOUNGER = {"training": {"weight_average": 0.0}}
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -54,7 +57,7 @@ class Grid:
     def settings(self, job: Job) -> str:
         """A digest of what decides the run, wherever it is done."""
         arms = filter(None, (job.arm, self.plan.arms[job.arm].teachers))
-        decides = [configs.to_dict(self.plan.config(arm, job.budget, job.seed, job.rate)) for arm in arms]
+        decides = [_deciding(self.plan.config(arm, job.budget, job.seed, job.rate)) for arm in arms]
         text = json.dumps([*decides, self.cells], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -124,6 +127,16 @@ class Grid:
             outcome.judged and plan.wants(job.arm, job.budget, job.seed) for job, outcome in self.results.items()
         )
         return judged - done
+
+
+def _deciding(config: RunConfig) -> dict:
+    """Its settings, without those that results from before them could not name."""
+    values = configs.to_dict(config)
+    for table, younger in YOUNGER.items():
+        for name, as_before in younger.items():
+            if values[table][name] == as_before:
+                del values[table][name]
+    return values
 
 
 def _digest_of_cells(manifest: Manifest) -> str:

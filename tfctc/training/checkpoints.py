@@ -27,14 +27,24 @@ class Checkpoint(keras.callbacks.Callback):
         variables: everything that changes in training, the optimizer's variables included.
         monitor: figure of the epoch's logs; smaller is better if it ends in "loss", else larger.
         patience: epochs without a better figure before training stops.
+        weights: those of `keep` that were validated, if they are not those that it has.
     """
 
-    def __init__(self, folder: Path, keep: keras.Model, variables: Callable[[], Sequence], monitor: str, patience: int):
+    def __init__(
+        self,
+        folder: Path,
+        keep: keras.Model,
+        variables: Callable[[], Sequence],
+        monitor: str,
+        patience: int,
+        weights: Callable[[], list] | None = None,
+    ):
         super().__init__()
         self.folder, self.keep, self.variables = folder, keep, variables
         self.monitor, self.patience = monitor, patience
         self.sign = -1.0 if monitor.endswith("loss") else 1.0
         self.epoch, self.best, self.best_epoch, self.history = 0, -math.inf, 0, []
+        self._weights = weights or keep.get_weights
         self._best_weights = keep.get_weights()
         self._saved_at = time.monotonic()
 
@@ -90,7 +100,7 @@ class Checkpoint(keras.callbacks.Callback):
         value = self.sign * figures[self.monitor]
         if value > self.best:
             self.best, self.best_epoch = value, self.epoch
-            self._best_weights = self.keep.get_weights()
+            self._best_weights = self._weights()
         if self.finished:
             self.model.stop_training = True
         if time.monotonic() - self._saved_at > SAVE_EVERY:

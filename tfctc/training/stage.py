@@ -14,8 +14,8 @@ from tfctc.config import RunConfig, TrainingConfig
 from tfctc.data import pipeline
 from tfctc.data.selection import Selection
 from tfctc.distill.distiller import Distiller
-from tfctc.models.classifier import probability
 from tfctc.training.adamw import FusedAdamW
+from tfctc.training.averaging import SETTLING, Averaging
 from tfctc.training.checkpoints import Checkpoint
 
 #: Of a batch, however few of the cells have a label: with fewer than that the labels are learnt too slowly.
@@ -23,13 +23,18 @@ LEAST_LABELLED_SHARE = 0.1
 
 
 class AUROC(keras.metrics.AUC):
-    """Area under the ROC curve of logits ``(B, 2)``."""
+    """Area under the ROC curve of logits ``(B, 2)``, to 0.002 for log-odds of any size.
+
+    Counted in even steps of ``z / (4 + |z|)``, z the log-odds. Even steps of the probability would put all that a
+    confident network says into the first and the last one, and cells of one step have no order.
+    """
 
     def __init__(self, name: str = "auroc"):
-        super().__init__(name=name, num_thresholds=1000)
+        super().__init__(name=name, num_thresholds=2000)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        super().update_state(y_true, probability(y_pred), sample_weight)
+        log_odds = y_pred[:, 1] - y_pred[:, 0]
+        super().update_state(y_true, 0.5 + 0.5 * log_odds / (4 + keras.ops.abs(log_odds)), sample_weight)
 
 
 @dataclass(frozen=True)
@@ -62,44 +67,30 @@ class Stage:
             monitor: in place of `training.monitor`.
         """
         training, steps = self.config.training, self.steps(selections)
-        draw = _shares(self.builder, selections, training)
         total = steps * training.epochs
+        stream = self._stream(model, channels, selections, total, show)
         self._compile(model, total)
+        averaging = Averaging(keep, stream(max(0, total - SETTLING)).take(SETTLING)) if training.weight_average else None
         checkpoint = Checkpoint(
             self.state / self.name,
             keep,
             lambda: [*model.variables, *model.optimizer.variables],
             monitor or training.monitor,
             training.patience,
+            averaging and averaging.averaged,
         )
         done = checkpoint.restore()
         if done < training.epochs and not checkpoint.finished:
-            balanced = training.class_weights == "balanced"
-            batches = pipeline.train_batches(
-                self.builder,
-                channels,
-                draw=draw,
-                seed=self.seed,
-                augment=Policy.from_config(self.config.augment),
-                class_weights=pipeline.class_weights(self.builder, draw[0][0]) if balanced else None,
-                start_step=done * steps,
-                cache_mb=training.cache_mb,
-            )
             validation = pipeline.eval_batches(self.builder, "validation", channels, training.batch_size, validate)
-            if show:
-                batches = batches.enumerate(done * steps).map(
-                    lambda step, batch: show(*batch, tf.cast(step, tf.float32) / total)
-                )
-            if not isinstance(model, Distiller):
-                batches, validation = (part.map(only(model.input)) for part in (batches, validation))
+            tensorboard = keras.callbacks.TensorBoard(str(self.logs / self.name), write_graph=False)
             model.fit(
-                batches,
+                stream(done * steps),
                 steps_per_epoch=steps,
                 epochs=training.epochs,
                 initial_epoch=done,
-                validation_data=validation,
+                validation_data=_for(model, validation),
                 shuffle=False,
-                callbacks=[checkpoint, keras.callbacks.TensorBoard(str(self.logs / self.name), write_graph=False)],
+                callbacks=[*([averaging] if averaging else []), checkpoint, tensorboard],
                 verbose=1 if sys.stdout.isatty() else 2,
             )
             checkpoint.save()
@@ -112,6 +103,30 @@ class Stage:
         cells = sum(pipeline.count(self.builder, "train", selection) for selection in selections)
         return training.steps_per_epoch or math.ceil(cells / training.batch_size)
 
+    def _stream(self, model: keras.Model, channels, selections, total: int, show: Callable | None):
+        """Training step -> the endless stream of batches from that step on."""
+        training, draw = self.config.training, _shares(self.builder, selections, self.config.training)
+        balanced = training.class_weights == "balanced"
+
+        def stream(step: int) -> tf.data.Dataset:
+            batches = pipeline.train_batches(
+                self.builder,
+                channels,
+                draw=draw,
+                seed=self.seed,
+                augment=Policy.from_config(self.config.augment),
+                class_weights=pipeline.class_weights(self.builder, draw[0][0]) if balanced else None,
+                start_step=step,
+                cache_mb=training.cache_mb,
+            )
+            if show:
+                batches = batches.enumerate(step).map(
+                    lambda number, batch: show(*batch, tf.cast(number, tf.float32) / total)
+                )
+            return _for(model, batches)
+
+        return stream
+
     def _compile(self, model: keras.Model, total: int) -> None:
         training = self.config.training
         warmup = int(training.warmup * total)
@@ -121,7 +136,8 @@ class Stage:
             warmup_target=training.learning_rate if warmup else None,
             warmup_steps=warmup,
         )
-        optimizer = FusedAdamW(schedule, weight_decay=training.weight_decay)
+        ema = {"use_ema": True, "ema_momentum": training.weight_average} if training.weight_average else {}
+        optimizer = FusedAdamW(schedule, weight_decay=training.weight_decay, **ema)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         model.compile(
             optimizer=optimizer,
@@ -140,6 +156,11 @@ def _shares(builder, selections: Sequence[Selection], training: TrainingConfig) 
     share = training.labelled_share or max(counts[found[0]] / sum(counts.values()), LEAST_LABELLED_SHARE)
     first = min(max(round(share * training.batch_size), 1), training.batch_size - 1)
     return [(found[0], first), (found[1], training.batch_size - first)]
+
+
+def _for(model: keras.Model, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Without what `model` does not take."""
+    return batches if isinstance(model, Distiller) else batches.map(only(model.input))
 
 
 def only(channels: Iterable[str]):

@@ -1,0 +1,121 @@
+"""Averaged weights against NumPy's own average of the weights after every step."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfctc.models.batchnorm import FusedBatchNormalization
+from tfctc.training.adamw import FusedAdamW
+from tfctc.training.averaging import Averaging
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(0.5, 2.0, (24, 6, 6, 1)).astype(np.float32)
+Y = RNG.integers(0, 2, (24, 1)).astype(np.float32)
+EMA, NORM = 0.7, 0.6
+
+
+class Recorder(keras.callbacks.Callback):
+    """The weights after every step, and those that are validated."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.validated, self.ended = [], [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(self.model.get_weights())
+
+    def on_test_begin(self, logs=None):
+        self.validated.append(self.model.get_weights())
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.ended.append(self.model.get_weights())
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((6, 6, 1), name="brightfield")
+    x = keras.layers.Conv2D(3, 3, use_bias=False, name="convolution")(image)
+    x = FusedBatchNormalization(momentum=NORM, name="norm")(x)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
+    model = keras.Model({"brightfield": image}, keras.layers.Dense(1)(x))
+    model.compile(FusedAdamW(0.05, use_ema=True, ema_momentum=EMA), "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def batches():
+    images = tf.data.Dataset.from_tensor_slices(({"brightfield": X}, Y, np.ones(24, np.float32)))
+    return images.batch(8)
+
+
+def train(model, epochs=2):
+    averaging, recorder = Averaging(model, batches().take(2)), Recorder()
+    fitted = model.fit(
+        batches(), validation_data=batches(), epochs=epochs, shuffle=False, verbose=0, callbacks=[averaging, recorder]
+    )
+    return averaging, recorder, fitted.history
+
+
+def names(model):
+    return [weight.path.split("/")[-2:] for weight in model.weights]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model = network()
+    return model, *train(model)
+
+
+def test_what_is_validated_is_the_moving_average_of_what_is_trained(trained):
+    model, _, recorder, _ = trained
+    learnt = [i for i, (_, name) in enumerate(names(model)) if not name.startswith("moving")]
+    average = recorder.steps[0]
+    for number, weights in enumerate(recorder.steps[1:], 2):
+        average = [EMA * a + (1 - EMA) * w for a, w in zip(average, weights, strict=True)]
+        if number % 3 == 0:
+            validated = recorder.validated[number // 3 - 1]
+            for i in learnt:
+                np.testing.assert_allclose(validated[i], average[i], rtol=1e-5, atol=1e-6)
+    assert any(np.abs(average[i] - recorder.steps[-1][i]).max() > 0.01 for i in learnt)
+
+
+def test_batchnorm_counts_anew_with_the_averaged_weights(trained):
+    model, _, recorder, _ = trained
+    validated = {"/".join(name): weight for name, weight in zip(names(model), recorder.validated[-1], strict=True)}
+    maps = [tf.nn.conv2d(X[i : i + 8], validated["convolution/kernel"], 1, "VALID").numpy() for i in (0, 8)]
+    # The later of two batches counts more, as it does in any moving average.
+    shares = np.array([NORM, 1.0]) / (NORM + 1)
+    for name, figure in (("norm/moving_mean", np.mean), ("norm/moving_variance", np.var)):
+        expected = sum(share * figure(m, axis=(0, 1, 2)) for share, m in zip(shares, maps, strict=True))
+        np.testing.assert_allclose(validated[name], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_training_goes_on_from_the_last_weights_to_the_bit(trained):
+    _, _, recorder, _ = trained
+    for after_step, after_epoch in zip(recorder.steps[2::3], recorder.ended, strict=True):
+        for one, two in zip(after_step, after_epoch, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_the_validation_figure_is_that_of_the_weights_held_for_the_checkpoint(trained):
+    _, averaging, recorder, history = trained
+    model = network()
+    model.set_weights(averaging.averaged())
+    assert model.evaluate(batches(), verbose=0) == pytest.approx(history["val_loss"][-1], rel=1e-5)
+    for held, validated in zip(averaging.averaged(), recorder.validated[-1], strict=True):
+        np.testing.assert_array_equal(held, validated)
+
+
+def test_two_replicas_average_as_one_device_does():
+    def averaged(strategy):
+        with strategy.scope():
+            model = network()
+            return train(model, epochs=1)[0].averaged(), model.get_weights()
+
+    reduction = tf.distribute.ReductionToOneDevice()
+    two, last = averaged(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=reduction))
+    one, _ = averaged(tf.distribute.get_strategy())
+    assert [w.shape for w in two] == [w.shape for w in one]
+    assert all(np.isfinite(w).all() for w in two)
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(two, last, strict=True))
