@@ -190,7 +190,7 @@ class TrainingConfig:
             raise ConfigError(f"training.labelled_share must be in (0, 1], got {self.labelled_share}")
         if self.monitor not in ("val_auroc", "val_loss"):
             raise ConfigError(f"training.monitor must be val_auroc or val_loss, got {self.monitor!r}")
-        if not self.learning_rate > 0 or not 0 <= self.warmup < 1:
+        if not 0 < self.learning_rate < math.inf or not 0 <= self.warmup < 1:
             raise ConfigError("training.learning_rate must be above 0 and warmup in [0, 1)")
         if not 0 <= self.weight_average < 1:
             raise ConfigError(f"training.weight_average must be in [0, 1), got {self.weight_average}")
@@ -232,6 +232,8 @@ class RunConfig:
                 f"the teacher of mode distilled sees {DAPI}, got teacher.channels {list(self.teacher.channels)}",
                 fix="a teacher that sees bright-field alone is mode self-training",
             )
+        if self.mode in ("distilled", "self-training") and self.training.batch_size < 2:
+            raise ConfigError(f"training.batch_size must be at least 2 in mode {self.mode}, for unlabelled cells too")
         if self.student.channels != (BRIGHTFIELD,):
             raise ConfigError(f"the student sees {BRIGHTFIELD} alone, got {list(self.student.channels)}")
         if self.pretrain.epochs and self.mode in ("brightfield", "self-training"):

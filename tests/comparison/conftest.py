@@ -1,8 +1,7 @@
 """A grid on a tiny data set, and runs that nobody trains."""
 
-from concurrent.futures import Executor, Future
-
 import pytest
+from at_once import AtOnce
 
 from tfctc.comparison.grid import Grid
 from tfctc.comparison.plan import Arm, Plan
@@ -13,22 +12,6 @@ ARMS = {
     "self-training": Arm({"mode": "self-training"}, teachers="brightfield"),
     "distilled": Arm({}),
 }
-
-
-class AtOnce(Executor):
-    """Does what it is given in this process, and remembers it."""
-
-    def __init__(self):
-        self.done = []
-
-    def submit(self, function, /, *arguments, **options):
-        self.done.append(arguments)
-        future = Future()
-        try:
-            future.set_result(function(*arguments, **options))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 @pytest.fixture

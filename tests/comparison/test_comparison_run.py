@@ -3,7 +3,8 @@
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tfctc.comparison.plan import Arm, Plan
 from tfctc.comparison.results import Job
 from tfctc.comparison.run import carry_out, processes
 from tfctc.comparison.summary import summarise
-from tfctc.errors import RunError
+from tfctc.errors import OutputError, RunError
 
 
 def done(pool):
@@ -104,11 +105,23 @@ def test_a_budget_may_have_further_seeds(grid, plan, tiny_dataset, tmp_path, poo
         ("8-labels", "9"),
     }
     # What the plan no longer wants is no run that is done of those it does.
-    assert (
-        Grid.open(replace(plan, budgets=("all",), seeds=(0, 1, 7), tuned_at="all"), tiny_dataset, tmp_path).left() == 3
-    )
+    fewer = replace(plan, budgets=("all",), seeds=(0, 1, 7), learning_rates=(3e-3,))
+    assert Grid.open(fewer, tiny_dataset, tmp_path).left() == 3
     seeds = {(entry["arm"], entry["budget"]): entry["seeds"] for entry in summarise(longer, again.results)}
     assert seeds["distilled", 8] == [0, 1, 5, 9] and seeds["distilled", "all"] == [0, 1] and again.left() == 0
+
+
+def test_figures_of_two_learning_rates_are_not_mixed(grid, plan, tiny_dataset, tmp_path, pool, untrained):
+    carry_out(grid, pool, 1, quiet)
+    for change in ({"learning_rates": (1e-3, 3e-3, 1e-2)}, {"learning_rates": (1e-3,)}, {"tuned_at": "all"}):
+        with pytest.raises(RunError, match="test figures of a learning rate.*brightfield, 8 labels.*name the changed"):
+            Grid.open(replace(plan, **change), tiny_dataset, tmp_path)
+    # One more that is no better on validation changes nothing.
+    more = replace(plan, learning_rates=(5e-4, 1e-3, 3e-3))
+    grid.results.update({replace(job, rate=5e-4): grid.results[job] for job in [*grid.results] if job.rate == 1e-3})
+    for job in [job for job in grid.results if job.rate == 5e-4]:
+        grid.add(job, replace(grid.results[job], settings=Grid(more, grid.data, tmp_path, grid.cells).settings(job)))
+    assert Grid.open(more, tiny_dataset, tmp_path).left() == 0
 
 
 PARENT = """
@@ -183,10 +196,39 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(grid, pool, untrained
     assert grid.results
 
 
-def test_processes_share_the_cores():
-    with processes(1) as pool:
+def test_a_killed_process_names_its_run_and_says_what_to_do(grid, untrained, monkeypatch):
+    class Killed(Executor):
+        def submit(self, function, /, *arguments):
+            future = Future()
+            if len(arguments) == 3:
+                future.set_exception(BrokenProcessPool("a child process terminated abruptly"))
+            else:
+                future.set_result(None)
+            return future
+
+    with pytest.raises(RunError, match="seed 0, rate 0.00[13]: its process was killed.*fewer --workers"):
+        carry_out(grid, Killed(), 2, quiet)
+
+
+def test_where_nothing_can_be_written_nothing_is_trained(grid, tmp_path, pool, untrained):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file/out.*cannot be written"):
+        carry_out(replace(grid, folder=tmp_path / "file" / "out"), pool, 1, quiet)
+    assert not pool.done
+
+
+def test_what_all_runs_share_is_settled_before_the_first(grid, pool, untrained):
+    carry_out(grid, pool, 2, quiet)
+    first = pool.done[0]
+    assert len(first) == 1 and [config.mode for config in first[0]] == ["brightfield", "self-training", "distilled"]
+    assert {config.data for config in first[0]} == {str(grid.data)}
+
+
+def test_processes_share_the_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(6), raising=False)
+    with processes(2) as pool:
         assert isinstance(pool, ProcessPoolExecutor)
-        assert pool.submit(_threads).result() >= 1
+        assert pool.submit(_threads).result() == 3
 
 
 def _threads():

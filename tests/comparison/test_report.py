@@ -46,6 +46,26 @@ def test_the_gap_ends_at_the_lower_of_teacher_and_baseline_with_all_labels(finis
     assert entry(entries, "distilled", "all")["auroc"]["gap_closed"]["value"] == pytest.approx(0.1 / 0.195)
 
 
+def test_what_is_made_of_several_arms_is_made_of_the_seeds_that_they_share(finished):
+    """Seed 1 has no run at the baseline's other budget: what needs it is of seed 0 alone, and says so."""
+    change = {"brightfield": {8: 0.60, 16: 0.80}, "distilled": {8: 0.70, 16: 0.80}}
+    results, arms = {}, {name: finished.plan.arms[name] for name in change}
+    for job, outcome in finished.results.items():
+        if job.arm in arms:
+            job = replace(job, budget=16) if job.budget == "all" else job
+            if (job.arm, job.budget, job.seed) != ("brightfield", 16, 1) and outcome.judged:
+                figure = change[job.arm][job.budget] + 0.05 * job.seed
+                results[job] = replace(outcome, auroc=figure, teacher_auroc=0.9 if job.arm == "distilled" else None)
+    plan = replace(finished.plan, arms=arms, budgets=(8, 16), rivals=(), tuned_at=8)
+    found = entry(summarise(plan, results), "distilled", 8)["auroc"]
+    # Half-way between 8 and 16 labels, as the baseline rises from 0.60 to 0.80.
+    assert found["label_efficiency"] == {"value": pytest.approx(2**0.5), "seeds": 1}
+    assert found["gap_closed"]["seeds"] == 2 and found["gap_closed"]["value"] == pytest.approx(0.1 / 0.275)
+    found = entry(summarise(plan, results), "distilled", 16)["auroc"]
+    assert found["seeds"] == 2 and found["gap_closed"]["seeds"] == 1
+    assert found["gap_closed"]["value"] == pytest.approx(0.0)
+
+
 def test_what_is_not_judged_is_not_reported(grid):
     assert summarise(grid.plan, grid.results) == []
 

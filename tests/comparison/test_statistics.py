@@ -22,18 +22,30 @@ def test_one_seed_has_a_mean_and_no_interval():
 
 def test_the_gap_closed_is_a_share_of_means():
     found = gap_closed([0.8, 0.8, 0.8], [0.7, 0.7, 0.7], [0.9, 0.9, 0.9])
-    assert found == pytest.approx({"value": 0.5, "low": 0.5, "high": 0.5})
+    assert found == pytest.approx({"value": 0.5, "low": 0.5, "high": 0.5, "seeds": 3})
+    # Of a gap that is the same with all seeds, the interval is that of the shares.
     wide = gap_closed([0.75, 0.8, 0.9], [0.7, 0.7, 0.7], [0.9, 0.9, 0.9])
-    theirs = stats.bootstrap(([0.25, 0.5, 1.0],), np.mean, method="percentile", rng=1).confidence_interval
-    assert (wide["low"], wide["high"]) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+    theirs = stats.ttest_1samp([0.25, 0.5, 1.0], 0).confidence_interval()
+    assert (wide["low"], wide["high"]) == pytest.approx((theirs.low, theirs.high))
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_the_interval_of_the_gap_closed_holds_the_share_as_often_as_it_says(seeds):
+    rng, held = np.random.default_rng(seeds), []
+    for _ in range(2000):
+        common = rng.normal(0, 0.02, seeds)
+        baseline, student, ceiling = (common + rng.normal(mean, 0.01, seeds) for mean in (0.80, 0.84, 0.90))
+        found = gap_closed(student, baseline, ceiling)
+        held.append(found["low"] <= 0.4 <= found["high"])
+    assert 0.93 < np.mean(held) < 0.98
 
 
 def test_one_seed_gives_the_gap_closed_no_interval():
-    assert gap_closed([0.75], [0.7], [0.9]) == {"value": pytest.approx(0.25), "low": None, "high": None}
+    assert gap_closed([0.75], [0.7], [0.9]) == {"value": pytest.approx(0.25), "low": None, "high": None, "seeds": 1}
 
 
 def test_without_a_gap_none_is_closed():
-    assert gap_closed([0.8, 0.8], [0.7, 0.9], [0.8, 0.8]) == {"value": None, "low": None, "high": None}
+    assert gap_closed([0.8, 0.8], [0.7, 0.9], [0.8, 0.8]) == {"value": None, "low": None, "high": None, "seeds": 2}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """One run of a grid, really trained."""
 
 import csv
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from tfctc.comparison.work import do
+from tfctc.comparison.work import do, prepare
 from tfctc.config import ModelConfig, RunConfig, SplitConfig, TrainingConfig
 from tfctc.errors import RunError
 
@@ -27,3 +29,41 @@ def test_a_finished_run_is_judged_as_it_is_and_never_taken_for_another(tiny_data
     assert judged.auroc == pytest.approx(expected)
     with pytest.raises(RunError, match="holds a run of other settings; move it away"):
         do(replace(config, training=replace(training, epochs=3)), tmp_path / "run", judge=True)
+
+
+def test_the_epoch_is_the_one_that_is_kept(tiny_dataset, tmp_path):
+    """By the loss: it need not be the one with the best AUROC."""
+    training = TrainingConfig(epochs=6, steps_per_epoch=2, batch_size=8, learning_rate=0.01, monitor="val_loss")
+    config = RunConfig(
+        str(tiny_dataset), mode="brightfield", split=SplitConfig(validation=0.25, test=0.25), augment={},
+        student=ModelConfig("compact"), training=training,
+    )  # fmt: skip
+    found = do(config, tmp_path / "run", judge=False)
+    with (tmp_path / "run" / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    least = min(rows, key=lambda row: float(row["val_loss"]))
+    assert (found.epoch, found.validation) == (int(least["epoch"]), float(least["val_auroc"]))
+
+
+def test_a_teacher_that_can_see_no_test_cell_is_not_judged(tiny_dataset, tmp_path):
+    both = ("brightfield", "dapi")
+    config = RunConfig(
+        str(tiny_dataset), split=SplitConfig(validation=0.25, test=0.25), augment={}, student=ModelConfig("compact"),
+        teacher=ModelConfig("compact", both), training=TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=8),
+    )  # fmt: skip
+    data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    config = replace(config, data=str(data))
+    prepare([config])
+    do(config, tmp_path / "before", judge=False)
+    held_out = json.loads((tmp_path / "before/splits.json").read_text())["groups"]
+    with (data / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if held_out[row["patient_id"]] == "test":
+            row["dapi"] = ""
+    with (data / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    found = do(config, tmp_path / "run", judge=True)
+    assert found.auroc is not None and found.teacher_auroc is None and found.teacher_f1 is None

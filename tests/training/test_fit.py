@@ -1,6 +1,7 @@
 """fit as a library: going on after a kill, unlabelled cells, what it refuses."""
 
 import csv
+import json
 import shutil
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 
 from tfctc.config import DistillConfig, ModelConfig, PretrainConfig, RunConfig, TrainingConfig
 from tfctc.errors import RunError
+from tfctc.files import write_json
 from tfctc.training import checkpoints
 from tfctc.training.fit import fit
 from tfctc.training.run import Run
@@ -54,7 +56,10 @@ def test_a_killed_run_goes_on_and_ends_bit_identical(tiny_dataset, tmp_path, mon
             fit(settings, tmp_path / "killed", quiet)
     with pytest.raises(RunError, match="--resume"):
         Run.open(tmp_path / "killed")
+    state = json.loads((tmp_path / "killed/state" / killed_in / "state.json").read_text())
+    write_json(tmp_path / "killed/state" / killed_in / "state.json", state | {"seconds": state["seconds"] + 5000})
     resumed = fit(settings, tmp_path / "killed", quiet)
+    assert 0 < state["seconds"] < 1000 and resumed.record["seconds"] > 5000 + whole.record["seconds"] / 10
     assert resumed.record["weights_sha256"] == whole.record["weights_sha256"]
     assert (resumed.folder / "history.csv").read_bytes() == (whole.folder / "history.csv").read_bytes()
 

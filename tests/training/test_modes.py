@@ -87,6 +87,34 @@ def test_modes_with_dapi_say_so_where_there_is_none(tiny_dataset, tmp_path, mode
         fit(config(data, mode), tmp_path / "run", quiet)
 
 
+@pytest.mark.parametrize(
+    "change,reader",
+    [
+        ({"distill": DistillConfig(losses={"staining": {}})}, "distillation loss staining"),
+        ({"mode": "dapi-augmented", "pretrain": PretrainConfig(1, {"alignment": {}})}, "labelled cell with DAPI"),
+        ({"distill": DistillConfig(losses={}), "pretrain": PretrainConfig(1)}, "pretraining loss staining"),
+    ],
+)
+def test_what_reads_dapi_says_so_where_there_is_none(tiny_dataset, tmp_path, change, reader):
+    data = changed(tiny_dataset, tmp_path / "data", lambda rows: [row.update(dapi="") for row in rows])
+    with pytest.raises(ManifestError, match=f"{reader}.*--mode brightfield"):
+        fit(replace(config(data), **change), tmp_path / "run", quiet)
+
+
+def test_pretraining_asks_for_no_label(tiny_dataset, tmp_path):
+    """Only cells of one class have DAPI."""
+
+    def one_class(rows):
+        for row in rows:
+            if row["label"] == "ctc":
+                row["dapi"] = ""
+
+    data = changed(tiny_dataset, tmp_path / "data", one_class)
+    settings = replace(config(data, distill=DistillConfig(losses={"staining": {}})), pretrain=PretrainConfig(1))
+    run = fit(settings, tmp_path / "run", quiet)
+    assert {row["stage"] for row in csv.DictReader((run.folder / "history.csv").open())} == {"pretraining", "student"}
+
+
 def test_a_teacher_never_learns_from_its_own_fold(tiny_dataset, tmp_path):
     """Two cells of one patient swap labels: only the teacher that answers for that patient stays the same."""
     settings = config(tiny_dataset, distill=DistillConfig(folds=2))

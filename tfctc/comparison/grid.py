@@ -34,13 +34,18 @@ class Grid:
         """Goes on with what is in `folder`.
 
         Raises:
-            RunError: results there are of other settings or other cells.
+            RunError: results there are of other settings, other cells or another learning rate.
         """
         manifest = Manifest.open(data)
         grid = cls(plan, manifest.folder.resolve(), folder, _digest_of_cells(manifest), read_results(folder))
         for job in grid.results:
             if job.arm in plan.arms and grid.results[job].settings != grid.settings(job):
                 problem = f"holds results of other settings or cells ({job})"
+                raise RunError(problem, path=folder, fix="choose another --output, or name the changed arm anew")
+        for job, outcome in grid.results.items():
+            # Else the figures of two rates were mixed, or two rates judged on the test split.
+            if outcome.judged and plan.wants(job.arm, job.budget, job.seed) and job.rate != grid.rate(job.arm):
+                problem = f"holds test figures of a learning rate that this plan does not choose ({job})"
                 raise RunError(problem, path=folder, fix="choose another --output, or name the changed arm anew")
         return grid
 
@@ -53,6 +58,10 @@ class Grid:
         source = self.source(job)
         teachers = str(self.place(source).resolve()) if source else None
         return replace(config, data=str(self.data), distill=replace(config.distill, teachers=teachers))
+
+    def samples(self) -> list[RunConfig]:
+        """One run's of each arm."""
+        return [replace(self.plan.sample(arm), data=str(self.data)) for arm in self.plan.arms]
 
     def settings(self, job: Job) -> str:
         """A digest of what decides the run, wherever it is done."""

@@ -1,13 +1,16 @@
 """What is compared with what: arms, label budgets, seeds, learning rates; read from a TOML file."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from tfctc import config as configs
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError
+from tfctc.training.fit import check_names
 
 #: The label budget that keeps every label.
 ALL = "all"
@@ -41,7 +44,8 @@ class Plan:
         arms: name -> arm.
         budgets: numbers of labelled training cells, or "all".
         seeds: of labels kept, first weights and augmentation; the same for every arm, so that arms are paired.
-        further_seeds: budget -> more of them, where differences are small beside what seeds make.
+        further_seeds: budget -> more of them, where differences are small beside what seeds make. Decided on after a
+            look at the first, they make intervals that exclude zero more often than they say.
         base: settings of a `RunConfig` that all arms share.
         baseline: the arm that every other is set against.
         rivals: further arms that the others are set against.
@@ -64,9 +68,8 @@ class Plan:
     def __post_init__(self):
         for arm in (self.baseline, *self.rivals):
             self._known(arm, "is to be compared with")
-        for name, values in (("seeds", self.seeds), ("learning_rates", self.learning_rates), ("budgets", self.budgets)):
-            if not values or len(set(values)) < len(values):
-                raise ConfigError(f"{name} must be some values, each once, got {list(values)}")
+        for name in ("seeds", "learning_rates", "budgets"):
+            _some(name, getattr(self, name))
         budgets = {str(budget) for arm in self.arms for budget in self.budgets_of(arm)}
         for budget, further in self.further_seeds.items():
             if budget not in budgets:
@@ -75,21 +78,27 @@ class Plan:
                 raise ConfigError(
                     f"further_seeds of budget {budget} must be none of seeds, each once, got {list(further)}"
                 )
-        if len(self.learning_rates) > 1 and not self.tuning_seeds:
-            raise ConfigError("tuning_seeds must name a seed, where a learning rate is to be chosen")
         for name, arm in self.arms.items():
+            if not re.fullmatch(r"\w[\w .+-]*", name):
+                raise ConfigError(f"arm {name!r} names a folder: letters, digits, space and . + - _ are possible")
+            for what, own in (("budgets", arm.budgets), ("learning_rates", arm.learning_rates)):
+                if own is not None:
+                    _some(f"{what} of arm {name}", own)
             for budget in self.budgets_of(name):
                 if budget != ALL and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
                     raise ConfigError(f"a budget of arm {name} must be 1 or more labels or {ALL!r}, got {budget!r}")
-            rates = arm.learning_rates
-            if rates is not None and (arm.rate_of or not rates or len(set(rates)) < len(rates)):
-                raise ConfigError(f"learning_rates of arm {name} must be some values, each once, and without rate_of")
             if arm.rate_of:
                 self._known(arm.rate_of, f"arm {name} has its learning rate of")
-                if self.arms[arm.rate_of].rate_of:
+                if arm.learning_rates is not None:
+                    raise ConfigError(f"arm {name} must have learning_rates or rate_of, not both")
+                if self.arms[arm.rate_of].rate_of or self.arms[arm.rate_of].teachers == name:
                     raise ConfigError(f"arm {name} has its learning rate of {arm.rate_of}, which chooses none itself")
-            elif len(self.rates_of(name)) > 1 and self.tuning_budget not in self.budgets_of(name):
-                raise ConfigError(f"arm {name} has no budget {self.tuning_budget}, at which learning rates are chosen")
+            elif len(self.rates_of(name)) > 1:
+                if not self.tuning_seeds:
+                    raise ConfigError("tuning_seeds must name a seed, where a learning rate is to be chosen")
+                if self.tuning_budget not in self.budgets_of(name):
+                    problem = f"arm {name} has no budget {self.tuning_budget}, at which learning rates are chosen"
+                    raise ConfigError(problem)
             if arm.teachers:
                 self._known(arm.teachers, f"arm {name} has its teachers of")
                 if self.arms[arm.teachers].teachers:
@@ -103,17 +112,21 @@ class Plan:
 
     @classmethod
     def load(cls, path: Path) -> "Plan":
-        """Reads a plan and builds every arm's configuration once.
+        """Reads a plan and builds the configuration of every run once.
 
         Raises:
-            ConfigError: an unknown key or arm, or a value that cannot be used.
+            ConfigError: an unknown key or name, or a value that cannot be used.
         """
         plan, first = configs.load(cls, path), None
         for name in plan.arms:
             try:
-                config = plan.sample(name)
+                check_names(plan.sample(name))
+                for budget, rate in product(plan.budgets_of(name), plan.rates_of(name)):
+                    for seed in (*plan.seeds_of(budget), *plan.tuning_seeds):
+                        plan.config(name, budget, seed, rate)
             except ConfigError as error:
                 raise ConfigError(f"arm {name}: {error.problem}", path=path, fix=error.fix) from None
+            config = plan.sample(name)
             first = first or config
             if config.split != first.split:
                 raise ConfigError(f"arm {name} has a split of its own", path=path, fix="set split in base alone")
@@ -132,6 +145,10 @@ class Plan:
             problem = f"arm {arm} asks for other teachers than arm {source} has"
             fix = "set " + ", ".join(f"teacher.{key} to {vars(given)[key]!r}" for key in other)
             raise ConfigError(problem, path=path, fix=fix)
+        folds = 1 if config.mode == "brightfield" else config.distill.folds
+        if folds != self.sample(arm).distill.folds:
+            problem = f"arm {arm} asks for another number of teachers than arm {source} has"
+            raise ConfigError(problem, path=path, fix=f"set distill.folds to {folds}")
 
     @property
     def tuning_budget(self) -> Any:
@@ -168,6 +185,11 @@ class Plan:
     def sample(self, arm: str) -> RunConfig:
         """Of one of the arm's runs, for what is the same in all."""
         return self.config(arm, self.budgets_of(arm)[0], self.seeds[0], self.rates_of(arm)[0])
+
+
+def _some(what: str, values: Sequence) -> None:
+    if not values or len(set(values)) < len(values):
+        raise ConfigError(f"{what} must be some values, each once, got {list(values)}")
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def write_report(folder: Path, plan: Plan, facts: DatasetFacts, results: Results
         "simulated": facts.simulated,
         "baseline": plan.baseline,
         "rivals": list(plan.rivals),
-        "interval": "95 %, Student's t over seeds; gap closed: bootstrap over seeds",
+        "interval": "95 %, Student's t over seeds, on one deal of the patients: it says nothing of other patients",
         "arms": entries,
     }
     templates = Environment(
@@ -35,7 +35,8 @@ def write_report(folder: Path, plan: Plan, facts: DatasetFacts, results: Results
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"interval": _interval, "gap": _gap, "difference": lambda found: _interval(found, "+.3f")}
+    templates.filters |= {"interval": _interval, "difference": lambda found: _interval(found, "+.3f")}
+    templates.filters |= {"gap": _gap, "efficiency": _efficiency}
     values = {"report": report, "kind": kind, "titles": TITLES, "results": RESULTS}
     values["plot"] = base64.b64encode(image).decode()
     write_json(folder / "summary.json", report)
@@ -55,12 +56,19 @@ def _interval(found: dict | None, form: str = ".3f") -> str:
     return f"{found['mean']:{form}} ({found['low']:{form}} to {found['high']:{form}})"
 
 
-def _gap(found: dict | None) -> str:
+def _gap(found: dict | None, seeds: list[int]) -> str:
     if found is None or found["value"] is None:
         return ""
-    if found["low"] is None:
-        return f"{found['value']:.2f}"
-    return f"{found['value']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+    interval = f" ({found['low']:.2f} to {found['high']:.2f})" if found["low"] is not None else ""
+    return f"{found['value']:.2f}{interval}{_fewer(found, seeds)}"
+
+
+def _efficiency(found: dict | None, seeds: list[int]) -> str:
+    return "" if found is None else f"{found['value']:.1f}{_fewer(found, seeds)}"
+
+
+def _fewer(found: dict, seeds: list[int]) -> str:
+    return f", {found['seeds']} seeds" if found["seeds"] < len(seeds) else ""
 
 
 def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:

@@ -5,11 +5,13 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from threading import Thread
 
 from tfctc.comparison.grid import Grid
-from tfctc.errors import TfctcError
+from tfctc.comparison.results import write_results
+from tfctc.errors import RunError, TfctcError
 
 
 def processes(workers: int) -> Executor:
@@ -47,12 +49,14 @@ def carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], Non
     Raises:
         TfctcError: what stopped a run; runs under way come to their end and are kept.
     """
+    # Told now, not after the first run, if nothing can be written there.
+    write_results(grid.folder, grid.results)
     under_way, failure = {}, None
     while True:
         ready = [] if failure else [job for job in grid.wanted() if job not in under_way.values()]
         if ready and not under_way:
             # The records are written before two runs want to.
-            pool.submit(_prepare, grid.config(ready[0])).result()
+            pool.submit(_prepare, grid.samples()).result()
         for job in ready[: workers - len(under_way)]:
             under_way[pool.submit(_do, grid.config(job), grid.place(job), grid.to_judge(job))] = job
         if not under_way:
@@ -63,6 +67,10 @@ def carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], Non
                 outcome = future.result()
             except TfctcError as error:
                 failure = type(error)(f"{job}: {error.problem}", path=error.path, fix=error.fix)
+                continue
+            except BrokenProcessPool:
+                fix = "start it again, with fewer --workers: what is finished stays"
+                failure = RunError(f"{job}: its process was killed, perhaps for want of memory", fix=fix)
                 continue
             grid.add(job, replace(outcome, settings=grid.settings(job)))
             test = f"test AUROC {outcome.auroc:.3f}, " if outcome.judged else ""

@@ -65,30 +65,29 @@ def _entry(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> di
 
 
 def _worth(plan: Plan, judged: Judged, own: dict[int, float], budget: Any, figure: str) -> dict:
-    """Gap closed and label efficiency."""
+    """Gap closed and label efficiency, each over the seeds that all it is made of share."""
     baseline = _of(judged, plan.baseline, budget, figure)
     ceilings = [_of(judged, plan.baseline, ALL, figure)] if budget != ALL else []
     # Any arm's with a teacher that sees DAPI: theirs are the same ones, or as good.
     dapi = [arm for arm in plan.arms if _sees_dapi(plan, arm)]
     ceilings += [found for arm in dapi if (found := _of(judged, arm, budget, f"teacher_{figure}"))][:1]
-    gaps = []
-    for ceiling in filter(None, ceilings):
-        seeds = [seed for seed in own if seed in baseline and seed in ceiling]
-        if seeds:
-            gaps.append(
-                (mean(ceiling[seed] for seed in seeds), [[x[seed] for seed in seeds] for x in (own, baseline, ceiling)])
-            )
-    worth = {"gap_closed": gap_closed(*min(gaps)[1]) if gaps else None, "label_efficiency": None}
-    curve = {
-        b: list(found.values())
-        for b in plan.budgets_of(plan.baseline)
-        if (found := _of(judged, plan.baseline, b, figure))
-    }
+    gaps = [shared for ceiling in ceilings if (shared := _shared(own, baseline, ceiling))]
+    lowest = min(gaps, key=lambda gap: mean(gap[2]), default=None)
+    worth = {"gap_closed": gap_closed(*lowest) if lowest else None, "label_efficiency": None}
+    curve = {b: found for b in plan.budgets_of(plan.baseline) if (found := _of(judged, plan.baseline, b, figure))}
     counted = [b for b in curve if b != ALL]
-    if budget in counted:
-        needed = labels_needed(mean(own.values()), counted, [mean(curve[b]) for b in counted])
-        worth["label_efficiency"] = None if needed is None else needed / budget
+    if budget in counted and (shared := _shared(own, *(curve[b] for b in counted))):
+        reached, *points = map(mean, shared)
+        needed = labels_needed(reached, counted, points)
+        if needed is not None:
+            worth["label_efficiency"] = {"value": needed / budget, "seeds": len(shared[0])}
     return worth
+
+
+def _shared(*figures: dict[int, float]) -> list[list[float]]:
+    """Each arm's figures of the seeds that all of them have; nothing if there is none."""
+    seeds = sorted(set.intersection(*map(set, figures)))
+    return [[found[seed] for seed in seeds] for found in figures] if seeds else []
 
 
 def _of(judged: Judged, arm: str, budget: Any, figure: str) -> dict[int, float]:

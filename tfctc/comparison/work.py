@@ -2,25 +2,37 @@
 
 import contextlib
 import csv
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tfctc.cells import DAPI
 from tfctc.comparison.results import FIGURES, Outcome
 from tfctc.config import RunConfig
 from tfctc.data.builder import build
 from tfctc.data.manifest import Manifest
+from tfctc.data.pipeline import labels
+from tfctc.data.selection import Selection
 from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold, figures
 from tfctc.training.answers import answers, write_answers
 from tfctc.training.course import teacher_of
 from tfctc.training.fit import as_begun, deal_groups, fit
+from tfctc.training.hardware import choose_precision
 from tfctc.training.run import HISTORY, PREDICTIONS, RECORD, Run
 
 
-def prepare(config: RunConfig) -> None:
-    """Checks every image and writes the records that all runs of the grid read."""
-    manifest = Manifest.open(config.data)
-    build(manifest, deal_groups(config, manifest)["groups"], config.split.by)
+def prepare(configs: Sequence[RunConfig]) -> None:
+    """What all runs of the grid share: every image checked, the records written, the fastest arithmetic measured.
+
+    Args:
+        configs: one of each arm.
+    """
+    manifest = Manifest.open(configs[0].data)
+    build(manifest, deal_groups(configs[0], manifest)["groups"], configs[0].split.by)
+    for config in configs:
+        if config.training.precision == "auto":
+            choose_precision(config.student, tuple(manifest.facts.image_size), config.training.batch_size)
 
 
 def do(config: RunConfig, folder: Path, judge: bool) -> Outcome:
@@ -41,11 +53,11 @@ def do(config: RunConfig, folder: Path, judge: bool) -> Outcome:
 def _outcome(run, judge: bool) -> Outcome:
     with (run.folder / HISTORY).open(newline="", encoding="utf-8") as file:
         epochs = [row for row in csv.DictReader(file) if row["stage"] == "student"]
-    best = max(epochs, key=lambda row: float(row["val_auroc"]))
+    best = run.record["best_epoch"]["student"]
     outcome = Outcome(
         settings="",
-        validation=float(best["val_auroc"]),
-        epoch=int(best["epoch"]),
+        validation=float(epochs[best - 1]["val_auroc"]),
+        epoch=best,
         epochs=len(epochs),
         seconds=run.record["seconds"],
     )
@@ -53,9 +65,15 @@ def _outcome(run, judge: bool) -> Outcome:
         return outcome
     builder = run.builder()
     figures = _figures(run, run.student(), builder, PREDICTIONS)
-    if teacher_of(run.config):
+    if _teacher_can_be_judged(run, builder):
         figures |= {f"teacher_{name}": value for name, value in _figures(run, run.teacher(), builder).items()}
     return replace(outcome, **figures)
+
+
+def _teacher_can_be_judged(run: Run, builder) -> bool:
+    """There is one, and cells of both classes that it can see are in the test split."""
+    teacher = teacher_of(run.config)
+    return teacher is not None and all(labels(builder, "test", Selection(pairs=DAPI in teacher.channels))[:2])
 
 
 def _figures(run, model, builder, table: str | None = None) -> dict[str, float]:

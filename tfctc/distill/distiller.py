@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
-from tfctc.distill.losses import GIVEN, DistillationLoss
+from tfctc.distill.losses import DistillationLoss
 from tfctc.distill.teachers import Teachers
 
 
@@ -45,7 +45,7 @@ class Distiller(keras.Model):
         self._strength = strength or (lambda step: 1.0)
         self._means = {name: keras.metrics.Mean(name=f"{name}_loss") for name in ["student", *losses]}
         given = {DAPI: tuple(student.input[BRIGHTFIELD].shape), DAPI_PRESENT: (None,)}
-        self._given = {tap for loss in losses.values() for tap in loss.teacher_taps if tap in GIVEN}
+        self._reads_dapi = any(DAPI in loss.teacher_taps for loss in losses.values())
         known = (teachers.shapes if teachers else {}) | given
         for loss in losses.values():
             loss.prepare({tap: output.shape for tap, output in student.output.items()}, known)
@@ -59,7 +59,8 @@ class Distiller(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # Outside the tape, which would watch even weights whose Keras flag says not trainable.
         taught = self._teachers(x) if self._teachers else {}
-        taught |= {name: x[name] for name in self._given}
+        if self._reads_dapi:
+            taught |= {DAPI: x[DAPI]}
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         strength = ops.cast(self._strength(self.optimizer.iterations), "float32")
 
@@ -71,7 +72,8 @@ class Distiller(keras.Model):
             total = self.student_weight * own
             parts = {"student": own * replicas}
             for name, loss in self.distillation_losses.items():
-                parts[name] = ops.mean(loss(learnt, taught) * self._counted(loss, x))
+                counted = self._counted(loss, x)
+                parts[name] = ops.mean(loss(learnt, taught | {DAPI_PRESENT: counted}) * counted)
                 total += strength * loss.weight * parts[name] / replicas
             scaled = self.optimizer.scale_loss(total)
         gradients = tape.gradient(scaled, self.trainable_variables)

@@ -15,11 +15,11 @@ class Averaging(keras.callbacks.Callback):
 
     The average lies nearer to the middle of a minimum than the last weights, and swings less from epoch to epoch
     (Polyak and Juditsky 1992; Tarvainen and Valpola 2017, arXiv 1703.01780). The optimizer keeps it (`use_ema`). What
-    BatchNorm has counted belongs to the last weights; for the averaged ones mean and variance are counted anew on some
-    training batches (Izmailov et al. 2018, arXiv 1803.05407, section 3.2). Training itself goes on from the last weights.
+    BatchNorm has counted belongs to the last weights; for the averaged ones mean and variance are counted anew on
+    some training batches (Izmailov et al. 2018, arXiv 1803.05407, section 3.2). Training goes on from the last weights.
 
-    `keras.callbacks.SwapEMAWeights` does not count anew, swaps with a rounding error, and leaves the average in the model
-    between two epochs, which is when a state is saved.
+    `keras.callbacks.SwapEMAWeights` does not count anew, swaps with a rounding error, and leaves the average in the
+    model between two epochs, which is when a state is saved.
 
     Args:
         keep: the model of which the averaged weights are wanted, the trained model itself or a part of it.

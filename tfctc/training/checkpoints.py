@@ -46,7 +46,9 @@ class Checkpoint(keras.callbacks.Callback):
         self.epoch, self.best, self.best_epoch, self.history = 0, -math.inf, 0, []
         self._weights = weights or keep.get_weights
         self._best_weights = keep.get_weights()
-        self._saved_at = time.monotonic()
+        #: Seconds that went into the saved state in earlier sessions.
+        self.earlier = 0.0
+        self._saved_at = self._begun = time.monotonic()
 
     @property
     def finished(self) -> bool:
@@ -63,6 +65,7 @@ class Checkpoint(keras.callbacks.Callback):
                     variable.assign(saved[f"variable{i}"])
                 self._best_weights = [saved[f"best{i}"] for i in range(len(self._best_weights))]
             self.epoch, self.best_epoch, self.history = state["epoch"], state["best_epoch"], state["history"]
+            self.earlier = state["seconds"]
             self.best = -math.inf if state["best"] is None else state["best"]
         return self.epoch
 
@@ -80,6 +83,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "best": self.best if math.isfinite(self.best) else None,
                 "best_epoch": self.best_epoch,
                 "history": self.history,
+                "seconds": self.earlier + time.monotonic() - self._begun,
             },
         )
         for old in self.folder.glob("epoch*.npz"):

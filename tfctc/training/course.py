@@ -116,6 +116,10 @@ class Course:
                             path=self.config.data,
                             fix="--mode brightfield" if selection.pairs else "label more cells",
                         )
+        reading = [name for name, loss in _all_losses(self.config).items() if DAPI in loss.teacher_taps]
+        if reading and not pipeline.count(self.builder, "train", self.selection("all", pairs=True)):
+            problem = f"no cell in the training split has the DAPI that {reading[0]} reads"
+            raise ManifestError(problem, path=self.config.data, fix="--mode brightfield, without pretraining")
 
 
 def losses_of(config: RunConfig) -> dict[str, DistillationLoss]:
@@ -138,12 +142,18 @@ def teacher_of(config: RunConfig) -> ModelConfig | None:
 
 def channels_of(config: RunConfig) -> tuple[str, ...]:
     """The channels that any stage of the run reads."""
-    teacher, losses = teacher_of(config), losses_of(config)
-    if config.pretrain.epochs:
-        losses = losses | {f"pretraining {name}": loss for name, loss in build_losses(config.pretrain.losses).items()}
+    teacher, losses = teacher_of(config), _all_losses(config)
     reads_dapi = config.mode == "dapi-augmented" or any(DAPI in loss.teacher_taps for loss in losses.values())
     channels = config.student.channels + (teacher.channels if teacher else ()) + ((DAPI,) if reads_dapi else ())
     return tuple(dict.fromkeys(channels))
+
+
+def _all_losses(config: RunConfig) -> dict[str, DistillationLoss]:
+    """Those that the student is taught through, and those of its pretraining."""
+    losses = {f"distillation loss {name}": loss for name, loss in losses_of(config).items()}
+    if config.pretrain.epochs:
+        losses |= {f"pretraining loss {name}": loss for name, loss in build_losses(config.pretrain.losses).items()}
+    return losses
 
 
 def stream_seed(config: RunConfig, stream: str, fold: int = 0) -> int:

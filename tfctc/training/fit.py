@@ -47,7 +47,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     """
     folder, started = Path(folder), time.monotonic()
     manifest = Manifest.open(config.data)
-    _check_names(config)
+    check_names(config)
     config = as_begun(config, folder)
     _check_free(folder, config)
     dealt = deal_groups(config, manifest)
@@ -69,8 +69,9 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
             record = _train(config, builder, dealt.get("folds", {}), folder, say)
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
+    record["seconds"] = round(record["seconds"] + time.monotonic() - started, 1)
     # Last: its presence says that the run is whole.
-    write_json(folder / layout.RECORD, record | {"seconds": round(time.monotonic() - started, 1)})
+    write_json(folder / layout.RECORD, record)
     shutil.rmtree(folder / STATE)
     return Run.open(folder)
 
@@ -87,8 +88,13 @@ def deal_groups(config: RunConfig, manifest: Manifest) -> dict:
     return dealt
 
 
-def _check_names(config: RunConfig) -> None:
-    """Whatever names the configuration uses are known, before anything is written or trained."""
+def check_names(config: RunConfig) -> None:
+    """Whatever names the configuration uses are known, before anything is written or trained.
+
+    Raises:
+        UnknownNameError: one is not.
+        ConfigError: what is named is given arguments that it cannot have.
+    """
     Policy.from_config(config.augment)
     losses_of(config)
     if config.pretrain.epochs:
@@ -166,6 +172,8 @@ def _train(config: RunConfig, builder, folds: dict[str, int], folder: Path, say)
         "cells": course.summary.cells,
         "normalisation": course.summary.normalisation,
         "best_epoch": {name: checkpoint.best_epoch for name, checkpoint in course.outcomes.items()},
+        # Of earlier sessions, as far as their work was saved.
+        "seconds": sum(checkpoint.earlier for checkpoint in course.outcomes.values()),
         "weights_sha256": {m.name: weights_sha256(m) for m in [*teachers, student]},
     }
 

@@ -70,7 +70,10 @@ class Stage:
         total = steps * training.epochs
         stream = self._stream(model, channels, selections, total, show)
         self._compile(model, total)
-        averaging = Averaging(keep, stream(max(0, total - SETTLING)).take(SETTLING)) if training.weight_average else None
+        averaging = None
+        if training.weight_average:
+            # The last batches: nothing that a schedule shows at first only is among them.
+            averaging = Averaging(keep, stream(max(0, total - SETTLING)).take(SETTLING))
         checkpoint = Checkpoint(
             self.state / self.name,
             keep,

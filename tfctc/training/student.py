@@ -92,7 +92,9 @@ def _pretrain(course: Course, student: keras.Model) -> None:
     config = course.config
     epochs = config.pretrain.epochs
     course.say(f"Pretraining: {', '.join(config.pretrain.losses)}, on all training cells with DAPI")
-    stage = course.stage("pretraining", stream_seed(config, "pretraining"), epochs=epochs, patience=epochs)
+    seed = stream_seed(config, "pretraining")
+    # There need be no label.
+    stage = course.stage("pretraining", seed, epochs=epochs, patience=epochs, class_weights="none")
     pairs = course.selection("all", pairs=True)
     model = _drawing(course, student)
     course.outcomes["pretraining"] = stage.train(model, student, course.channels, [pairs], monitor="loss")

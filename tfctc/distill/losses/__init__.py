@@ -13,7 +13,8 @@ from tfctc.errors import ConfigError
 from tfctc.registry import Registry
 
 Taps = Mapping[str, Any]
-#: Features of the batch that a loss may read among its teacher's taps: the image ``(B, H, W, 1)`` and who has one.
+#: What a loss may read among its teacher's taps beside those: the cells' own images ``(B, H, W, 1)``, and which cells
+#: count ``(B,)``: 1 for those with DAPI, for all where the teacher does not see it.
 GIVEN = (DAPI, DAPI_PRESENT)
 
 
@@ -22,10 +23,10 @@ class DistillationLoss(keras.layers.Layer):
 
     Subclasses name the taps they read in `student_taps` and `teacher_taps`, implement
     ``call({tap: (B, ...)}, {tap: (B, ...)}) -> (B,)`` in float32, and make weights, if any, in `prepare`.
-    Beside the teacher's own taps there are "dapi", the cells' own images, and "dapi_present" (`GIVEN`).
+    Beside the teacher's own taps there are "dapi" and "dapi_present" (`GIVEN`).
 
-    A cell's number depends on that cell alone, unless `of_batch`. Then it depends on the other cells with DAPI too,
-    those of the same replica, and is 0 for a cell without.
+    A cell's number depends on that cell alone, unless `of_batch`. Then it depends on the other cells that count too,
+    those of the same replica, and is 0 for a cell that does not.
 
     Args:
         weight: factor in the total loss, 0 or more.
