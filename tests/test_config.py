@@ -6,8 +6,9 @@ import json
 import pytest
 
 from tfctc import config as configs
+from tfctc.cells import DatasetFacts
 from tfctc.config import ModelConfig, RunConfig, SplitConfig
-from tfctc.errors import ConfigError
+from tfctc.errors import ConfigError, ManifestError
 
 
 def test_every_field_survives_json(tmp_path):
@@ -67,7 +68,9 @@ def test_a_table_that_names_one_key_leaves_the_others_as_they_were():
         ({"pretrain": {"epochs": -1}}, "pretrain.epochs must be 0 or more"),
         ({"mode": "brightfield", "pretrain": {"epochs": 1}}, "mode brightfield shows no DAPI"),
         ({"dapi_augmented": {"share": 2}}, "dapi_augmented.share must be in"),
-        ({"augment": {"gain": 3}}, "augment.gain must be"),
+        ({"augment": {"gain": 3}}, "augment.gain must be a table, got 3"),
+        ({"augment": 5}, "augment must be a table, got 5"),
+        ({"student": {"channels": "dapi"}}, "student.channels must be a list, got 'dapi'"),
     ],
 )
 def test_what_is_wrong_is_named(values, message):
@@ -110,6 +113,24 @@ def test_a_damaged_file_is_one_line_with_its_name(tmp_path, content):
     with pytest.raises(ConfigError, match="config.json") as caught:
         configs.load(RunConfig, path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"bit_depth": 20}, "bit_depth must be 8 to 16, got 20"),
+        ({"mpp": -1}, "mpp must be micrometres per pixel above 0"),
+        ({"mpp": float("nan")}, "mpp must be micrometres per pixel above 0"),
+        ({"classes": ["a", "a"]}, "classes must be two different names"),
+        ({"classes": ["a", "b", "c"]}, "classes must be a list of 2, got"),
+        ({"name": "a b"}, "name must be letters"),
+    ],
+)
+def test_a_value_that_no_data_set_can_have_is_told_with_its_file(tmp_path, values, message):
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps({"name": "few"} | values))
+    with pytest.raises((ConfigError, ManifestError), match=f"dataset.json: {message}"):
+        configs.load(DatasetFacts, path)
 
 
 def test_assignments_from_the_command_line():

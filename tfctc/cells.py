@@ -5,6 +5,7 @@ label (may be missing). Pixels are stored as unsigned integers and become float3
 the full scale of the declared bit depth, never by an image's own minimum and maximum.
 """
 
+import math
 import re
 from dataclasses import dataclass, fields
 
@@ -60,14 +61,15 @@ class DatasetFacts:
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
-            raise ManifestError(f"name must be letters, digits, - and _, got {self.name!r}", fix="--name")
+            fix = "choose another (tfctc import: --name)"
+            raise ManifestError(f"name must be letters, digits, - and _, got {self.name!r}", fix=fix)
         if len(self.classes) != 2 or len(set(self.classes)) != 2 or not all(self.classes):
             raise ManifestError(f"classes must be two different names (negative, positive), got {list(self.classes)}")
         if not 8 <= self.bit_depth <= 16:
             raise ManifestError(f"bit_depth must be 8 to 16, got {self.bit_depth}")
         if len(self.image_size) != 2 or min(self.image_size) < 1:
             raise ManifestError(f"image_size must be (height, width) in pixels, got {list(self.image_size)}")
-        if self.mpp is not None and not self.mpp > 0:
+        if self.mpp is not None and not 0 < self.mpp < math.inf:
             raise ManifestError(f"mpp must be micrometres per pixel above 0, got {self.mpp}")
 
     @property

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI
-from tfctc.errors import ConfigError
+from tfctc.errors import ConfigError, TfctcError
 
 T = TypeVar("T")
 #: Name of a registered thing -> its arguments. Checked by the registry that owns the name.
 Parts = Mapping[str, Mapping[str, Any]]
-#: Mode -> what the student learns from.
-MODES = {
-    "distilled": "a teacher that sees DAPI, on labelled and unlabelled cells",
-    "brightfield": "labels alone, no DAPI anywhere",
-    "dapi-augmented": "labels, DAPI images shown among the bright-field ones",
-    "self-training": "a bright-field teacher, on labelled and unlabelled cells, no DAPI anywhere",
-}
+#: By what the student learns from beside the labels.
+MODES = (
+    "distilled",  # a teacher that sees DAPI, on labelled and unlabelled cells
+    "brightfield",  # nothing, no DAPI anywhere
+    "dapi-augmented",  # DAPI images shown among the bright-field ones
+    "self-training",  # a bright-field teacher, on labelled and unlabelled cells, no DAPI anywhere
+)
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,11 @@ class RunConfig:
             return replace(self.teacher, channels=(BRIGHTFIELD,))
         return self.teacher if self.mode == "distilled" else None
 
+    @property
+    def hands_on(self) -> ModelConfig | None:
+        """What another run takes over as its teacher: this one's, or, in mode brightfield, its student."""
+        return self.student if self.mode == "brightfield" else self.taught_by
+
 
 def to_dict(value: Any) -> Any:
     """A dataclass as plain JSON values; tuples become lists."""
@@ -303,7 +308,10 @@ def _convert(hint: Any, value: Any, where: str, default: Any = None) -> Any:
         return float(value)
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
-    name = hint.__name__ if isinstance(hint, type) and origin is None else str(hint)
+    if origin is tuple:
+        name = "a list" if arguments[-1:] == (...,) else f"a list of {len(arguments)}"
+    else:
+        name = hint.__name__ if origin is None else "a table"
     raise ConfigError(f"{where} must be {name}, got {value!r}")
 
 
@@ -319,8 +327,8 @@ def load(kind: type[T], path: str | Path, changes: Mapping[str, Any] | None = No
         raise ConfigError(f"cannot be read ({error})", path=path, fix="JSON or TOML is expected") from None
     try:
         return from_dict(kind, with_changes(values, changes or {}))
-    except ConfigError as error:
-        raise ConfigError(error.problem, path=path, fix=error.fix) from None
+    except TfctcError as error:
+        raise type(error)(error.problem, path=path, fix=error.fix) from None
 
 
 def with_changes(values: Any, changes: Mapping[str, Any], where: str = "") -> Any:

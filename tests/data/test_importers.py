@@ -12,7 +12,7 @@ from tfctc.data.importers.folder import Description, gather, write
 from tfctc.data.importers.labels import Columns, Known, read_labels
 from tfctc.data.importers.pairing import pair
 from tfctc.data.manifest import Manifest
-from tfctc.errors import ConfigError, ManifestError, PairingError, UnknownNameError
+from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError, UnknownNameError
 
 PATTERN = r"(?P<patient>[^/]+)/(?P<cell>c\d+)_(?P<channel>\w+)\.(png|tif)"
 CLASSES = ("leukocyte", "ctc")
@@ -94,6 +94,7 @@ def test_files_and_labels_become_cells_ordered_by_id(tmp_path):
     assert report.notes == [
         "1 cell(s) without DAPI kept: c5",
         "1 labelled cell(s) without an image: c9",
+        "2 cell(s) without a row in the label table: c4, c5",
         "1 cell(s) dropped by label",
     ]
 
@@ -145,11 +146,15 @@ def test_a_label_table_by_its_own_column_names(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,label\na,x\n", r"has no column 'cell_id' \(columns: id, label\)"),
+        ("id,label\na,x\n", r"has no column 'cell_id' \(columns: 'id', 'label'\)"),
+        ("cell_id;label\na;x\n", r"has no column 'cell_id' \(columns: 'cell_id;label'\)"),
         ("cell_id,label\na,x\na,y\n", "line 3 repeats cell a"),
-        ("cell_id,label\n,x\n", "has a row without an id"),
+        ("cell_id,label\na,x\n,x\n", "line 3 has no id"),
+        ("cell_id,label\na,x\nb\n", "line 3 has not 2 values"),
+        ("cell_id,label\na,b,x\n", "line 2 has not 2 values"),
+        ("cell_id,label\n\n", "has no row"),
         ("cell_id,label,label\na,x,y\n", "has several columns 'label'"),
-        ("", "has no column 'cell_id'"),
+        ("", r"has no column 'cell_id' \(columns: none\)"),
     ],
 )
 def test_a_label_table_that_cannot_be_used(tmp_path, text, message):
@@ -173,6 +178,61 @@ def test_a_written_data_set_opens_and_its_depth_is_that_of_the_files(tmp_path):
         assert Manifest.open(tmp_path / f"out{n}").facts == facts
         assert bool(notes) == (n == 2)
         assert notes in ([], ["no pixel is above 200: if the camera has fewer bits than 16 (12?), say --bit-depth 8"])
+
+
+@pytest.mark.parametrize(
+    ("pixels", "declared", "fix"), [(np.uint8, 12, "--bit-depth 8"), (np.uint16, 8, "--bit-depth 9 to 16")]
+)
+def test_a_bit_depth_that_no_file_has_is_told_with_one_that_they_may_have(tmp_path, pixels, declared, fix):
+    Image.fromarray(np.zeros((4, 4), pixels)).save(tmp_path / "c1_BF.png")
+    found = pair(tmp_path, r"(?P<patient>(?P<cell>c1))_(?P<channel>BF)\.png")
+    cells, _ = gather(found, {}, CLASSES, mapping={}, drop=set())
+    with pytest.raises(ImageError, match=f"c1_BF.png: has .* pixels, .* expected .*; {fix}$"):
+        write(tmp_path / "out", cells, Description("few", bit_depth=declared))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["Px/c1_BF.png", "px/c2_BF.png"], r"\(cell c2\): patient_id is 'px' here and 'Px' above; write it in one way"),
+        (["p1 /c1_BF.png"], "patient_id 'p1 ' has blanks around it; remove them"),
+        (["p1/c1_BF.png", "p1/c2_BF.png -> c1_BF.png"], "image .*/p1/c1_BF.png stands on lines 2 and 3"),
+        (["p1/_BF.png"], "has no cell_id; mend the names"),
+    ],
+)
+def test_a_data_set_that_fit_would_refuse_is_not_written(tmp_path, files, message):
+    for name in files:
+        name, _, target = name.partition(" -> ")
+        path = tmp_path / "scans" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if target:
+            path.symlink_to(target)
+        else:
+            Image.fromarray(np.zeros((4, 4), np.uint8)).save(path)
+    found = pair(tmp_path / "scans", r"(?P<patient>[^/]+)/(?P<cell>(c\d)?)_(?P<channel>BF)\.png")
+    cells, _ = gather(found, {}, CLASSES, mapping={}, drop=set())
+    out = tmp_path / "out"
+    with pytest.raises(ManifestError, match=message) as caught:
+        write(out, cells, Description("few"))
+    assert str(caught.value).startswith(f"{out / 'manifest.csv'}: would be refused by fit: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["scans"]
+
+
+def test_a_copy_of_an_image_is_no_second_cell(tmp_path):
+    """Another patient's, it would be learnt from and tested on. Blank images are no copies of one another."""
+    rng, scans = np.random.default_rng(0), tmp_path / "scans"
+    for number in (1, 2, 3):
+        (scans / f"p{number}").mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 255, (4, 4), np.uint8)).save(scans / f"p{number}" / f"c{number}_BF.png")
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(scans / f"p{number}" / f"c{number}_DAPI.png")
+    cells, _ = gather(pair(scans, PATTERN), {}, CLASSES, mapping={}, drop=set())
+    write(tmp_path / "whole", cells, Description("few"))
+    # Another file of the same pixels.
+    with Image.open(scans / "p1/c1_BF.png") as image:
+        image.save(scans / "p3/c3_BF.png", compress_level=0)
+    with pytest.raises(PairingError, match=r"c3_BF.png: holds the very pixels of .*c1_BF.png; keep one"):
+        write(tmp_path / "out", cells, Description("few"))
+    assert {path.name for path in tmp_path.iterdir()} == {"scans", "whole"}
 
 
 @pytest.mark.parametrize("name", PRESETS)

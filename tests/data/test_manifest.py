@@ -3,6 +3,7 @@
 import csv
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -98,6 +99,8 @@ def test_cells_of_no_site_are_not_one_site(tmp_path):
             "a,P1,,a.png,,\nb,p1,,b.png,,\n",
             r"line 3 \(cell b\): patient_id is 'p1' here and 'P1' above; write .* one way",
         ),
+        ("a,M\u00fcller,,a.png,,\nb,Mu\u0308ller,,b.png,,\n", r"is 'Mu\\u0308ller' here and 'M\\xfcller' above"),
+        ("a,p1,,a\0.png,,\n", "line 2 holds a NUL; save it as CSV"),
         ("a,p1,S,a.png,,\nb,p2,s,b.png,,\n", r"line 3 \(cell b\): site is 's' here and 'S' above"),
         ("a,p1 ,,a.png,,\n", r"line 2 \(cell a\): patient_id 'p1 ' has blanks around it"),
         ("a,p1,\ts,a.png,,\n", r"site '.ts' has blanks around it"),
@@ -118,7 +121,7 @@ def test_cells_of_no_site_are_not_one_site(tmp_path):
 )
 def test_what_a_manifest_may_not_be(tmp_path, text, message):
     write_manifest(tmp_path, FACTS, [])
-    with (tmp_path / "manifest.csv").open("a") as file:
+    with (tmp_path / "manifest.csv").open("a", encoding="utf-8") as file:
         file.write(text)
     with pytest.raises(ManifestError, match=message) as error:
         Manifest.open(tmp_path)
@@ -129,10 +132,38 @@ def test_what_a_manifest_may_not_be(tmp_path, text, message):
 def test_columns_are_checked(tmp_path, header):
     write_manifest(tmp_path, FACTS, CELLS)
     (tmp_path / "manifest.csv").write_text(f"{header}\na,mitosis\n")
-    with pytest.raises(ManifestError, match=f"columns must be cell_id, .*, got {header.replace(',', ', ')}"):
+    with pytest.raises(ManifestError, match=f"columns must be cell_id, .*, got {str(header.split(','))[1:-1]}"):
         Manifest.open(tmp_path)
 
 
 def test_a_folder_without_a_manifest_is_named(tmp_path):
     with pytest.raises(ManifestError, match="holds no manifest.csv"):
         Manifest.open(tmp_path)
+
+
+def test_columns_with_blanks_or_another_separator_are_seen_to_be_others(tmp_path):
+    write_manifest(tmp_path, FACTS, [])
+    (tmp_path / "manifest.csv").write_text("cell_id, patient_id, site, brightfield, dapi, label\n")
+    with pytest.raises(ManifestError, match="cell_id, patient_id, .*, got 'cell_id', ' patient_id', "):
+        Manifest.open(tmp_path)
+
+
+def test_the_digest_is_of_the_cells_and_not_of_where_they_lie(tmp_path):
+    def digest(name, facts, cells):
+        (tmp_path / name).mkdir()
+        write_manifest(tmp_path / name, facts, cells)
+        return Manifest.open(tmp_path / name).digest()
+
+    first = digest("first", FACTS, CELLS)
+    assert digest("moved", FACTS, [replace(cell, brightfield=f"/x/{cell.brightfield}") for cell in CELLS]) == first
+    others = [
+        digest(name, facts, cells)
+        for name, facts, cells in (
+            ("facts", replace(FACTS, mpp=0.4), CELLS),
+            ("label", FACTS, [replace(CELLS[0], label=""), *CELLS[1:]]),
+            ("patient", FACTS, [replace(CELLS[0], patient_id="p2"), *CELLS[1:]]),
+            ("dapi", FACTS, [replace(CELLS[0], dapi=""), *CELLS[1:]]),
+            ("fewer", FACTS, CELLS[:2]),
+        )
+    ]
+    assert len({first, *others}) == 6

@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from tfctc.cells import SPLITS, DatasetFacts
 from tfctc.config import SplitConfig
 from tfctc.data import splits
-from tfctc.data.splits import deal
+from tfctc.data.splits import deal, deal_folds
 from tfctc.errors import SplitError
 
 FACTS = DatasetFacts("few")
@@ -83,6 +83,19 @@ def test_groups_without_labels_only_teach():
     groups = uneven_groups(12) | {"u1": Counter({"": 50}), "u2": Counter({"": 1})}
     assignment = deal(groups, FACTS, SplitConfig(), 0)
     assert assignment["u1"] == assignment["u2"] == "train"
+
+
+def test_folds_are_of_whole_groups_and_leave_none_out():
+    """A group without labels has a fold too: its cells are taught by the teacher of that fold."""
+    labelled, unlabelled = uneven_groups(12), {f"u{i}": Counter({"": 9}) for i in range(6)}
+    folds = deal_folds(labelled | unlabelled, FACTS, 3, 0)
+    assert folds.keys() == labelled.keys() | unlabelled.keys()
+    assert Counter(folds[group] for group in unlabelled) == {0: 2, 1: 2, 2: 2}
+    for fold in range(3):
+        held = sum((labelled[group] for group in labelled if folds[group] == fold), Counter())
+        assert held["ctc"] and held["leukocyte"]
+    with pytest.raises(SplitError, match=r"12 training patient\(s\) with labels cannot be dealt to 13 folds"):
+        deal_folds(labelled | unlabelled, FACTS, 13, 0)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -248,10 +248,44 @@ def test_labels_beyond_the_budget_are_not_known(tiny_dataset, tmp_path):
 def test_first_weights_that_have_seen_the_patients_to_be_tested_are_refused(tiny_dataset, runs, tmp_path):
     earlier = ModelConfig("compact", weights=str(runs["brightfield"].folder / "student.keras"))
     other = replace(config(tiny_dataset, "brightfield"), student=earlier, seed=1)
-    with pytest.raises(RunError, match="patients that this run would be judged by.*--seed 0"):
+    with pytest.raises(RunError, match="trained on patient p.., that this run would be judged by.*--seed 0"):
         fit(other, tmp_path / "run", quiet)
     assert not (tmp_path / "run").exists()
     fit(replace(other, seed=0), tmp_path / "run", quiet)
+    # Nor at another place, nor dealt by something else, nor by way of a run on other patients.
+    moved = shutil.copytree(tiny_dataset, tmp_path / "moved", ignore=shutil.ignore_patterns("tfrecords"))
+    for change in ({"data": str(moved)}, {"split": SplitConfig("site", 0.3, 0.3)}):
+        with pytest.raises(RunError, match="would be judged by"):
+            fit(replace(other, **change), tmp_path / "again", quiet)
+    strangers = changed(
+        tiny_dataset, tmp_path / "data", lambda rows: [row.update(patient_id=f"x{row['patient_id']}") for row in rows]
+    )
+    between = fit(replace(other, data=str(strangers)), tmp_path / "between", quiet)
+    heir = replace(other, student=replace(earlier, weights=str(between.folder / "student.keras")))
+    with pytest.raises(RunError, match="between: has been trained on patient p.., that"):
+        fit(heir, tmp_path / "again", quiet)
+
+
+def test_no_label_is_no_budget(tiny_dataset, tmp_path):
+    with pytest.raises(ConfigError, match="label_budget must leave both classes a label.*got 0"):
+        fit(config(tiny_dataset, "brightfield", label_budget=0), tmp_path / "run", quiet)
+
+
+def test_a_run_is_not_judged_by_cells_that_it_has_learnt_from(tiny_dataset, runs, tmp_path):
+    run = runs["brightfield"]
+    home = {split: [p for p, s in run.assignment.items() if s == split] for split in ("train", "test")}
+
+    def opened(name, change):
+        data = changed(tiny_dataset, tmp_path / name, change)
+        return replace(run, config=replace(run.config, data=str(data))).builder()
+
+    def of(rows, split):
+        return [row for row in rows if row["patient_id"] in home[split]]
+
+    with pytest.raises(RunError, match="training cells are not those that .* has learnt from; put the manifest back"):
+        opened("moved", lambda rows: of(rows, "train")[0].update(patient_id=home["test"][0]))
+    opened("sorted", lambda rows: rows.sort(key=lambda row: row["cell_id"], reverse=True))
+    opened("labels", lambda rows: of(rows, "test")[0].update(label=""))
 
 
 def test_what_cannot_be_taught_is_told_before_anything_is_trained(tiny_dataset, tmp_path, monkeypatch):
@@ -273,7 +307,7 @@ def test_a_training_that_diverges_ends_with_an_error(tiny_dataset, tmp_path):
 
 def test_dapi_is_left_out_of_its_share_of_the_cells():
     facts = RunConfig(distill=DistillConfig(dapi_dropout=0.25))
-    summary = Summary({}, 0, {"brightfield": (0.6, 0.1), "dapi": (0.2, 0.05)})
+    summary = Summary({}, {"brightfield": (0.6, 0.1), "dapi": (0.2, 0.05)})
     show = some_without_dapi(Course(facts, None, None, {}, summary, None, quiet), seed=3)
     x = {name: np.random.default_rng(0).random((400, 8, 8, 1), np.float32) for name in BOTH}
     drawn = []
@@ -290,7 +324,7 @@ def test_dapi_is_left_out_of_its_share_of_the_cells():
 def test_dapi_images_are_shown_less_and_less_and_look_like_brightfield():
     rng = np.random.default_rng(0)
     facts = RunConfig(mode="dapi-augmented", dapi_augmented=DapiAugmentedConfig(share=0.5, until=0.6))
-    summary = Summary({}, 0, {"brightfield": (0.6, 0.1), "dapi": (0.2, 0.05)})
+    summary = Summary({}, {"brightfield": (0.6, 0.1), "dapi": (0.2, 0.05)})
     show = some_as_dapi(Course(facts, None, None, {}, summary, None, quiet))
     brightfield, dapi = (rng.normal(*summary.normalisation[c], (400, 8, 8, 1)).astype(np.float32) for c in BOTH)
     x = {"brightfield": brightfield, "dapi": dapi, "dapi_present": np.repeat([1.0, 0.0], 200).astype(np.float32)}

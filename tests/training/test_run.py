@@ -23,6 +23,13 @@ def test_a_damaged_model_is_one_line(run):
         run.student()
 
 
+@pytest.mark.parametrize("text", ["[1]", "3", "{"])
+def test_a_damaged_record_is_one_line(run, text):
+    (run.folder / "splits.json").write_text(text)
+    with pytest.raises(RunError, match="splits.json: cannot be read .*; run fit again"):
+        run.dealt  # noqa: B018
+
+
 def test_a_run_without_a_teacher_says_so(run):
     with pytest.raises(RunError, match="has no teacher.keras; fit with --mode distilled"):
         run.teacher()

@@ -27,13 +27,16 @@ def command(run, rule, teacher, as_json):
 
     import_tensorflow()
     from tfctc.evaluation.evaluate import evaluate
+    from tfctc.evaluation.metrics import fixed_threshold
     from tfctc.files import write_json
     from tfctc.training.answers import answers, write_answers
     from tfctc.training.run import EVALUATION, OPERATING_POINT, PREDICTIONS, Run
 
+    chosen = fixed_threshold(rule) is None
     run = Run.open(run)
     model = run.teacher() if teacher else run.student()
     builder = run.builder(progress=lambda line: click.echo(line, err=True))
+    _check_cells(run, builder, tuple(model.input), chosen)
     found = answers(run, model, builder, _bar)
     result = evaluate(found["validation"], found["test"], rule=rule, seed=run.config.seed)
     report = {
@@ -57,6 +60,28 @@ def command(run, rule, teacher, as_json):
     click.echo(json.dumps(report, indent=2) if as_json else _text(report))
     click.echo(f"Wrote {written[0]} and {written[1]}.", err=as_json)
     click.echo(f"Next: tfctc export {run.folder}", err=as_json)
+
+
+def _check_cells(run, builder, channels, chosen):
+    """Raises if the data set has lost, since training, the cells that figures or a threshold to be chosen need."""
+    from tfctc.cells import DAPI
+    from tfctc.data.pipeline import labels
+    from tfctc.data.selection import Selection
+    from tfctc.errors import ManifestError
+
+    pairs = DAPI in channels
+    for split in ("validation", "test"):
+        # tensorflow-datasets cannot read a split without a record.
+        there = builder.info.splits[split].num_examples
+        counts = labels(builder, split, Selection(pairs=pairs))[:2] if there else (0, 0)
+        lost = [name for name, count in zip(run.facts.classes, counts, strict=True) if not count]
+        if len(lost) == 2 or (lost and chosen and split == "validation"):
+            kind = lost[0] if len(lost) == 1 else "labelled"
+            raise ManifestError(
+                f"holds no {kind} cell{' with DAPI' if pairs else ''} of the {split} split",
+                path=run.config.data,
+                fix="put it back as it was in training, or add some",
+            )
 
 
 def _bar(length: int, label: str):
@@ -84,6 +109,9 @@ def _text(report: dict) -> str:
         f"{negative:>{width + 6}} {tn:>{width}} {fp:>{width}}",
         f"{positive:>{width + 6}} {fn:>{width}} {tp:>{width}}",
     ]
-    if report["patients"] < 10:
+    if report["patients"] == 1:
+        line = f"No interval: the test split holds one {report['interval_by']}."
+        lines.append(f"{line} More of them, or a larger split.test, would give one.")
+    elif report["patients"] < 10:
         lines.append(f"Few groups: an interval from {report['patients']} of them is itself uncertain.")
     return "\n".join(lines)

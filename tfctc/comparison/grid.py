@@ -37,7 +37,7 @@ class Grid:
             RunError: results there are of other settings, other cells or another learning rate.
         """
         manifest = Manifest.open(data)
-        grid = cls(plan, manifest.folder.resolve(), folder, _digest_of_cells(manifest), read_results(folder))
+        grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest(), read_results(folder))
         for job in grid.results:
             if job.arm in plan.arms and grid.results[job].settings != grid.settings(job):
                 problem = f"holds results of other settings or cells ({job})"
@@ -146,11 +146,3 @@ def _deciding(config: RunConfig) -> dict:
             if values[table][name] == as_before:
                 del values[table][name]
     return values
-
-
-def _digest_of_cells(manifest: Manifest) -> str:
-    """The same wherever the images lie, so that results can be gone on with on another machine."""
-    digest = hashlib.sha256(json.dumps(configs.to_dict(manifest.facts), sort_keys=True).encode())
-    for cell in manifest.cells():
-        digest.update(repr((cell.cell_id, cell.patient_id, cell.site, bool(cell.dapi), cell.label)).encode())
-    return digest.hexdigest()

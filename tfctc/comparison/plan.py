@@ -138,7 +138,7 @@ class Plan:
     def _check_teachers(self, arm: str, source: str, path: Path) -> None:
         """The teachers that `arm` asks for are of the kind that `source` has."""
         config, asked = self.sample(source), self.sample(arm).taught_by
-        given = config.student if config.mode == "brightfield" else config.taught_by
+        given = config.hands_on
         if given is None or asked is None:
             raise ConfigError(f"arm {arm} or {source} is of a mode without a teacher", path=path)
         if other := [key for key in vars(given) if vars(given)[key] != vars(asked)[key]]:

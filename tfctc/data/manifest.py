@@ -2,8 +2,11 @@
 
 import codecs
 import csv
+import hashlib
 import io
+import json
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, replace
@@ -38,8 +41,8 @@ class Manifest:
 
         Raises:
             ManifestError: no manifest or facts, unknown or missing columns, an empty required value, blanks around an
-                id, a `cell_id` or an image file given twice, a patient or site spelt in two ways, an unknown label,
-                or no cell at all; the message names the line.
+                id, a `cell_id` or an image file given twice, a patient or site spelt in two ways (of letters, or of
+                bytes), an unknown label, or no cell at all; the message names the line.
             ConfigError: facts that cannot be read.
         """
         path = Path(path)
@@ -106,6 +109,13 @@ class Manifest:
             groups.setdefault(group, Counter())[cell.label] += 1
         return groups
 
+    def digest(self) -> str:
+        """Of the facts, and of every cell's ids, label and whether it has DAPI; not of where the files lie."""
+        digest = hashlib.sha256(json.dumps(configs.to_dict(self.facts), sort_keys=True).encode())
+        for _, _, cell in self._lines():
+            digest.update(repr((cell.cell_id, cell.patient_id, cell.site, bool(cell.dapi), cell.label)).encode())
+        return digest.hexdigest()
+
     def _lines(self) -> Iterator[tuple[int, tuple[int, int], Cell]]:
         """Line number, bytes the row lies between (blank lines before it included), cell."""
         path = self.folder / MANIFEST
@@ -122,8 +132,9 @@ class Manifest:
                 reader = csv.reader(lines())
                 header = next(reader, [])
                 if sorted(header) != sorted(COLUMNS):
-                    expected, received = ", ".join(COLUMNS), ", ".join(header)
-                    raise ManifestError(f"columns must be {expected}, got {received or 'none'}", path=path)
+                    # Quoted: blanks and a wrong separator are seen.
+                    received = ", ".join(map(repr, header)) or "none"
+                    raise ManifestError(f"columns must be {', '.join(COLUMNS)}, got {received}", path=path)
                 order = [header.index(column) for column in COLUMNS]
                 start = place
                 for row in reader:
@@ -142,16 +153,20 @@ class Manifest:
         for name in REQUIRED:
             if not getattr(cell, name):
                 raise ManifestError(f"line {line} (cell {cell.cell_id!r}) has no {name}", path=path)
+        if "\0" in "".join(astuple(cell)):
+            raise ManifestError(f"line {line} holds a NUL", path=path, fix="save it as CSV in UTF-8")
         for name in IDS:
             value = getattr(cell, name)
             if value != value.strip():
                 raise ManifestError(f"{where}: {name} {value!r} has blanks around it", path=path, fix="remove them")
         for name, known in spellings.items():
             value = getattr(cell, name)
-            first = known.setdefault(value.casefold(), value)
+            first = known.setdefault(unicodedata.normalize("NFC", value).casefold(), value)
             # Two spellings of one patient would be dealt to two splits.
             if first != value:
-                problem = f"{where}: {name} is {value!r} here and {first!r} above"
+                same = unicodedata.normalize("NFC", value) == unicodedata.normalize("NFC", first)
+                here, above = (ascii(one) if same else repr(one) for one in (value, first))
+                problem = f"{where}: {name} is {here} here and {above} above"
                 raise ManifestError(
                     problem, path=path, fix="write it in one way; different ones need different letters"
                 )

@@ -17,12 +17,10 @@ class Summary:
 
     Args:
         cells: split -> class name or "unlabelled" -> number of cells.
-        labelled_pairs: labelled cells of the training split that have a DAPI image.
         normalisation: channel -> (mean, standard deviation) of its pixels in [0, 1], over the training split.
     """
 
     cells: dict[str, dict[str, int]]
-    labelled_pairs: int
     normalisation: dict[str, tuple[float, float]]
 
 
@@ -30,7 +28,7 @@ def summarise(builder, channels: tuple[str, ...]) -> Summary:
     """Reads every record once; constant memory. Only the training split's pixels are looked at."""
     full_scale = float(builder.facts.full_scale)
     moments = {channel: np.zeros(3) for channel in channels}
-    cells, pairs = {}, 0
+    cells = {}
     for split in SPLITS:
         seen = channels if split == "train" else ()
         counts = dict.fromkeys((*builder.facts.classes, "unlabelled"), 0)
@@ -38,13 +36,12 @@ def summarise(builder, channels: tuple[str, ...]) -> Summary:
             labels, with_dapi = batch["label"], batch[DAPI_PRESENT] > 0
             for name, value in zip(counts, (0, 1, UNLABELLED), strict=True):
                 counts[name] += int((labels == value).sum())
-            pairs += int(((labels != UNLABELLED) & with_dapi).sum()) if split == "train" else 0
             for channel in seen:
                 pixels = batch[channel][with_dapi] if channel == DAPI else batch[channel]
                 pixels = pixels.astype(np.float64) / full_scale
                 moments[channel] += pixels.size, pixels.sum(), np.square(pixels).sum()
         cells[split] = counts
-    return Summary(cells, pairs, {channel: _mean_and_deviation(*sums) for channel, sums in moments.items()})
+    return Summary(cells, {channel: _mean_and_deviation(*sums) for channel, sums in moments.items()})
 
 
 def _mean_and_deviation(n: float, total: float, squares: float) -> tuple[float, float]:

@@ -13,7 +13,8 @@ RESAMPLES, LEVEL = 1000, 0.95
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`figures` maps each figure to {"value", "low", "high"}; None where it is undefined.
+    """`figures` maps each figure to {"value", "low", "high"}; None where it is undefined, as an interval is
+    of one patient.
 
     `validation_cells` is how many the threshold was chosen on, None if it was given.
     """
@@ -34,25 +35,27 @@ def evaluate(validation: Predictions, test: Predictions, *, rule: str, seed: int
     """Chooses the threshold on `validation` by `rule`, then reads `test` once.
 
     Raises:
-        SplitError: one patient in the test split.
         ConfigError: an unknown rule.
     """
     threshold = choose_threshold(validation.label, validation.probability, rule)
     point = figures(test.label, test.probability, threshold)
-    intervals = bootstrap(
-        lambda weights: figures(test.label, test.probability, threshold, weights),
-        test.patient_id,
-        seed=seed,
-        resamples=RESAMPLES,
-        level=LEVEL,
-    )
+    patients = len(np.unique(test.patient_id))
+    intervals = dict.fromkeys(FIGURES, (np.nan, np.nan))
+    if patients > 1:
+        intervals = bootstrap(
+            lambda weights: figures(test.label, test.probability, threshold, weights),
+            test.patient_id,
+            seed=seed,
+            resamples=RESAMPLES,
+            level=LEVEL,
+        )
     return Evaluation(
         threshold=threshold,
         rule=rule,
         validation_cells=len(validation) if fixed_threshold(rule) is None else None,
         cells=len(test),
         positives=int(test.label.sum()),
-        patients=len(np.unique(test.patient_id)),
+        patients=patients,
         figures={name: _with_interval(point[name], *intervals[name]) for name in FIGURES},
         confusion=confusion(test.label, test.probability, threshold),
     )

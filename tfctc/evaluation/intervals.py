@@ -29,7 +29,8 @@ def bootstrap(
     """
     names, members = np.unique(groups, return_inverse=True)
     if len(names) < 2:
-        raise SplitError("an interval by patient needs two patients or more, got one")
+        problem = "an interval by patient needs two patients or more, got one"
+        raise SplitError(problem, fix="fit with more patients, or larger shares of them held out")
     rng = np.random.default_rng(seed)
     drawn = [
         statistic(np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[members].astype(float))

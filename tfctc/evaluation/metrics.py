@@ -5,6 +5,8 @@ from sklearn import metrics as sk
 
 from tfctc.errors import ConfigError
 
+#: By which a threshold is chosen.
+RULES = ("f1", "youden")
 FIGURES = ("f1", "precision", "recall", "specificity", "auroc", "average_precision")
 
 
@@ -61,15 +63,18 @@ def confusion(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -
 
 
 def fixed_threshold(rule: str) -> float | None:
-    """The number that `rule` is, or None if it is a word.
+    """The number that `rule` is, or None if it is one of `RULES`.
 
     Raises:
-        ConfigError: a number that is not between 0 and 1.
+        ConfigError: a number that is not between 0 and 1, or another word.
     """
+    if rule in RULES:
+        return None
     try:
         fixed = float(rule)
     except ValueError:
-        return None
+        fix = f"choose {', '.join(RULES)} or a number"
+        raise ConfigError(f"unknown threshold rule {rule!r}", fix=fix) from None
     if not 0 < fixed < 1:
         raise ConfigError(f"a threshold must be between 0 and 1, got {rule}")
     return fixed
@@ -93,11 +98,9 @@ def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, rule: str = 
         precision, recall, candidates = sk.precision_recall_curve(labels, probabilities)
         quality = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
         best = candidates[np.argmax(quality[:-1])]
-    elif rule == "youden":
+    else:
         false_positive, true_positive, candidates = sk.roc_curve(labels, probabilities)
         best = candidates[np.argmax(true_positive - false_positive)]
-    else:
-        raise ConfigError(f"unknown threshold rule {rule!r}", fix="choose f1, youden or a number")
     # Halfway, so that rounding in an exported file does not move the cell that set the threshold across it.
     lower = probabilities[probabilities < best]
     return float((min(best, 1.0) + (lower.max() if lower.size else 0.0)) / 2)

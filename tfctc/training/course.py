@@ -56,7 +56,7 @@ class Course:
         say("Counting cells and measuring the training pixels")
         summary = summarise(builder, channels_of(config))
         budget = config.training.label_budget
-        known = keep_labels(builder, budget, stream_seed(config, "labels")) if budget else None
+        known = None if budget is None else keep_labels(builder, budget, stream_seed(config, "labels"))
         course = cls(config, builder, folder, folds, summary, known, say)
         course._check_cells()
         return course

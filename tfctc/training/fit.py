@@ -35,6 +35,8 @@ from tfctc.training.strategy import choose_strategy
 from tfctc.training.student import check_networks, train_student
 from tfctc.training.teachers import taken_over, train_teachers
 
+#: Of an unfinished run: the digest of the cells that it began with.
+CELLS = f"{STATE}/cells.json"
 LIBRARIES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
 
 
@@ -52,13 +54,15 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     _check_free(folder, config)
     dealt = deal_groups(config, manifest)
     assignment = dealt["groups"]
-    _check_never_seen(config, dealt)
-    _check_same_cells(folder, dealt, configs.to_dict(manifest.facts))
+    patients = _patients(config, manifest, assignment)
+    cells = manifest.digest()
+    _check_same_cells(folder, cells)
     # Reads every image: one that cannot be used is told before a run folder exists.
     builder = build(manifest, assignment, config.split.by, progress=say)
     write_json(folder / layout.CONFIG, configs.to_dict(config))
     write_json(folder / layout.SPLITS, dealt)
     write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
+    write_json(folder / CELLS, cells)
     if config.training.precision == "auto":
         size, batch = tuple(manifest.facts.image_size), config.training.batch_size
         config = _in_precision(config, choose_precision(config.student, size, batch, say))
@@ -69,6 +73,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
             record = _train(config, builder, dealt.get("folds", {}), folder, say)
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
+    record |= {"patients": patients, "learnt_from": layout.learnt_from(manifest, assignment, config.split.by)}
     record["seconds"] = round(record["seconds"] + time.monotonic() - started, 1)
     # Last: its presence says that the run is whole.
     write_json(folder / layout.RECORD, record)
@@ -127,31 +132,41 @@ def _check_free(folder: Path, config: RunConfig) -> None:
         raise RunError("exists already and is not a run folder", path=folder, fix=fix)
 
 
-def _check_same_cells(folder: Path, dealt: dict, facts: dict) -> None:
-    """An unfinished run goes on with the patients it began with: dealt anew, trained ones could end up in the test."""
-    for name, now in ((layout.SPLITS, dealt), (layout.FACTS, facts)):
-        if (folder / name).exists() and json.loads((folder / name).read_text(encoding="utf-8")) != now:
-            raise RunError(
-                "holds an unfinished run on other cells: the data set has changed since",
-                path=folder,
-                fix="choose another --output, or put the manifest back as it was",
-            )
+def _check_same_cells(folder: Path, cells: str) -> None:
+    """An unfinished run goes on with the cells it began with: dealt anew, trained ones could end up in the test."""
+    if (folder / CELLS).exists() and json.loads((folder / CELLS).read_text(encoding="utf-8")) != cells:
+        raise RunError(
+            "holds an unfinished run on other cells: the data set has changed since",
+            path=folder,
+            fix="choose another --output, or put the manifest back as it was",
+        )
 
 
-def _check_never_seen(config: RunConfig, dealt: dict) -> None:
-    """First weights from an earlier run on the same data have not seen the patients that these are to be tested on."""
+def _patients(config: RunConfig, manifest: Manifest, assignment: dict[str, str]) -> dict[str, str]:
+    """Patient -> split, and "train" for whoever the first weights have learnt from or been chosen by.
+
+    Raises:
+        RunError: a patient that this run would be judged by is among those.
+    """
+    patients = {cell.patient_id: assignment[getattr(cell, config.split.by)] for cell in manifest.cells()}
     for part in filter(None, (config.student, teacher_of(config))):
         earlier = Path(part.weights).parent
-        if part.weights.endswith(".keras") and (earlier / layout.RECORD).exists():
-            run = Run.open(earlier)
-            held_out = {group for group, split in dealt["groups"].items() if split != "train"}
-            seen = {group for group in held_out if run.assignment.get(group, "test") != "test"}
-            if run.config.data == config.data and any(run.assignment[g] != dealt["groups"][g] for g in seen):
-                raise RunError(
-                    "has been trained on patients that this run would be judged by",
-                    path=earlier,
-                    fix=f"fit with the seed and split of that run (--seed {run.config.seed})",
-                )
+        if not part.weights.endswith(".keras") or not (earlier / layout.RECORD).exists():
+            continue
+        run = Run.open(earlier)
+        # Patients of several simulations share their names and nothing else.
+        if run.facts.simulated != manifest.facts.simulated or (run.facts.simulated and run.config.data != config.data):
+            continue
+        seen = {patient: split for patient, split in run.record.get("patients", {}).items() if split != "test"}
+        leaks = [patient for patient, split in seen.items() if patients.get(patient, "train") not in ("train", split)]
+        if leaks:
+            raise RunError(
+                f"has been trained on {manifest.facts.group} {leaks[0]}, that this run would be judged by",
+                path=earlier,
+                fix=f"fit with the seed and split of that run (--seed {run.config.seed})",
+            )
+        patients = seen | patients
+    return patients
 
 
 def _train(config: RunConfig, builder, folds: dict[str, int], folder: Path, say) -> dict:

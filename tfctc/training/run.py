@@ -1,6 +1,7 @@
 """A run folder: everything `fit` leaves behind, and how to read it again."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from tfctc import config as configs
 from tfctc.cells import DatasetFacts
 from tfctc.config import RunConfig
 from tfctc.data.manifest import Manifest
+from tfctc.data.unique import fingerprint
 from tfctc.errors import RunError
 
 CONFIG, FACTS, SPLITS, RECORD = "config.json", "dataset.json", "splits.json", "run.json"
@@ -16,6 +18,17 @@ STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
 #: Of the teacher of a fold.
 FOLD_TEACHER = "teacher-{}.keras"
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
+
+
+def learnt_from(manifest: Manifest, assignment: Mapping[str, str], by: str) -> str:
+    """Says which cells the training split holds, in whatever order: equal only if they are the same ones.
+
+    Args:
+        assignment: group -> split.
+        by: the column that holds the group.
+    """
+    cells = (cell.cell_id for cell in manifest.cells() if assignment[getattr(cell, by)] == "train")
+    return f"{sum(map(fingerprint, cells)) % 2**64:016x}"
 
 
 @dataclass(frozen=True)
@@ -96,18 +109,28 @@ class Run:
         return keras.Model(inputs, keras.ops.log(keras.ops.maximum(mean, 1e-30)), name="teacher")
 
     def builder(self, progress=None):
-        """The TFDS builder of the run's own data, dealt exactly as it was for training."""
+        """The TFDS builder of the run's own data, dealt exactly as it was for training.
+
+        Raises:
+            RunError: the facts or the training cells are others than they were.
+        """
         from tfctc.data.builder import build
 
         manifest = Manifest.open(self.config.data)
         if manifest.facts != self.facts:
             raise RunError("is not described as it was in training", path=manifest.folder, fix="run fit again")
-        return build(manifest, self.assignment, self.config.split.by, progress=progress)
+        builder = build(manifest, self.assignment, self.config.split.by, progress=progress)
+        # Else a cell that was learnt from could be taken for one of a patient never seen. Older runs say nothing of it.
+        known = self.record.get("learnt_from")
+        if known and known != learnt_from(manifest, self.assignment, self.config.split.by):
+            problem = f"its training cells are not those that {self.folder} has learnt from"
+            raise RunError(problem, path=manifest.folder, fix="put the manifest back as it was, or run fit again")
+        return builder
 
     def _json(self, name: str) -> dict:
         try:
-            return json.loads((self.folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            return dict(json.loads((self.folder / name).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             raise RunError(f"cannot be read ({error})", path=self.folder / name, fix="run fit again") from None
 
     def _model(self, name: str):

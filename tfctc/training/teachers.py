@@ -11,7 +11,7 @@ from tfctc.config import RunConfig
 from tfctc.errors import RunError
 from tfctc.models.fast import stock
 from tfctc.training import run as layout
-from tfctc.training.course import Course, stream_seed, teacher_of
+from tfctc.training.course import Course, stream_seed
 from tfctc.training.run import Run
 from tfctc.training.shown import some_without_dapi
 
@@ -58,7 +58,7 @@ def taken_over(course: Course) -> list[keras.Model]:
             fix="take a run of the same data, seed, split, distill.folds and training.label_budget",
         )
     alone = run.config.mode == "brightfield"
-    if (run.config.student if alone else teacher_of(run.config)) != course.teacher:
+    if run.config.hands_on != course.teacher:
         raise RunError("its teachers are of another kind than teacher asks for", path=run.folder, fix="train anew")
     course.say(f"Teachers: those of {run.folder}")
     teachers = []
@@ -74,7 +74,7 @@ def taken_over(course: Course) -> list[keras.Model]:
 def _labels(config: RunConfig) -> tuple:
     """What decides which training cells keep their label."""
     budget = config.training.label_budget
-    return budget, config.seed if budget else None
+    return budget, None if budget is None else config.seed
 
 
 def _file(config: RunConfig, fold: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 from tfctc.cells import BRIGHTFIELD, DAPI, Cell, DatasetFacts
 from tfctc.data.importers.labels import Known, translate
 from tfctc.data.importers.pairing import Pairing, listed, orphans
-from tfctc.data.manifest import write_manifest
-from tfctc.errors import ManifestError, PairingError
+from tfctc.data.manifest import MANIFEST, Manifest, write_manifest
+from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 from tfctc.files import atomic_folder
 from tfctc.images import read_channel, read_pixels
 
@@ -54,15 +55,21 @@ def gather(
     """Puts files and labels together, ordered by cell id.
 
     Args:
+        known: what the table says of the cells; empty if there is none.
         mapping: the table's labels -> class names; an empty name makes a cell unlabelled.
         drop: the table's labels whose cells are left out.
         skip_orphans: leave out cells without bright-field or patient instead of raising.
 
     Raises:
+        ConfigError: a label mapped to what is no class.
         PairingError: DAPI without its bright-field, or a table that knows none of the cells.
         ManifestError: an unknown label, a cell whose patient nobody tells, or of whose patient or site the table says
             another thing than the path.
     """
+    for label, name in mapping.items():
+        if name and name not in classes:
+            fix = "map to one of these, to nothing, or give other --classes"
+            raise ConfigError(f"--map {label}={name}: classes are {' and '.join(classes)}", fix=fix)
     report = Report()
     lost = orphans(found.cells)
     if lost and not skip_orphans:
@@ -115,6 +122,7 @@ def gather(
         "cell(s) without a patient left out": homeless,
         "cell(s) without DAPI kept": [cell.cell_id for cell in cells if not cell.dapi],
         "labelled cell(s) without an image": sorted(set(known) - set(found.cells)),
+        "cell(s) without a row in the label table": [c.cell_id for c in cells if known and c.cell_id not in known],
     }
     report.notes = [f"{len(names)} {what}: {listed(names)}" for what, names in notes.items() if names]
     report.notes += [f"{count} file(s) of channel {name} ignored" for name, count in sorted(found.ignored.items())]
@@ -132,26 +140,42 @@ def write(
     description: Description,
     progress: Callable[[int], None] = lambda cells: None,
 ) -> tuple[DatasetFacts, list[str]]:
-    """Looks at every image, then writes the data set folder; returns its facts and notes for the user.
+    """Looks at every image and writes the data set folder; returns its facts and notes for the user.
 
     Raises:
         ImageError: the first image that differs from the others in size or depth, or cannot be used.
-        ManifestError: a description that no data set can have.
+        PairingError: two images of the same pixels.
+        ManifestError: a description that no data set can have, or cells that `Manifest.open` refuses.
         OutputError: `output` is not empty or cannot be written to; nothing is left behind.
     """
-    facts = description.facts(read_pixels(cells[0].brightfield))
-    highest = 0
+    first = cells[0].brightfield
+    pixels, highest = read_pixels(first), 0
+    facts = description.facts(pixels)
+    if pixels.dtype != facts.dtype:
+        problem = f"has {pixels.dtype} pixels, {facts.dtype} expected (bit depth {facts.bit_depth})"
+        fix = "--bit-depth 8" if pixels.dtype == np.uint8 else "--bit-depth 9 to 16"
+        raise ImageError(problem, path=first, fix=fix)
     with atomic_folder(output) as room:
-
-        def checked():
-            nonlocal highest
-            for cell in cells:
-                for path in filter(None, (cell.brightfield, cell.dapi)):
-                    highest = max(highest, int(read_channel(path, facts).max()))
-                yield cell
-                progress(1)
-
-        write_manifest(room, facts, checked())
+        write_manifest(room, facts, cells)
+        try:
+            Manifest.open(room)
+        except ManifestError as error:
+            # It names a temporary folder, and mends a file that is never there.
+            fix = "; ".join(filter(None, (error.fix, "mend the names of the files, the pattern or the label table")))
+            problem = f"would be refused by fit: {error.problem}"
+            raise ManifestError(problem, path=Path(output) / MANIFEST, fix=fix) from None
+        twins: dict[bytes, str] = {}
+        for cell in cells:
+            for path in filter(None, (cell.brightfield, cell.dapi)):
+                pixels = read_channel(path, facts)
+                highest = max(highest, int(pixels.max()))
+                # Noise makes every image another; a blank one may well be there twice.
+                digest = blake2b(pixels.tobytes(), digest_size=16).digest()
+                if pixels.min() < pixels.max() and twins.setdefault(digest, path) != path:
+                    problem = f"holds the very pixels of {twins[digest]}"
+                    fix = "keep one of them: a cell that is there twice may be learnt from and tested on"
+                    raise PairingError(problem, path=path, fix=fix)
+            progress(1)
     notes = []
     if description.bit_depth is None and facts.bit_depth == 16 and 0 < highest < 2**15:
         bits = max(8, highest.bit_length())

@@ -31,7 +31,8 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
     """Cell id -> what the CSV says of it.
 
     Raises:
-        ManifestError: unreadable, a column that is not there or there twice, an empty or a repeated id.
+        ManifestError: unreadable, a column that is not there or there twice, no row, one with too few or too many
+            values, an empty or a repeated id.
     """
     path, known = Path(path), {}
     try:
@@ -42,16 +43,24 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
             for name in filter(None, wanted):
                 if columns_there.count(name) != 1:
                     count = "several columns" if name in columns_there else "no column"
-                    problem = f"has {count} {name!r} (columns: {', '.join(columns_there)})"
+                    # Quoted: blanks and a wrong separator are seen.
+                    problem = f"has {count} {name!r} (columns: {', '.join(map(repr, columns_there)) or 'none'})"
                     raise ManifestError(problem, path=path, fix="name it with --id-column, --label-column and so on")
             for row in reader:
-                cell_id, *rest = ((row[name] or "").strip() if name else "" for name in wanted)
+                line = f"line {reader.line_num}"
+                # So DictReader marks values that are too many, or wanting.
+                if None in row or None in row.values():
+                    fix = "separate them by commas, and quote those that hold one"
+                    raise ManifestError(f"{line} has not {len(columns_there)} values", path=path, fix=fix)
+                cell_id, *rest = (row[name].strip() if name else "" for name in wanted)
                 if not cell_id or cell_id in known:
-                    problem = f"line {reader.line_num} repeats cell {cell_id}" if cell_id else "has a row without an id"
+                    problem = f"{line} repeats cell {cell_id}" if cell_id else f"{line} has no id"
                     raise ManifestError(problem, path=path, fix="keep one row a cell")
                 known[cell_id] = Known(*rest)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
+    if not known:
+        raise ManifestError("has no row below its header", path=path, fix="add a row a cell, or leave out --labels")
     return known
 
 

@@ -1,0 +1,149 @@
+"""`tfctc evaluate` as a user types it, on data sets that have changed since training."""
+
+import csv
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import pytest
+from click.testing import CliRunner
+
+from tfctc.cli import main
+from tfctc.config import ModelConfig, RunConfig, SplitConfig, to_dict
+from tfctc.data.manifest import Manifest
+from tfctc.data.splits import deal
+from tfctc.models.classifier import build_classifier
+from tfctc.models.fast import stock
+
+BOTH = ("brightfield", "dapi")
+POINT = {"threshold": 0.25, "rule": "f1", "chosen_on": "validation", "cells": 8}
+
+
+@pytest.fixture(scope="module")
+def models(tiny_dataset, tmp_path_factory):
+    """A folder of an untrained student and teacher."""
+    folder, size = tmp_path_factory.mktemp("models"), tuple(Manifest.open(tiny_dataset).facts.image_size)
+    keras.utils.set_random_seed(0)
+    for name, channels in (("student", BOTH[:1]), ("teacher", BOTH)):
+        model = build_classifier(ModelConfig("compact", channels), size, dict.fromkeys(channels, (0.3, 0.1)), name)
+        stock(model).save(folder / f"{name}.keras")
+    return folder
+
+
+@dataclass
+class Trained:
+    """A run folder as `fit` leaves it, on a data set of its own."""
+
+    folder: Path
+    data: Path
+
+    @property
+    def groups(self):
+        return json.loads((self.folder / "splits.json").read_text())["groups"]
+
+    def change(self, split, change):
+        """Gives `change` each row of the split: it returns the row as it is to be, or None."""
+        rows = list(csv.DictReader((self.data / "manifest.csv").open()))
+        kept = [change(row) if self.groups[row["patient_id"]] == split else row for row in rows]
+        with (self.data / "manifest.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(filter(None, kept))
+
+    def evaluate(self, *arguments):
+        return CliRunner().invoke(main, ["evaluate", str(self.folder), *arguments])
+
+    def point(self):
+        return (self.folder / "operating_point.json").read_bytes()
+
+
+@pytest.fixture
+def trained(models, tiny_dataset, tmp_path):
+    data, folder = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(tiny_dataset, data, ignore=shutil.ignore_patterns("tfrecords"))
+    shutil.copytree(models, folder)
+    manifest = Manifest.open(data)
+    groups = deal(manifest.groups("patient_id"), manifest.facts, SplitConfig(), 0)
+    for name, content in {
+        "config": to_dict(RunConfig(str(data), student=ModelConfig("compact"), teacher=ModelConfig("compact", BOTH))),
+        "dataset": to_dict(manifest.facts),
+        "splits": {"by": "patient_id", "groups": groups},
+        "operating_point": POINT,
+        "run": {},
+    }.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return Trained(folder, data)
+
+
+def unlabelled(row):
+    return row | {"label": ""}
+
+
+def without_dapi(row):
+    return row | {"dapi": ""}
+
+
+def no_longer(row):
+    return None
+
+
+def one_class(row):
+    return row | {"label": "leukocyte"}
+
+
+@pytest.mark.parametrize(
+    ("split", "change", "arguments", "message"),
+    [
+        ("test", unlabelled, [], "no labelled cell of the test split"),
+        ("test", no_longer, [], "no labelled cell of the test split"),
+        ("test", without_dapi, ["--teacher"], "no labelled cell with DAPI of the test split"),
+        ("validation", unlabelled, ["--threshold", "0.5"], "no labelled cell of the validation split"),
+        ("validation", no_longer, [], "no labelled cell of the validation split"),
+        ("validation", one_class, [], "no ctc cell of the validation split"),
+    ],
+)
+def test_a_split_that_has_lost_its_cells_is_told_and_nothing_is_written(trained, split, change, arguments, message):
+    trained.change(split, change)
+    before = sorted(path.name for path in trained.folder.iterdir())
+    result = trained.evaluate(*arguments)
+    assert result.exit_code == 2 and isinstance(result.exception, SystemExit), result.output
+    assert f"tfctc: error: {trained.data}: holds {message}; put it back as it was" in result.output
+    assert trained.point() == json.dumps(POINT).encode()
+    assert sorted(path.name for path in trained.folder.iterdir()) == before
+
+
+def test_a_given_threshold_needs_no_second_class(trained):
+    trained.change("validation", one_class)
+    result = trained.evaluate("--threshold", "0.5")
+    assert result.exit_code == 0 and json.loads(trained.point()) == {"threshold": 0.5, "rule": "0.5"}, result.output
+
+
+def test_a_wrong_rule_is_told_before_anything_is_predicted(trained, monkeypatch):
+    monkeypatch.setattr("tfctc.training.answers.predict", lambda *_: pytest.fail("predicted"))
+    result = trained.evaluate("--threshold", "F1")
+    assert result.exit_code == 2 and "unknown threshold rule 'F1'; choose f1, youden or a number" in result.output
+
+
+def test_one_patient_has_figures_and_no_interval(trained):
+    one = min(patient for patient, split in trained.groups.items() if split == "test")
+    trained.change("test", lambda row: row if row["patient_id"] == one else None)
+    result = trained.evaluate()
+    assert result.exit_code == 0, result.output
+    assert "No interval: the test split holds one patient" in result.output
+    report = json.loads((trained.folder / "evaluation.json").read_text())
+    assert report["patients"] == 1
+    for figure in report["figures"].values():
+        assert 0 <= figure["value"] <= 1 and figure["low"] is figure["high"] is None
+
+
+def test_the_operating_point_is_the_students(trained):
+    """Whatever the teacher is best at."""
+    assert trained.evaluate("--teacher").exit_code == 0
+    assert trained.point() == json.dumps(POINT).encode()
+    assert {"teacher_evaluation.json", "teacher_predictions.csv"} <= {path.name for path in trained.folder.iterdir()}
+    assert not (trained.folder / "evaluation.json").exists()
+    assert trained.evaluate().exit_code == 0
+    student = json.loads((trained.folder / "evaluation.json").read_text())["threshold"]
+    assert json.loads(trained.point())["threshold"] == student != POINT["threshold"]
