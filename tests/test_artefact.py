@@ -66,6 +66,20 @@ def test_what_is_not_what_was_written_is_refused(sealed, change, message):
     assert caught.value.path == str(sealed)
 
 
+def test_whatever_bit_of_the_record_is_flipped_it_is_the_same_or_refused(sealed):
+    whole, expected, refused = bytearray(sealed.read_bytes()), unseal(sealed), 0
+    for bit in range(8 * len(FLATBUFFER), 8 * len(whole)):
+        whole[bit // 8] ^= 1 << bit % 8
+        sealed.write_bytes(whole)
+        whole[bit // 8] ^= 1 << bit % 8
+        try:
+            assert unseal(sealed) == expected
+        except ArtefactError as error:
+            refused += 1
+            assert str(error).startswith(str(sealed))
+    assert refused > 4 * (len(whole) - len(FLATBUFFER))
+
+
 def test_a_record_of_another_schema_or_none_is_refused(tmp_path):
     path = tmp_path / "model.tflite"
     for record, message in (({"schema": 2}, "schema 2, 1 expected"), ({}, "schema None")):

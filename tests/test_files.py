@@ -1,6 +1,10 @@
 """Nothing half-written, whatever happens."""
 
+import errno
 import json
+import os
+import stat
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +69,46 @@ def test_a_full_disk_is_one_line_and_another_failure_is_itself(tmp_path, writer)
 def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_written(tmp_path):
     with pytest.raises(OutputError, match="is a folder"), atomic_file(tmp_path):
         raise AssertionError("too late")
+
+
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "real").write_text("old")
+    for name, to in (("a.txt", "kept/real"), ("b.txt", "a.txt"), ("new.txt", "kept/new")):
+        (tmp_path / name).symlink_to(to)
+    for name, to in (("a.txt", "real"), ("b.txt", "real"), ("new.txt", "new")):
+        with atomic_file(tmp_path / name) as temporary:
+            assert temporary.suffix == ".txt"
+            temporary.write_text(name)
+        assert (tmp_path / name).is_symlink() and (tmp_path / "kept" / to).read_text() == name
+    assert left(tmp_path) == ["a.txt", "b.txt", "kept", "new.txt"] and left(tmp_path / "kept") == ["new", "real"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "round", "device"])
+def test_what_is_no_regular_file_is_kept(tmp_path, kind):
+    path = Path("/dev/null") if kind == "device" else tmp_path / "a.txt"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "round":
+        path.symlink_to("a.txt")
+    before = path.lstat()
+    with pytest.raises(OutputError, match=f"{path}: is no regular file; choose"), atomic_file(path):
+        raise AssertionError("too late")
+    assert (stat.S_IFMT(path.lstat().st_mode), path.lstat().st_ino) == (stat.S_IFMT(before.st_mode), before.st_ino)
+
+
+@pytest.mark.parametrize("writer", [atomic_file, atomic_folder])
+def test_a_place_that_may_not_be_looked_at_or_cannot_be_is_one_line(tmp_path, writer, monkeypatch):
+    with pytest.raises(OutputError, match="cannot be written .File name too long"), writer(tmp_path / ("a" * 300)):
+        pass
+
+    def shut(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", shut)
+    monkeypatch.setattr(os, "lstat", shut)
+    with pytest.raises(OutputError, match="a.txt: cannot be written .Permission denied"), writer(tmp_path / "a.txt"):
+        pass
 
 
 def test_json_refuses_nan_and_keeps_the_old(tmp_path):

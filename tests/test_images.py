@@ -1,5 +1,6 @@
 """Reading one channel: exactly the stored counts, or one clear refusal."""
 
+import warnings
 import zlib
 
 import numpy as np
@@ -23,17 +24,36 @@ def test_pixels_come_back_as_they_were(tmp_path, dtype, suffix, compression):
     np.testing.assert_array_equal(read, pixels)
 
 
+def big_endian_tiff(pixels, **tags):
+    """Written byte by byte: one strip of ``(2, 2)``, Motorola order. A further tag's name is t and its number."""
+    pixels, height, width = pixels.astype(pixels.dtype.newbyteorder(">")), *pixels.shape
+    shorts = {256: width, 257: height, 258: 8 * pixels.itemsize, 259: 1, 262: 1, 277: 1, 278: height}
+    shorts |= {int(name[1:]): value for name, value in tags.items()}
+    longs = {273: 8, 279: pixels.nbytes}
+    directory = b""
+    for tag, value in sorted((shorts | longs).items()):
+        if value is not None:
+            kind, stored = (4, value.to_bytes(4, "big")) if tag in longs else (3, value.to_bytes(2, "big") + b"\0\0")
+            directory += tag.to_bytes(2, "big") + kind.to_bytes(2, "big") + (1).to_bytes(4, "big") + stored
+    head = b"MM\0*" + (8 + pixels.nbytes).to_bytes(4, "big")
+    return head + pixels.tobytes() + (len(directory) // 12).to_bytes(2, "big") + directory + b"\0\0\0\0"
+
+
 def test_big_endian_tiff(tmp_path):
-    """Written byte by byte: one strip of 2 x 2, 16 bit, Motorola order."""
-    pixels = np.array([[1, 258], [65535, 4096]], ">u2")
-    shorts = {256: 2, 257: 2, 258: 16, 259: 1, 262: 1, 277: 1, 278: 2}
-    entries = sorted([*((tag, 3, value) for tag, value in shorts.items()), (273, 4, 8), (279, 4, 8)])
-    directory = len(entries).to_bytes(2, "big")
-    for tag, kind, value in entries:
-        stored = value.to_bytes(2, "big") + b"\0\0" if kind == 3 else value.to_bytes(4, "big")
-        directory += tag.to_bytes(2, "big") + kind.to_bytes(2, "big") + (1).to_bytes(4, "big") + stored
-    (tmp_path / "a.tif").write_bytes(b"MM\0*" + (16).to_bytes(4, "big") + pixels.tobytes() + directory + b"\0\0\0\0")
-    np.testing.assert_array_equal(read_pixels(tmp_path / "a.tif"), [[1, 258], [65535, 4096]])
+    pixels = np.array([[1, 258], [65535, 4096]], np.uint16)
+    (tmp_path / "a.tif").write_bytes(big_endian_tiff(pixels))
+    np.testing.assert_array_equal(read_pixels(tmp_path / "a.tif"), pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tiff_whose_zero_is_white_or_may_be_is_refused(tmp_path, dtype):
+    """Pillow takes what does not say for white, and turns 8 bit round, but not 16."""
+    pixels = np.array([[0, 1], [2, 250]], dtype)
+    Image.fromarray(pixels).save(tmp_path / "white.tif", tiffinfo={262: 0})
+    (tmp_path / "untold.tif").write_bytes(big_endian_tiff(pixels.astype(np.uint8), t262=None))
+    for name in ("white.tif", "untold.tif"):
+        with pytest.raises(ImageError, match=f"{name}: does not say that zero is black; save it as BlackIsZero"):
+            read_pixels(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +73,16 @@ def test_what_is_not_raw_counts_is_refused(tmp_path, image, message):
     assert str(tmp_path / "a.tif") in str(error.value)
 
 
+@pytest.mark.parametrize("kind", ["jpeg", "bmp", "ppm", "gif"])
+def test_another_kind_of_file_is_refused_whatever_its_name(tmp_path, kind):
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "a.png", kind)
+    with pytest.raises(ImageError, match="a.png: is not a PNG or TIFF image; "):
+        read_pixels(tmp_path / "a.png")
+
+
 def test_files_that_are_no_images(tmp_path):
     (tmp_path / "a.png").write_text("not an image")
-    with pytest.raises(ImageError, match="is not an image"):
+    with pytest.raises(ImageError, match="is not a PNG or TIFF image"):
         read_pixels(tmp_path / "a.png")
     with pytest.raises(ImageError, match="no such file"):
         read_pixels(tmp_path / "b.png")
@@ -76,7 +103,38 @@ def test_a_truncated_file_is_refused_wherever_it_was_cut(tmp_path, cut, suffix):
         read_pixels(path)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_whatever_bit_of_a_png_is_flipped_the_pixels_are_those_stored_or_it_is_refused(tmp_path, dtype):
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (6, 5), dtype=dtype)
+    Image.fromarray(pixels).save(tmp_path / "whole.png")
+    whole, refused = bytearray((tmp_path / "whole.png").read_bytes()), 0
+    for bit in range(8 * len(whole)):
+        whole[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "a.png").write_bytes(whole)
+        whole[bit // 8] ^= 1 << bit % 8
+        try:
+            np.testing.assert_array_equal(read_pixels(tmp_path / "a.png"), pixels)
+        except ImageError as error:
+            refused += 1
+            assert str(error).startswith(str(tmp_path / "a.png"))
+    # All but the length and the check sum of the end, behind which there is nothing.
+    assert refused == 8 * (len(whole) - 8)
+
+
+def test_what_pillow_warns_of_is_not_printed_beside_the_answer(tmp_path):
+    pixels = np.array([[1, 2], [3, 4]], np.uint8)
+    one, many = ((282).to_bytes(2, "big") + b"\0\3\0\0" + count for count in (b"\0\1", b"\xff\xff"))
+    (tmp_path / "a.tif").write_bytes(big_endian_tiff(pixels, t282=7).replace(one, many))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with Image.open(tmp_path / "a.tif") as image:
+            image.load()
+        assert caught
+        caught.clear()
+        np.testing.assert_array_equal(read_pixels(tmp_path / "a.tif"), pixels)
+        assert not caught
+
+
 def test_whatever_byte_of_a_tiff_is_damaged_it_is_read_or_refused(tmp_path):
     Image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4)).save(tmp_path / "whole.tif")
     whole, refused = (tmp_path / "whole.tif").read_bytes(), 0

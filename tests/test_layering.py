@@ -12,7 +12,7 @@ FLOORS = [
     ("augment",),
     ("data", "models"),
     ("evaluation", "export", "inference", "distill"),
-    ("report", "training"),
+    ("training",),
     ("comparison",),
     ("cli",),
 ]

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextlib.contextmanager
-def _as_output_errors(path: Path, only: tuple[int, ...] = ()) -> Iterator[None]:
+def as_output_errors(path: str | Path, only: tuple[int, ...] = ()) -> Iterator[None]:
+    """What the system says is raised as an `OutputError` of `path`; of `only` these numbers, if given."""
     try:
         yield
     except OSError as error:
@@ -25,6 +27,25 @@ def _as_output_errors(path: Path, only: tuple[int, ...] = ()) -> Iterator[None]:
             raise
         problem = f"cannot be written ({error.strerror or error})"
         raise OutputError(problem, path=path, fix="choose another output") from None
+
+
+def written_to(path: str | Path) -> Path:
+    """The file that is written by the name `path`: what links lead to.
+
+    Raises:
+        OutputError: it is there, and a folder, a device or a pipe; or whether it is cannot be found out.
+    """
+    with as_output_errors(path):
+        target = Path(os.path.realpath(path))
+        try:
+            mode = target.lstat().st_mode
+        except FileNotFoundError:
+            return target
+    if stat.S_ISDIR(mode):
+        raise OutputError("is a folder, a file is to be written", path=path, fix="choose another output")
+    if not stat.S_ISREG(mode):
+        raise OutputError("is no regular file", path=path, fix="choose another output")
+    return target
 
 
 def _temporary(path: Path) -> Path:
@@ -35,20 +56,21 @@ def _temporary(path: Path) -> Path:
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path of the same suffix; on success it becomes `path`, on failure nothing is left.
 
+    Where `path` is a link, it becomes what that leads to.
+
     Raises:
-        OutputError: `path` is a folder, its folder cannot be made or written to, or the disk is full.
+        OutputError: `path` is there and no regular file, its folder cannot be made or written to, or the disk is full.
     """
     path = Path(path).absolute()
-    if path.is_dir():
-        raise OutputError("is a folder, a file is to be written", path=path, fix="choose another output")
-    with _as_output_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        room = _temporary(path)
+    target = written_to(path)
+    with as_output_errors(path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        room = _temporary(target)
     try:
-        with _as_output_errors(path, DISK):
+        with as_output_errors(path, DISK):
             yield room / path.name
-        with _as_output_errors(path):
-            os.replace(room / path.name, path)
+        with as_output_errors(path):
+            os.replace(room / path.name, target)
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
@@ -61,15 +83,15 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         OutputError: `path` exists already and is not empty, or cannot be made, or the disk is full.
     """
     path = Path(path).absolute()
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise OutputError("exists already and is not an empty folder", path=path, fix="choose another output")
-    with _as_output_errors(path):
+    with as_output_errors(path):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise OutputError("exists already and is not an empty folder", path=path, fix="choose another output")
         path.parent.mkdir(parents=True, exist_ok=True)
         room = _temporary(path)
     try:
-        with _as_output_errors(path, DISK):
+        with as_output_errors(path, DISK):
             yield room
-        with _as_output_errors(path):
+        with as_output_errors(path):
             room.chmod(0o755)
             os.replace(room, path)
     finally:

@@ -1,5 +1,6 @@
 """Reading one channel image from a file. Pillow reads PNG and TIFF alike (LZW too, which tifffile alone does not)."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ from PIL import Image, UnidentifiedImageError
 from tfctc.cells import DatasetFacts
 from tfctc.errors import ImageError
 
-SUFFIXES = (".png", ".tif", ".tiff")
+FORMATS, SUFFIXES = ("PNG", "TIFF"), (".png", ".tif", ".tiff")
+#: The TIFF tag that says what zero is, and its value for white.
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 #: More pixels than the frame of a camera has are a slide, not a cell; decoding it could fill the memory.
 MOST_PIXELS = 2**26
 
@@ -20,24 +23,23 @@ def read_pixels(path: str | Path) -> np.ndarray:
         ``(H, W)``, uint8 or uint16.
 
     Raises:
-        ImageError: missing, damaged, not an image, more than `MOST_PIXELS`, several frames, colour, signed, 32-bit or
-            floating point pixels.
+        ImageError: missing, damaged, neither PNG nor TIFF, more than `MOST_PIXELS`, several frames, colour, zero for
+            white, signed, 32-bit or floating point pixels.
     """
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise Image.DecompressionBombError
-            if getattr(image, "n_frames", 1) != 1:
-                raise ImageError(f"holds {image.n_frames} frames, one expected", path=path, fix="save one frame a file")
-            if image.mode not in ("L", "I;16", "I;16L", "I;16B", "I;12", "F", "I"):
-                raise ImageError(
-                    f"is a {image.mode} image, one grey channel expected", path=path, fix="export the raw channel"
-                )
-            pixels = np.asarray(image)
+        # What Pillow finds odd in a file that it reads all the same would stand beside the one line of an error.
+        with warnings.catch_warnings(action="ignore"):
+            with Image.open(path, formats=FORMATS) as image:
+                _check_header(image, path)
+                if image.format == "PNG":
+                    # Decoding looks at no check sum of the pixels; and what has been verified is to be opened anew.
+                    image.verify()
+            with Image.open(path, formats=FORMATS) as image:
+                pixels = np.asarray(image)
     except FileNotFoundError:
         raise ImageError("no such file", path=path, fix="check the path or the manifest") from None
     except UnidentifiedImageError:
-        raise ImageError("is not an image", path=path, fix="PNG or TIFF is expected") from None
+        raise ImageError("is not a PNG or TIFF image", path=path, fix="export it as PNG or TIFF") from None
     except Image.DecompressionBombError:
         raise ImageError("is too large for the image of one cell", path=path, fix="crop single cells") from None
     except ImageError:
@@ -51,6 +53,19 @@ def read_pixels(path: str | Path) -> np.ndarray:
         problem = f"has {pixels.dtype} pixels, 8 or 16 bit unsigned expected"
         raise ImageError(problem, path=path, fix="export the raw counts")
     return pixels.astype(pixels.dtype.newbyteorder("="))
+
+
+def _check_header(image: Image.Image, path: str | Path) -> None:
+    """Raises what `read_pixels` does for an image that is whole, but not of its kind."""
+    if image.width * image.height > MOST_PIXELS:
+        raise Image.DecompressionBombError
+    if getattr(image, "n_frames", 1) != 1:
+        raise ImageError(f"holds {image.n_frames} frames, one expected", path=path, fix="save one frame a file")
+    if image.mode not in ("L", "I;16", "I;16L", "I;16B", "I;12", "F", "I"):
+        raise ImageError(f"is a {image.mode} image, one grey channel expected", path=path, fix="export the raw channel")
+    # Where nothing is said Pillow takes zero for white; and it turns such pixels round if they have 8 bits, not 16.
+    if image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC, WHITE_IS_ZERO) == WHITE_IS_ZERO:
+        raise ImageError("does not say that zero is black", path=path, fix="save it as BlackIsZero")
 
 
 def read_channel(path: str | Path, facts: DatasetFacts) -> np.ndarray:

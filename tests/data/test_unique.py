@@ -27,6 +27,10 @@ def test_names_of_one_fingerprint_are_suspected(monkeypatch):
         assert seen.repeated() == {fingerprint("a")}
 
 
+def test_a_name_that_is_not_utf8_has_a_fingerprint_too():
+    assert len({fingerprint(name) for name in ("b\udcfc", "b\udcfd", "bü")}) == 3
+
+
 def test_memory_does_not_grow_with_the_names():
     peaks = []
     for names in (500, 500, 20_000):

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from importlib.metadata import version as version_of
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfctc.artefact import unseal
 from tfctc.cells import DatasetFacts
@@ -183,7 +185,7 @@ def test_a_model_that_sees_dapi_cannot_be_exported():
 
 
 def test_the_card_says_simulated_and_not_evaluated_or_the_figures(version, manifest):
-    card = (version / "MODEL_CARD.md").read_text()
+    card, installed = (version / "MODEL_CARD.md").read_text(), version_of("ai-edge-litert")
     for words in (
         "SIMULATED",
         "Not evaluated",
@@ -193,6 +195,8 @@ def test_the_card_says_simulated_and_not_evaluated_or_the_figures(version, manif
         "tfctc predict",
         "train (5 ctc, 6 leukocyte)",
         "no patient is in two splits",
+        f"Measured with tensorflow {tf.__version__}, keras {keras.__version__}, ai-edge-litert {installed},",
+        "nothing but `quality` tells of another microscope, magnification or preparation than `",
     ):
         assert words in card
     evaluation = {

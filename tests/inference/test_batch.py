@@ -2,6 +2,8 @@
 
 import csv
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -98,6 +100,39 @@ def test_its_own_input_is_never_overwritten(write_model, write_image, tmp_path):
     table.write_text("cell_id,brightfield\nc,a.png\n")
     result = predict(write_model(), table, "-o", table, code=2)
     assert "is among the images" in result.output and table.read_text().startswith("cell_id,brightfield")
+
+
+@pytest.mark.parametrize("output", ["a.png", "b.TIF", "other.tiff", "mean_float32.tflite", "new.tflite"])
+def test_no_image_and_no_model_is_overwritten(write_model, write_image, tmp_path, output):
+    """As happens to who writes `-o cells/*.png`."""
+    images, model = [write_image("a.png"), write_image("b.TIF")], write_model()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    result = predict(model, *images, "-o", tmp_path / output, code=2)
+    assert f"{output}: is the name of an image or a model; choose another --output" in result.output
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_model_by_another_name_is_not_overwritten_either(write_model, write_image, tmp_path):
+    model = write_model().rename(tmp_path / "model")
+    (tmp_path / "link").symlink_to(model)
+    before = model.read_bytes()
+    for output in ("model", "link"):
+        assert "is the model" in predict(model, write_image("a.png"), "-o", tmp_path / output, code=2).output
+    assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize("threshold", ["nan", "-nan", "inf", "1.5"])
+def test_a_threshold_is_a_number_from_0_to_1(write_model, write_image, tmp_path, threshold):
+    result = predict(write_model(), write_image("a.png"), "--threshold", threshold, "-o", tmp_path / "o.csv", code=2)
+    assert threshold in result.output and not (tmp_path / "o.csv").exists()
+
+
+def test_a_full_disk_behind_a_dash_is_one_line(write_model, write_image):
+    command = [sys.executable, "-m", "tfctc", "predict", write_model(), write_image("a.png"), "-o", "-"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and "ignored" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("tfctc: error: -: cannot be written (No space left on device)")
 
 
 @pytest.mark.parametrize("model", ["nowhere.tflite", "a.png"])

@@ -1,5 +1,7 @@
 """Which files are meant."""
 
+import errno
+import os
 import re
 
 import pytest
@@ -172,6 +174,36 @@ def test_what_was_found_is_not_held_but_read_again(folder):
 def test_a_pattern_that_is_none_is_refused(folder, pattern):
     with pytest.raises(ConfigError, match="--pattern"):
         find_cells([folder("7.png")], pattern)
+
+
+def test_a_pattern_that_finds_no_cell_is_told_with_the_file(folder):
+    with pytest.raises(ConfigError, match="x.png: matches --pattern .* without its group cell; "):
+        find_cells([folder("x.png")], r"(?P<cell>\d)?.*\.png")
+
+
+def test_a_cell_whose_id_cannot_be_written_is_one_line(folder):
+    root = folder("a.png")
+    (root / os.fsdecode(b"b\xfc.png")).touch()
+    for sources in ([root], [root / os.fsdecode(b"b\xfc.png")]):
+        with pytest.raises(ImageError) as caught:
+            find_cells(sources)
+        assert str(caught.value) == f"{root}/b\\xfc.png: file name is not UTF-8; rename it"
+    # What counts is the id.
+    (root / os.fsdecode(b"p\xfc")).mkdir()
+    (root / os.fsdecode(b"p\xfc") / "c.png").touch()
+    assert [cell for cell, _ in find_cells([root], r".*/(?P<cell>c)\.png")] == ["c"]
+
+
+def test_what_cannot_be_asked_for_is_one_line(tmp_path, monkeypatch):
+    with pytest.raises(ImageError, match="cannot be read .File name too long"):
+        find_cells([tmp_path / ("a" * 300)])
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(ImageError, match=f"{tmp_path}/shut/a.png: cannot be read .Permission denied.; "):
+        find_cells([tmp_path / "shut" / "a.png"])
 
 
 def test_nothing_found_is_a_mistake(folder):

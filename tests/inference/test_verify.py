@@ -90,5 +90,5 @@ def test_a_manifest_that_says_something_else_than_the_file_is_refused(version):
 
 def test_other_answers_than_those_kept_are_refused(version):
     folder = version(expected_offset=0.01)
-    with pytest.raises(ArtefactError, match="max_abs 0.01, at most 0.0001 allowed"):
+    with pytest.raises(ArtefactError, match="max_abs 0.01, at most 0.0001 allowed; install the ai-edge-litert"):
         check_tflite(folder, check_files(folder))

@@ -1,6 +1,7 @@
 """Each cell of a watched folder is answered once, whatever happens in between."""
 
 import csv
+import errno
 import os
 import random
 import shutil
@@ -8,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from tfctc.cli import main
 from tfctc.errors import ImageError, OutputError, PairingError
+from tfctc.inference import watch
 from tfctc.inference.batch import columns
 from tfctc.inference.predictor import Predictor
 from tfctc.inference.sources import compiled
@@ -82,6 +85,148 @@ def test_a_bad_image_is_a_refused_row_and_the_watch_goes_on(begin, write_image, 
     assert "3 x 3 px" in str(told[0]) and told[1] is None
 
 
+def labels(path):
+    return [(row[0], row[2]) for row in rows(path)[1:]]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_refused_image_is_answered_once_it_has_been_mended(begin, write_image, tmp_path, restarted):
+    told, out = [], tmp_path / "answers.csv"
+    watcher = begin()
+    watcher.tell = lambda row, error: told.append((row[0], str(error)))
+    image = write_image("cells/a.png", 0.8)
+    write_image("cells/b.png", 0.8)
+    whole = image.read_bytes()
+    image.write_bytes(whole[:60])  # A write that stalls for longer than it takes to settle.
+    assert [watcher.look() for _ in range(3)] == [2, 0, 0] and len(watcher.journal) == 1
+    image.write_bytes(whole[:70])
+    assert [watcher.look() for _ in range(2)] == [1, 0], "it is told anew, and has its row already"
+    assert [cell for cell, error in told if error != "None"] == ["a", "a"]
+    if restarted:
+        watcher = begin()
+        assert [watcher.look() for _ in range(2)] == [1, 0], "it may have been the disk"
+    assert labels(out) == [("a", "refused"), ("b", "ctc")]
+    image.write_bytes(whole)
+    assert [watcher.look() for _ in range(2)] == [1, 0] and len(watcher.journal) == 2
+    assert labels(out) == [("a", "refused"), ("b", "ctc"), ("a", "ctc")]
+    again = begin()
+    assert again.look() == 0 and len(again.journal) == 2
+
+
+def test_an_image_that_may_be_read_at_last_is_answered(begin, write_image, tmp_path, monkeypatch):
+    """Its size and the time of its content stay the same."""
+    watcher, read = begin(), watch.answer
+    image = write_image("cells/a.png", 0.8)
+    refuse = lambda predictor, cell_id, path, threshold: read(predictor, cell_id, tmp_path / "shut", threshold)  # noqa: E731
+    monkeypatch.setattr(watch, "answer", refuse)
+    assert watcher.look() == 1
+    monkeypatch.undo()
+    image.chmod(0o600)
+    assert watcher.look() == 1 and labels(tmp_path / "answers.csv") == [("a", "refused"), ("a", "ctc")]
+
+
+def test_a_refused_image_may_be_replaced_by_another_file_but_not_joined_by_it(begin, write_image, tmp_path):
+    watcher = begin()
+    refused = write_image("cells/a.png", size=(3, 3))
+    watcher.look()
+    write_image("cells/a.tif", 0.8)
+    assert watcher.look() == 1 and labels(tmp_path / "answers.csv") == [("a", "refused"), ("a", "ctc")]
+    with pytest.raises(PairingError, match="a.png: cell a has been answered"):
+        watcher.look()
+    refused.unlink()
+    assert watcher.look() == 0
+
+
+@pytest.mark.parametrize("what", ["deleted", "written"])
+def test_what_changes_while_it_is_read_is_not_refused(begin, write_image, tmp_path, monkeypatch, what):
+    watcher, read = begin(), watch.answer
+    image = write_image("cells/a.png", 0.8)
+    whole = image.read_bytes()
+    image.write_bytes(whole[:60])
+
+    def meanwhile(*arguments):
+        image.unlink() if what == "deleted" else None
+        found = read(*arguments)
+        image.write_bytes(whole) if what == "written" else None
+        return found
+
+    monkeypatch.setattr(watch, "answer", meanwhile)
+    assert watcher.look() == 0 and labels(tmp_path / "answers.csv") == []
+    monkeypatch.undo()
+    image.write_bytes(whole)
+    assert watcher.look() == 1 and labels(tmp_path / "answers.csv") == [("a", "ctc")]
+
+
+@pytest.mark.parametrize("name", [b"b\xfc.png", b"b\n.png"])
+def test_a_name_that_no_row_can_hold_is_told_once_and_the_watch_goes_on(begin, write_image, tmp_path, name):
+    told, watcher = [], begin()
+    watcher.tell = lambda row, error: told.append(str(error))
+    for image in ("a.png", "c.png"):
+        write_image(f"cells/{image}", 0.8)
+    (tmp_path / "cells" / "a.png").rename(tmp_path / "cells" / os.fsdecode(name))
+    assert [watcher.look() for _ in range(2)] == [1, 0] and labels(tmp_path / "answers.csv") == [("c", "ctc")]
+    assert [error for error in told if error.endswith("; rename it")] == told[:1]
+    assert told[0].isascii() and "\n" not in told[0]
+
+
+def test_a_folder_that_is_not_utf8_may_hold_cells(begin, write_image, tmp_path):
+    write_image("cells/p/a.png", 0.8).parent.rename(tmp_path / "cells" / os.fsdecode(b"p\xfc"))
+    assert begin().look() == 1 and begin().look() == 0
+
+
+@pytest.mark.parametrize("how", ["replaced", "deleted"])
+def test_a_journal_that_is_no_longer_there_ends_the_watch(begin, write_image, tmp_path, how):
+    watcher, out = begin(), tmp_path / "answers.csv"
+    write_image("cells/a.png", 0.8)
+    watcher.look()
+    write_image("cells/b.png", 0.8)
+    if how == "replaced":
+        shutil.copy(out, tmp_path / "copy.csv")
+        (tmp_path / "copy.csv").replace(out)
+    else:
+        out.unlink()
+    for looked in (watcher.look, lambda: watcher.journal.add(["b", "1", "ctc", "ok", "0.5", "mean/1+abc"], out)):
+        with pytest.raises(OutputError, match="answers.csv: was replaced or removed while being written; start"):
+            looked()
+    begin().look()
+    assert labels(out)[-1] == ("b", "ctc") and len(labels(out)) == 2
+
+
+def test_a_journal_that_is_replaced_before_it_is_locked_is_told(begin, tmp_path, monkeypatch):
+    lock = watch.fcntl.flock
+    monkeypatch.setattr(watch.fcntl, "flock", lambda *a: ((tmp_path / "answers.csv").unlink(), lock(*a)))
+    with pytest.raises(OutputError, match="was replaced or removed"):
+        begin()
+
+
+def test_a_journal_is_a_regular_file(begin, tmp_path):
+    (tmp_path / "answers.csv").symlink_to("/dev/null")
+    with pytest.raises(OutputError, match="answers.csv: is no regular file"):
+        begin()
+
+
+@pytest.mark.parametrize("call", ["fsync", "fstat"])
+def test_what_the_system_says_of_the_journal_while_watching_is_one_line(begin, write_image, monkeypatch, call):
+    watcher = begin()
+    write_image("cells/a.png")
+    with monkeypatch.context() as patched, pytest.raises(OutputError, match="answers.csv: cannot be written .Input"):
+        patched.setattr(os, call, failing)
+        watcher.look()
+
+
+@pytest.mark.parametrize(("owner", "call"), [(Path, "open"), (os, "stat"), (Journal, "_whole_rows")])
+def test_what_the_system_says_of_the_journal_at_first_is_one_line(begin, tmp_path, monkeypatch, owner, call):
+    watcher = begin()
+    watcher.journal.close()
+    with monkeypatch.context() as patched, pytest.raises(OutputError, match="answers.csv: cannot be written .Input"):
+        patched.setattr(owner, call, failing)
+        Journal(tmp_path / "answers.csv", columns(watcher.predictor), "mean/1+abc")
+
+
+def failing(*arguments, **options):
+    raise OSError(errno.EIO, "Input/output error")
+
+
 @pytest.mark.parametrize("left", [3, 1])
 def test_a_row_that_was_cut_off_is_written_anew(begin, write_image, tmp_path, left):
     watcher = begin()
@@ -136,9 +281,18 @@ def test_other_channels_are_told_or_passed_over(begin, write_image):
 
 @pytest.mark.parametrize(
     ("images", "options", "message"),
-    [(["cells/a.png"], [], "--watch wants one folder"), (["cells"], ["-o", "-"], "keeps its answers in a file")],
+    [
+        (["cells/a.png"], [], "--watch wants one folder"),
+        (["x" * 300], [], "cannot be read (File name too long)"),
+        (["cells"], ["-o", "-"], "keeps its answers in a file"),
+        (["cells"], ["--workers", "2"], "--watch works in one process; leave out --workers"),
+        (["cells"], ["--settle", "nan"], "nan is not a finite number"),
+        (["cells"], ["--settle", "inf"], "inf is not a finite number"),
+        (["cells"], ["-o", "cells.png"], "cells.png: is the name of an image or a model"),
+    ],
 )
-def test_what_cannot_be_watched_says_so(write_model, write_image, tmp_path, images, options, message):
+def test_what_cannot_be_watched_says_so(write_model, write_image, tmp_path, monkeypatch, images, options, message):
+    monkeypatch.chdir(tmp_path)
     write_image("cells/a.png")
     arguments = [write_model(), *(tmp_path / name for name in images), "--watch", *options]
     result = CliRunner().invoke(main, ["predict", *map(str, arguments)])

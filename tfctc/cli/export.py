@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tfctc.cli.options import runtime_option
+from tfctc.cli.options import FiniteRange, runtime_option
 
 PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS = 256, 2000, 5000
 BATCH, CALIBRATION_BATCHES = 64, 200
@@ -28,7 +28,7 @@ BATCH, CALIBRATION_BATCHES = 64, 200
 )
 @click.option(
     "--f1-bound",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.01,
     show_default=True,
     help="With auto: F1 that may be lost on validation, the upper end of its 95 % interval by patient included.",

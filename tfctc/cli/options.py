@@ -1,8 +1,21 @@
 """Options that several commands have."""
 
+import math
+
 import click
 
 from tfctc.runtime import RUNTIMES
+
+
+class FiniteRange(click.FloatRange):
+    """A `click.FloatRange` without NaN, which it finds neither too small nor too large, and without infinity."""
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 runtime_option = click.option(
     "--runtime",

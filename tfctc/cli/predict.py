@@ -1,10 +1,11 @@
 """tfctc predict."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from tfctc.cli.options import runtime_option
+from tfctc.cli.options import FiniteRange, runtime_option
 
 #: Seconds between two looks at a watched folder, at the least, where nothing is new.
 SHORTEST_REST = 0.05
@@ -17,14 +18,14 @@ SHORTEST_REST = 0.05
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--pattern", metavar="REGEX", help="For folders: groups cell and perhaps channel, on the path inside.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Of the probability.  [default: the model's]")
+@click.option("--threshold", type=FiniteRange(0, 1), help="Of the probability.  [default: the model's]")
 @click.option("--threads", type=click.IntRange(min=1), help="For one image.  [default: the runtime's choice]")
 @runtime_option
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes for many images.")
 @click.option("--watch", is_flag=True, help="Answer every new image of one folder once, until interrupted.")
 @click.option(
     "--settle",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
@@ -41,16 +42,19 @@ def command(model, images, pattern, threshold, threads, runtime, workers, watch,
     exit code 2 at the end.
 
     With --watch the results are a journal: each cell gets its row as it comes, and the same command, started again
-    after whatever happened, goes on with the cells that have none.
+    after whatever happened, goes on with the cells that have none. A refused image is read again when its file changes
+    and when the command is started again; if it is answered then, the cell has two rows, of which the last counts.
     """
-    from tfctc.errors import ImageError, OutputError
-    from tfctc.files import atomic_file
+    from tfctc.errors import ConfigError, ImageError, OutputError
+    from tfctc.files import DISK, as_output_errors, atomic_file
     from tfctc.inference.batch import predict_cells
     from tfctc.inference.predictor import Predictor
     from tfctc.inference.sources import find_cells
 
-    if output != "-" and any(Path(output).resolve() == source.resolve() for source in images):
-        raise OutputError("is among the images", path=output, fix="choose another --output")
+    if output != "-":
+        _refuse_input(output, model, images)
+    if watch and workers > 1:
+        raise ConfigError("--watch works in one process", fix="leave out --workers")
     predictor = Predictor(model, threads, runtime)
     if watch:
         return _watch(predictor, images, pattern, threshold, settle, output)
@@ -63,7 +67,16 @@ def command(model, images, pattern, threshold, threads, runtime, workers, watch,
             return predict_cells(predictor, cells, file, threshold, say, bar.update, workers)
 
     if output == "-":
-        refused, unlike = write(click.get_text_stream("stdout"))
+        stdout = click.get_text_stream("stdout")
+        try:
+            with as_output_errors(output, DISK):
+                refused, unlike = write(stdout)
+                stdout.flush()
+        except OutputError:
+            # Or Python tries again at its end to write what is left, and has its own words for it.
+            with suppress(OSError):
+                stdout.close()
+            raise
     else:
         with atomic_file(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             refused, unlike = write(file)
@@ -78,16 +91,35 @@ def command(model, images, pattern, threshold, threads, runtime, workers, watch,
     click.echo(f"Next: look at the rows with label {facts.positive} in {output}", err=True)
 
 
+def _refuse_input(output, model, images):
+    """Raises if what is written would take the place of what is read, as with a shell's `-o cells/*.png`."""
+    from os.path import realpath
+
+    from tfctc.errors import OutputError
+    from tfctc.images import SUFFIXES
+
+    problem = None
+    if output.lower().endswith((*SUFFIXES, ".tflite")):
+        problem = "is the name of an image or a model"
+    elif realpath(output) == realpath(model):
+        problem = "is the model"
+    elif realpath(output) in map(realpath, images):
+        problem = "is among the images"
+    if problem:
+        raise OutputError(problem, path=output, fix="choose another --output")
+
+
 def _watch(predictor, images, pattern, threshold, settle, output):
     import signal
     import time
 
+    from tfctc.data.importers.pairing import is_folder
     from tfctc.errors import ConfigError
     from tfctc.inference.batch import columns
     from tfctc.inference.sources import compiled
     from tfctc.inference.watch import Journal, Watcher
 
-    if len(images) != 1 or not images[0].is_dir():
+    if len(images) != 1 or not is_folder(images[0]):
         raise ConfigError("--watch wants one folder", fix="name the folder that images arrive in, and nothing else")
     if output == "-":
         raise ConfigError("--watch keeps its answers in a file", fix="give --output FILE.csv")

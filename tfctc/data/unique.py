@@ -45,4 +45,5 @@ def fingerprint(name: str) -> int:
 
 
 def _digest(name: str) -> bytes:
-    return blake2b(name.encode(), digest_size=8).digest()
+    # A file's name need not be UTF-8; Python holds such bytes as surrogates.
+    return blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()

@@ -72,7 +72,8 @@ def _artefacts(manifest) -> str:
     rows = [
         "## Artefacts",
         "",
-        "Difference in probability from the Keras model on images of the validation split.",
+        "Difference in probability from the Keras model on images of the validation split. Measured with "
+        f"{', '.join(f'{name} {version}' for name, version in manifest['libraries'].items())}.",
         "",
         "| artefact | largest | mean | labels changed | images |",
         "| --- | --- | --- | --- | --- |",
@@ -116,8 +117,9 @@ def _limits(manifest) -> str:
     return (
         "## Limits\n\n"
         "- No clinical claim. Not a medical device, not validated for diagnosis.\n"
-        "- Only images of the kind above: other sizes and bit depths are refused; another microscope, magnification or "
-        f"preparation than `{manifest['dataset']['name']}` was taken with is not noticed.\n"
+        "- Only images of the kind above: other sizes and bit depths are refused; nothing but `quality` tells of "
+        f"another microscope, magnification or preparation than `{manifest['dataset']['name']}` was taken with, and "
+        "only where images are darker, brighter, flatter, harsher, more saturated, blurred or noisy than those seen.\n"
         "- Every image is taken to hold one whole cell; what is neither class is called one of the two all the same.\n"
         "- The probability is the network's own, not calibrated."
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, DAPI
-from tfctc.data.importers.pairing import channel_of, image_files
+from tfctc.data.importers.pairing import cell_of, channel_of, image_files, is_folder, refuse_unwritable
 from tfctc.data.unique import Fingerprints, fingerprint
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 
@@ -33,7 +33,9 @@ class Images:
 
     def __iter__(self) -> Iterator[tuple[str, Path]]:
         for source in self.sources:
-            yield from _of(source, self.pattern)
+            for cell_id, path in _of(source, self.pattern):
+                refuse_unwritable(cell_id, path)
+                yield cell_id, path
 
 
 def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Images:
@@ -47,11 +49,11 @@ def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Ima
             bright-field, are passed over. Elsewhere a cell's id is its file's name without suffix.
 
     Raises:
-        ConfigError: a pattern that is not one.
+        ConfigError: a pattern that is not one, or finds no cell in a path.
         ImageError: a source that does not exist, a file that by its name is of another channel, two files of a folder
-            that may be channels of one cell, or no image at all.
+            that may be channels of one cell, a cell id that is not UTF-8, or no image at all.
         ManifestError: a CSV file without these columns.
-        PairingError: two files of one cell id.
+        PairingError: two files of one cell id, or a folder that cannot be read.
     """
     images = Images(tuple(map(Path, sources)), compiled(pattern))
     with Fingerprints() as ids:
@@ -90,7 +92,7 @@ def compiled(pattern: str | None) -> re.Pattern | None:
 
 
 def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
-    if source.is_dir():
+    if is_folder(source):
         yield from in_folder(source, pattern)
     elif not source.exists():
         raise ImageError("no such file or folder", path=source, fix="check the path")
@@ -105,7 +107,9 @@ def in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, P
     """Cell id and file of each bright-field image that is in `folder` now; see `find_cells`.
 
     Raises:
+        ConfigError: the pattern finds no cell in a path.
         ImageError: a file that by its name is of another channel, or two that may be channels of one cell.
+        PairingError: a folder that cannot be read.
     """
     before = folder
     for path in image_files(folder):
@@ -120,7 +124,7 @@ def in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, P
                 _refuse_fluorescence(path)
             elif channel_of(channel) != BRIGHTFIELD:
                 continue
-            yield match["cell"], path
+            yield cell_of(match), path
 
 
 def _table(path: Path) -> Iterator[tuple[str, Path]]:

@@ -79,6 +79,6 @@ def check_answers(path: Path, found: np.ndarray, expected: np.ndarray, gate: dic
         problem = (
             f"answers otherwise here than Keras did: {gate['gate']} {figure:.3g}, at most {gate['bound']:g} allowed"
         )
-        fix = "install the LiteRT version that the model card names, or choose another --runtime"
+        fix = "install the ai-edge-litert version that the model card names, or choose another --runtime"
         raise ArtefactError(problem, path=path, fix=fix)
     return figure

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI
-from tfctc.errors import ConfigError, PairingError
+from tfctc.errors import ConfigError, ImageError, PairingError
 from tfctc.images import SUFFIXES
 
 #: What file names call the channels; case, spaces and punctuation do not matter.
@@ -47,8 +47,10 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
         channels: further names of channels, in addition to `ALIASES`.
 
     Raises:
-        ConfigError: a pattern that is none, or lacks its groups; an unknown channel.
-        PairingError: no folder, no image, nothing matched, no bright-field at all, or two images of one cell's channel.
+        ConfigError: a pattern that is none, lacks its groups, or finds no cell in a path; an unknown channel.
+        ImageError: a path that is not UTF-8, as the manifest is.
+        PairingError: no folder, one that cannot be read, no image, nothing matched, no bright-field at all, or two
+            images of one cell's channel.
     """
     expression = _compile(pattern)
     names = ALIASES | {_plain(name): channel for name, channel in (channels or {}).items()}
@@ -56,6 +58,7 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
         raise ConfigError(f"unknown channel {channel!r}", fix=f"choose one of: {', '.join(CHANNELS)}")
     found = Pairing({}, Counter(), [])
     for path in image_files(Path(folder)):
+        refuse_unwritable(str(path.absolute()), path)
         relative = path.relative_to(folder).as_posix()
         match = expression.fullmatch(relative)
         if not match:
@@ -67,7 +70,7 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
             found.ignored[groups["channel"]] += 1
             continue
         home = Found(groups.get("patient", ""), groups.get("site", ""))
-        cell = found.cells.setdefault(groups["cell"], home)
+        cell = found.cells.setdefault(cell_of(match), home)
         if channel in cell.files:
             other = cell.files[channel].relative_to(folder).as_posix()
             raise PairingError(
@@ -108,15 +111,68 @@ def channel_of(name: str, names: Mapping[str, str] = ALIASES) -> str | None:
     return names.get(_plain(name))
 
 
+def cell_of(match: re.Match) -> str:
+    """The cell id that a pattern found in a path.
+
+    Raises:
+        ConfigError: the group took no part in the match.
+    """
+    if match["cell"] is None:
+        problem = f"matches --pattern {match.re.pattern!r} without its group cell"
+        raise ConfigError(problem, path=match.string, fix="let the group take part in every match")
+    return match["cell"]
+
+
+def refuse_unwritable(name: str, path: Path) -> None:
+    """Raises an ImageError if `name`, which the file in `path` gave, cannot be written in UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise ImageError("file name is not UTF-8", path=shown, fix="rename it") from None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder.
+
+    Raises:
+        ImageError: that cannot be found out.
+    """
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise ImageError(f"cannot be read ({error.strerror})", path=path, fix="check path and permissions") from None
+
+
 def image_files(folder: Path) -> Iterator[Path]:
-    """Every image file below `folder`, in one fixed order; hidden files and folders are passed over."""
-    if not folder.is_dir():
+    """Every image file below `folder`, in one fixed order; hidden files and folders are passed over.
+
+    Each folder is read once, however many links lead to it: by its own path if it has one below `folder`.
+
+    Raises:
+        ImageError, PairingError: `folder` is none, or it or one below it cannot be read.
+    """
+    if not is_folder(folder):
         raise PairingError("is not a folder", path=folder, fix="give the folder of the images")
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield Path(parent, name)
+    waiting, seen = [folder], set()
+    for top in waiting:  # Links that are come across join at the end.
+        for parent, folders, files in os.walk(top, onerror=_refuse_unreadable):
+            if (real := os.path.realpath(parent)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            waiting += [link for name in folders if (link := Path(parent, name)).is_symlink()]
+            for name in sorted(files):
+                if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                    yield Path(parent, name)
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    # In a folder that fills, others may come and go.
+    if not isinstance(error, FileNotFoundError):
+        fix = "make the folder readable, or take it away"
+        raise PairingError(f"cannot be read ({error.strerror})", path=error.filename, fix=fix) from None
 
 
 def _compile(pattern: str) -> re.Pattern:
