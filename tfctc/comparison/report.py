@@ -68,7 +68,8 @@ def _efficiency(found: dict | None, seeds: list[int]) -> str:
 
 
 def _fewer(found: dict, seeds: list[int]) -> str:
-    return f", {found['seeds']} seeds" if found["seeds"] < len(seeds) else ""
+    count = found["seeds"]
+    return f", {count} seed{'s' if count > 1 else ''}" if count < len(seeds) else ""
 
 
 def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:
