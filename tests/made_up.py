@@ -1,5 +1,7 @@
 """Made-up cells for tests: two image files each, quick to write and easy to tell apart."""
 
+import csv
+
 import numpy as np
 from PIL import Image
 
@@ -41,3 +43,16 @@ def made_up_cells(facts):
         for p in range(PATIENTS)
         for i in range(CELLS_EACH)
     ]
+
+
+def edit_manifest(folder, change):
+    """Has `change` change the list of the manifest's rows, dictionaries, in place."""
+    with (folder / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = list(rows[0])
+    change(rows)
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder

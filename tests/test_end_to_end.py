@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made_up import edit_manifest
 from PIL import Image
 
 from tfctc.cli import main
@@ -168,15 +169,9 @@ def test_bright_field_mode_reads_no_dapi_and_needs_none(journey, tmp_path):
     """The baseline on a data set whose DAPI images are gone altogether."""
     data = tmp_path / "data"
     shutil.copytree(journey.data, data, ignore=shutil.ignore_patterns("tfrecords"))
-    manifest = Manifest.open(data)
-    rows = list(csv.DictReader((data / "manifest.csv").open()))
-    for row, cell in zip(rows, manifest.cells(), strict=True):
+    for cell in Manifest.open(data).cells():
         Path(cell.dapi).unlink(missing_ok=True)
-        row["dapi"] = ""
-    with (data / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    edit_manifest(data, lambda rows: [row.update(dapi="") for row in rows])
     tfctc("fit", data, *QUICK, "--mode", "brightfield", "-o", tmp_path / "run")
     assert not (tmp_path / "run" / "teacher.keras").exists()
     tfctc("evaluate", tmp_path / "run")

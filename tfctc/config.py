@@ -232,7 +232,7 @@ class RunConfig:
                 f"the teacher of mode distilled sees {DAPI}, got teacher.channels {list(self.teacher.channels)}",
                 fix="a teacher that sees bright-field alone is mode self-training",
             )
-        if self.mode in ("distilled", "self-training") and self.training.batch_size < 2:
+        if self.taught_by and self.training.batch_size < 2:
             raise ConfigError(f"training.batch_size must be at least 2 in mode {self.mode}, for unlabelled cells too")
         if self.student.channels != (BRIGHTFIELD,):
             raise ConfigError(f"the student sees {BRIGHTFIELD} alone, got {list(self.student.channels)}")

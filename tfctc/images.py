@@ -29,13 +29,7 @@ def read_pixels(path: str | Path) -> np.ndarray:
     try:
         # What Pillow finds odd in a file that it reads all the same would stand beside the one line of an error.
         with warnings.catch_warnings(action="ignore"):
-            with Image.open(path, formats=FORMATS) as image:
-                _check_header(image, path)
-                if image.format == "PNG":
-                    # Decoding looks at no check sum of the pixels; and what has been verified is to be opened anew.
-                    image.verify()
-            with Image.open(path, formats=FORMATS) as image:
-                pixels = np.asarray(image)
+            pixels = _decoded(path)
     except FileNotFoundError:
         raise ImageError("no such file", path=path, fix="check the path or the manifest") from None
     except UnidentifiedImageError:
@@ -53,6 +47,17 @@ def read_pixels(path: str | Path) -> np.ndarray:
         problem = f"has {pixels.dtype} pixels, 8 or 16 bit unsigned expected"
         raise ImageError(problem, path=path, fix="export the raw counts")
     return pixels.astype(pixels.dtype.newbyteorder("="))
+
+
+def _decoded(path: str | Path) -> np.ndarray:
+    with Image.open(path, formats=FORMATS) as image:
+        _check_header(image, path)
+        if image.format != "PNG":
+            return np.asarray(image)
+        # Decoding looks at no check sum of the pixels; and what has been verified is to be opened anew.
+        image.verify()
+    with Image.open(path, formats=FORMATS) as image:
+        return np.asarray(image)
 
 
 def _check_header(image: Image.Image, path: str | Path) -> None:

@@ -1,6 +1,5 @@
 """`tfctc evaluate` as a user types it, on data sets that have changed since training."""
 
-import csv
 import json
 import shutil
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 from click.testing import CliRunner
+from made_up import edit_manifest
 
 from tfctc.cli import main
 from tfctc.config import ModelConfig, RunConfig, SplitConfig, to_dict
@@ -45,12 +45,12 @@ class Trained:
 
     def change(self, split, change):
         """Gives `change` each row of the split: it returns the row as it is to be, or None."""
-        rows = list(csv.DictReader((self.data / "manifest.csv").open()))
-        kept = [change(row) if self.groups[row["patient_id"]] == split else row for row in rows]
-        with (self.data / "manifest.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(filter(None, kept))
+
+        def edit(rows):
+            kept = [change(row) if self.groups[row["patient_id"]] == split else row for row in rows]
+            rows[:] = filter(None, kept)
+
+        edit_manifest(self.data, edit)
 
     def evaluate(self, *arguments):
         return CliRunner().invoke(main, ["evaluate", str(self.folder), *arguments])

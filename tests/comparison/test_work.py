@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from made_up import edit_manifest
 from sklearn.metrics import roc_auc_score
 
 from tfctc.comparison.work import do, prepare
@@ -56,14 +57,6 @@ def test_a_teacher_that_can_see_no_test_cell_is_not_judged(tiny_dataset, tmp_pat
     prepare([config])
     do(config, tmp_path / "before", judge=False)
     held_out = json.loads((tmp_path / "before/splits.json").read_text())["groups"]
-    with (data / "manifest.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        if held_out[row["patient_id"]] == "test":
-            row["dapi"] = ""
-    with (data / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    edit_manifest(data, lambda rows: [row.update(dapi="") for row in rows if held_out[row["patient_id"]] == "test"])
     found = do(config, tmp_path / "run", judge=True)
     assert found.auroc is not None and found.teacher_auroc is None and found.teacher_f1 is None

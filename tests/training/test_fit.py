@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_up import edit_manifest
 
 from tfctc.config import DistillConfig, ModelConfig, PretrainConfig, RunConfig, TrainingConfig
 from tfctc.errors import RunError
@@ -76,17 +77,16 @@ def test_unlabelled_cells_reach_the_student_and_not_the_teacher(tiny_dataset, tm
     """Half the labels of every patient are taken away: the counts say where the cells went."""
     data = tmp_path / "data"
     shutil.copytree(tiny_dataset, data, ignore=shutil.ignore_patterns("tfrecords"))
-    rows = list(csv.DictReader((data / "manifest.csv").open()))
-    seen: dict = {}
-    for row in rows:
-        key = row["patient_id"], row["label"]
-        seen[key] = seen.get(key, 0) + 1
-        if seen[key] % 2 == 0:
-            row["label"] = ""
-    with (data / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+
+    def halve(rows):
+        seen: dict = {}
+        for row in rows:
+            key = row["patient_id"], row["label"]
+            seen[key] = seen.get(key, 0) + 1
+            if seen[key] % 2 == 0:
+                row["label"] = ""
+
+    edit_manifest(data, halve)
     steps = {}
 
     class Recorded(Stage):
@@ -144,3 +144,21 @@ def test_an_unfinished_run_does_not_go_on_with_patients_dealt_anew(tiny_dataset,
     with pytest.raises(RunError, match="other cells.*put the manifest back"):
         fit(settings, tmp_path / "run", quiet)
     assert (tmp_path / "run" / "splits.json").read_text() == before
+
+
+def test_what_was_learnt_from_is_told_as_of_the_beginning(tiny_dataset, tmp_path, monkeypatch):
+    """The manifest is edited while the run trains: a training cell goes to a patient of the test split."""
+    data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    train = "tfctc.training.fit._train"
+
+    def edited(_, builder, folds, folder, say):
+        groups = json.loads((folder / "splits.json").read_text())["groups"]
+        tested = next(patient for patient, split in groups.items() if split == "test")
+        learnt = next(patient for patient, split in groups.items() if split == "train")
+        edit_manifest(data, lambda rows: next(r for r in rows if r["patient_id"] == learnt).update(patient_id=tested))
+        return {"seconds": 0.0}
+
+    monkeypatch.setattr(train, edited)
+    run = fit(config(data, epochs=1, precision="float32"), tmp_path / "run", quiet)
+    with pytest.raises(RunError, match="training cells are not those"):
+        run.builder()

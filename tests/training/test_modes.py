@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import tensorflow as tf
+from made_up import edit_manifest
 
 from tfctc.config import (
     MODES,
@@ -48,13 +49,7 @@ def quiet(_):
 def changed(data, folder, change):
     """A copy of the data set whose manifest's rows `change` has had."""
     shutil.copytree(data, folder, ignore=shutil.ignore_patterns("tfrecords"))
-    rows = list(csv.DictReader((folder / "manifest.csv").open()))
-    change(rows)
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    return folder
+    return edit_manifest(folder, change)
 
 
 def weights(run):

@@ -71,9 +71,7 @@ def _check_cells(run, builder, channels, chosen):
 
     pairs = DAPI in channels
     for split in ("validation", "test"):
-        # tensorflow-datasets cannot read a split without a record.
-        there = builder.info.splits[split].num_examples
-        counts = labels(builder, split, Selection(pairs=pairs))[:2] if there else (0, 0)
+        counts = labels(builder, split, Selection(pairs=pairs))[:2]
         lost = [name for name, count in zip(run.facts.classes, counts, strict=True) if not count]
         if len(lost) == 2 or (lost and chosen and split == "validation"):
             kind = lost[0] if len(lost) == 1 else "labelled"

@@ -36,17 +36,17 @@ class Grid:
         Raises:
             RunError: results there are of other settings, other cells or another learning rate.
         """
-        manifest = Manifest.open(data)
+        manifest, fix = Manifest.open(data), "choose another --output, or name the changed arm anew"
         grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest(), read_results(folder))
         for job in grid.results:
             if job.arm in plan.arms and grid.results[job].settings != grid.settings(job):
                 problem = f"holds results of other settings or cells ({job})"
-                raise RunError(problem, path=folder, fix="choose another --output, or name the changed arm anew")
+                raise RunError(problem, path=folder, fix=fix)
         for job, outcome in grid.results.items():
             # Else the figures of two rates were mixed, or two rates judged on the test split.
             if outcome.judged and plan.wants(job.arm, job.budget, job.seed) and job.rate != grid.rate(job.arm):
                 problem = f"holds test figures of a learning rate that this plan does not choose ({job})"
-                raise RunError(problem, path=folder, fix="choose another --output, or name the changed arm anew")
+                raise RunError(problem, path=folder, fix=fix)
         return grid
 
     def place(self, job: Job) -> Path:

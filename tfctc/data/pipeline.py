@@ -142,6 +142,8 @@ def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batc
 def labels(builder: Cells, split: str, selection: Selection = ALL) -> tuple[int, int, int]:
     """How many selected cells of a split are negative, positive, unlabelled."""
     counts = [0, 0, 0]
+    if not builder.info.splits[split].num_examples:
+        return tuple(counts)  # tensorflow-datasets cannot read a split without a record.
     cells = records(builder, split, (), ids=False, selection=selection).map(lambda record: record["label"])
     for batch in cells.batch(1024).as_numpy_iterator():
         for i, value in enumerate((0, 1, UNLABELLED)):

@@ -28,13 +28,17 @@ class Averaging(keras.callbacks.Callback):
 
     def __init__(self, keep: keras.Model, batches: Iterable):
         super().__init__()
-        self._keep, self._batches = keep, [{name: x[name] for name in keep.input} for x, *_ in batches]
+        self._keep, self._source = keep, batches
         self._train = tf.function(lambda x: keep(x, training=True))
         self._averaged = keep.get_weights()
 
     def averaged(self) -> list[np.ndarray]:
         """Of `keep`, as they were validated last."""
         return self._averaged
+
+    def on_train_begin(self, logs=None):
+        # Not before: a training that has ended is never begun.
+        self._batches = [{name: x[name] for name in self._keep.input} for x, *_ in self._source]
 
     def on_test_begin(self, logs=None):
         self._last = self.model.get_weights()

@@ -21,8 +21,6 @@ from tfctc.training.checkpoints import Checkpoint
 from tfctc.training.stage import Stage
 
 STATE, LOGS = "state", "logs"
-#: Modes in which the student learns from more than labels.
-TAUGHT = ("distilled", "self-training")
 #: What of a run has a random stream of its own, in the order of the streams; teachers of further folds follow.
 STREAMS = ("teacher", "student", "pretraining", "labels")
 
@@ -128,7 +126,7 @@ def losses_of(config: RunConfig) -> dict[str, DistillationLoss]:
     Raises:
         ConfigError: a loss that is not known, or that reads DAPI in a mode without.
     """
-    losses = build_losses(config.distill.losses) if config.mode in TAUGHT else {}
+    losses = build_losses(config.distill.losses) if config.taught_by else {}
     for name, loss in losses.items():
         if config.mode == "self-training" and DAPI in loss.teacher_taps:
             raise ConfigError(f"mode self-training shows no DAPI, which distillation loss {name} reads")

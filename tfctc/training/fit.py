@@ -54,7 +54,11 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     _check_free(folder, config)
     dealt = deal_groups(config, manifest)
     assignment = dealt["groups"]
-    patients = _patients(config, manifest, assignment)
+    # Now: while it trains, somebody may edit the manifest.
+    whom = {
+        "patients": _patients(config, manifest, assignment),
+        "learnt_from": layout.learnt_from(manifest, assignment, config.split.by),
+    }
     cells = manifest.digest()
     _check_same_cells(folder, cells)
     # Reads every image: one that cannot be used is told before a run folder exists.
@@ -73,7 +77,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
             record = _train(config, builder, dealt.get("folds", {}), folder, say)
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
-    record |= {"patients": patients, "learnt_from": layout.learnt_from(manifest, assignment, config.split.by)}
+    record |= whom
     record["seconds"] = round(record["seconds"] + time.monotonic() - started, 1)
     # Last: its presence says that the run is whole.
     write_json(folder / layout.RECORD, record)
