@@ -1,5 +1,7 @@
 """The best epoch, early stopping, and going on after an interruption."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -74,6 +76,16 @@ def test_an_interrupted_training_ends_bit_identical(tmp_path, monkeypatch):
     assert kept.history == reference.history and kept.best_epoch == reference.best_epoch
     for one, two in zip(whole.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_a_state_from_before_seconds_were_counted_is_gone_on_with(tmp_path):
+    model = network()
+    train(model, kept := checkpoint(tmp_path, model), 1)
+    kept.save()
+    saved = tmp_path / "state.json"
+    saved.write_text(json.dumps({k: v for k, v in json.loads(saved.read_text()).items() if k != "seconds"}))
+    again = checkpoint(tmp_path, network())
+    assert again.restore() == 1 and again.earlier == 0.0
 
 
 def test_only_the_last_state_stays_on_disk(tmp_path, monkeypatch):

@@ -65,7 +65,8 @@ class Checkpoint(keras.callbacks.Callback):
                     variable.assign(saved[f"variable{i}"])
                 self._best_weights = [saved[f"best{i}"] for i in range(len(self._best_weights))]
             self.epoch, self.best_epoch, self.history = state["epoch"], state["best_epoch"], state["history"]
-            self.earlier = state["seconds"]
+            # Version 0.1 counted none at first: its unfinished runs are gone on with.
+            self.earlier = state.get("seconds", 0.0)
             self.best = -math.inf if state["best"] is None else state["best"]
         return self.epoch
 
