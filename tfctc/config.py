@@ -81,7 +81,8 @@ class DistillConfig:
     """How a student is taught.
 
     Args:
-        student_weight: factor of the student's own loss, that of the labels.
+        student_weight: factor of the student's own loss, that of the labels: a mean over the whole batch, to which an
+            unlabelled cell adds nothing.
         losses: registered distillation losses, each with its arguments, `weight` among them.
         schedule: of the distillation losses' weights over training: "constant", "fade-in" or "fade-out" (by a cosine).
         folds: teachers, each trained without the patients of one fold and asked about those alone (cross-fitting), so

@@ -41,9 +41,11 @@ def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path
     earlier = tmp_path / "earlier"
     for name, content in (("config.json", {}), ("dataset.json", {"name": "cells"}), ("run.json", {})):
         write_json(earlier / name, content)
-    assert tfctc(tiny_dataset, "--init", earlier).exit_code == 0
+    first = tfctc(tiny_dataset, "--init", earlier)
+    assert first.exit_code == 0 and "the teachers start anew" in first.output
     (earlier / "teacher.keras").touch()
-    assert tfctc(tiny_dataset, "--init", earlier).exit_code == 0
+    second = tfctc(tiny_dataset, "--init", earlier)
+    assert second.exit_code == 0 and "anew" not in second.output
     (alone, _), (both, _) = fitted
     assert alone.student.weights == both.student.weights == str(earlier / "student.keras")
     assert alone.teacher.weights == "none" and both.teacher.weights == str(earlier / "teacher.keras")

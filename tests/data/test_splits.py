@@ -98,6 +98,14 @@ def test_folds_are_of_whole_groups_and_leave_none_out():
         deal_folds(labelled | unlabelled, FACTS, 13, 0)
 
 
+def test_folds_need_as_many_cells_of_a_class_too():
+    """scikit-learn's own answer is a ValueError."""
+    few = {"a": Counter(ctc=1), "b": Counter(ctc=1), "c": Counter(leukocyte=1), "d": Counter(leukocyte=1)}
+    with pytest.raises(SplitError, match=r"2 training cell\(s\) of a class cannot be dealt to 3 folds; lower .* to 2"):
+        deal_folds(few, FACTS, 3, 0)
+    assert sorted(deal_folds(few, FACTS, 2, 0).values()) == [0, 0, 1, 1]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_three_groups_are_the_fewest(seed):
     both = Counter(ctc=5, leukocyte=5)

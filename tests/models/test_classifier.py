@@ -110,6 +110,12 @@ def test_what_cannot_be_built_says_why(options, message):
         build(**options)
 
 
+def test_weights_of_another_backbone_are_refused_even_if_some_layers_fit(tmp_path):
+    stock(build(backbone="resnet50")).save(tmp_path / "w.keras")
+    with pytest.raises(ConfigError, match="w.keras: holds no layer .* as this network has it .*; choose the backbone"):
+        build(backbone="densenet121", weights=str(tmp_path / "w.keras"))
+
+
 @pytest.mark.parametrize("cut", [0, 0.5, 0.9])
 def test_a_damaged_model_file_is_one_line(tmp_path, cut):
     path = tmp_path / "w.keras"

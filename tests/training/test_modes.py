@@ -25,7 +25,7 @@ from tfctc.data import pipeline
 from tfctc.data.budget import keep_labels
 from tfctc.data.selection import Selection
 from tfctc.data.summary import Summary
-from tfctc.errors import ConfigError, ManifestError, RunError
+from tfctc.errors import ConfigError, ManifestError, RunError, TfctcError
 from tfctc.training.course import Course, stream_seed
 from tfctc.training.fit import fit
 from tfctc.training.shown import some_as_dapi, some_without_dapi
@@ -170,6 +170,59 @@ def test_teachers_taken_over_teach_as_those_trained_here(tiny_dataset, tmp_path,
     assert len(second.teachers()) == folds
     with pytest.raises(RunError, match="learnt from other cells"):
         fit(config(tiny_dataset, distill=again, label_budget=6), tmp_path / "third", quiet)
+    assert not (tmp_path / "third").exists()
+
+
+def test_teachers_of_cells_that_have_changed_places_are_not_taken_over(tiny_dataset, runs, tmp_path):
+    """A training patient's labelled cell and a test patient's change places: the same deal of the same counts."""
+    first = runs["distilled"]
+
+    def swap(rows):
+        by = first.config.split.by
+        label = next(row["label"] for row in rows if row["label"])
+        one, other = (
+            next(row for row in rows if first.assignment[row[by]] == split and row["label"] == label)
+            for split in ("train", "test")
+        )
+        for column in ("patient_id", "site"):
+            one[column], other[column] = other[column], one[column]
+
+    data = changed(tiny_dataset, tmp_path / "data", swap)
+    settings = replace(first.config, data=str(data), distill=DistillConfig(teachers=str(first.folder)))
+    assert fit(replace(settings, distill=first.config.distill), tmp_path / "alone", quiet).dealt == first.dealt
+    with pytest.raises(RunError, match="learnt from other cells"):
+        fit(settings, tmp_path / "run", quiet)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"pretrain": PretrainConfig(1, {"logits": {}})},
+            "pretrain.losses must be .* no teacher, got logits; .*staining",
+        ),
+        ({"pretrain": PretrainConfig(1, {})}, "pretrain.losses must be .* no teacher, got none"),
+        ({"distill": DistillConfig(losses={"staining": {}}, folds=2)}, "distill.folds is of teachers.*add the loss"),
+        ({"distill": DistillConfig(losses={"staining": {}}, start="teacher")}, "distill.start is of teachers"),
+        ({"mode": "brightfield", "distill": DistillConfig(losses={"nonsense": {}})}, "nonsense"),
+        ({"student": ModelConfig("compact", weights="nowhere.keras")}, "nowhere.keras: no such weights file"),
+        ({"teacher": ModelConfig("compact", BOTH, weights="nowhere.h5")}, "nowhere.h5: no such weights file"),
+        ({"distill": DistillConfig(teachers="nowhere")}, "nowhere: is not a run folder"),
+        ({"distill": DistillConfig(losses={"feature": {"tap": "stage9"}})}, "stage9"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_anything_is_written(tiny_dataset, tmp_path, changes, message):
+    with pytest.raises(TfctcError, match=message):
+        fit(replace(config(tiny_dataset), **changes), tmp_path / "run", quiet)
+    assert not (tmp_path / "run").exists()
+
+
+def test_with_folds_no_teacher_starts_from_one_that_has_seen_them(tiny_dataset, runs, tmp_path):
+    teacher = ModelConfig("compact", BOTH, weights=str(runs["distilled"].folder / "teacher.keras"))
+    settings = replace(config(tiny_dataset), teacher=teacher)
+    with pytest.raises(RunError, match="with distill.folds no teacher may know.*student.weights=.*student.keras"):
+        fit(replace(settings, distill=DistillConfig(folds=2)), tmp_path / "folds", quiet)
+    fit(settings, tmp_path / "one", quiet)
 
 
 def test_a_student_that_starts_as_its_teacher_knows_what_the_teacher_knows_without_dapi(tiny_dataset, tmp_path):
@@ -303,7 +356,7 @@ def test_a_training_that_diverges_ends_with_an_error(tiny_dataset, tmp_path):
 def test_dapi_is_left_out_of_its_share_of_the_cells():
     facts = RunConfig(distill=DistillConfig(dapi_dropout=0.25))
     summary = Summary({}, {"brightfield": (0.6, 0.1), "dapi": (0.2, 0.05)})
-    show = some_without_dapi(Course(facts, None, None, {}, summary, None, quiet), seed=3)
+    show = some_without_dapi(Course(facts, None, None, {}, "", summary, None, quiet), seed=3)
     x = {name: np.random.default_rng(0).random((400, 8, 8, 1), np.float32) for name in BOTH}
     drawn = []
     for done in (0.1, 0.2):
@@ -320,7 +373,7 @@ def test_dapi_images_are_shown_less_and_less_and_look_like_brightfield():
     rng = np.random.default_rng(0)
     facts = RunConfig(mode="dapi-augmented", dapi_augmented=DapiAugmentedConfig(share=0.5, until=0.6))
     summary = Summary({}, {"brightfield": (0.6, 0.1), "dapi": (0.2, 0.05)})
-    show = some_as_dapi(Course(facts, None, None, {}, summary, None, quiet))
+    show = some_as_dapi(Course(facts, None, None, {}, "", summary, None, quiet))
     brightfield, dapi = (rng.normal(*summary.normalisation[c], (400, 8, 8, 1)).astype(np.float32) for c in BOTH)
     x = {"brightfield": brightfield, "dapi": dapi, "dapi_present": np.repeat([1.0, 0.0], 200).astype(np.float32)}
     shares = []

@@ -257,8 +257,8 @@ class Elastic(GeometricOperation):
     """Bends smoothly.
 
     Args:
-        fraction: standard deviation of the displacement at each knot, as a fraction of each side. Above about 0.04 the
-            image can fold over itself.
+        fraction: standard deviation of the spline's coefficient at each knot, as a fraction of each side; that of the
+            displacement is about half of it. At 0.1 the image can fold over itself.
     """
 
     fraction: float = strength(0.015, most=0.1)

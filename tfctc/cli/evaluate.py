@@ -64,19 +64,18 @@ def command(run, rule, teacher, as_json):
 
 def _check_cells(run, builder, channels, chosen):
     """Raises if the data set has lost, since training, the cells that figures or a threshold to be chosen need."""
-    from tfctc.cells import DAPI
     from tfctc.data.pipeline import labels
-    from tfctc.data.selection import Selection
+    from tfctc.data.selection import seen_through
     from tfctc.errors import ManifestError
 
-    pairs = DAPI in channels
+    selection = seen_through(channels)
     for split in ("validation", "test"):
-        counts = labels(builder, split, Selection(pairs=pairs))[:2]
+        counts = labels(builder, split, selection)[:2]
         lost = [name for name, count in zip(run.facts.classes, counts, strict=True) if not count]
         if len(lost) == 2 or (lost and chosen and split == "validation"):
             kind = lost[0] if len(lost) == 1 else "labelled"
             raise ManifestError(
-                f"holds no {kind} cell{' with DAPI' if pairs else ''} of the {split} split",
+                f"holds no {kind} cell{' with DAPI' if selection.pairs else ''} of the {split} split",
                 path=run.config.data,
                 fix="put it back as it was in training, or add some",
             )

@@ -53,6 +53,8 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
         changes = dict(map(configs.parse_assignment, settings)) | changes
         base = configs.load(RunConfig, config_file) if config_file else RunConfig()
         config = configs.from_dict(RunConfig, configs.with_changes(configs.to_dict(base), changes))
+        if earlier and config.taught_by and not (found / TEACHER).exists():
+            click.echo(f"{earlier} has no teacher to start from, or several: the teachers start anew.")
         manifest = _manifest(data or (Path(config.data) if config.data else None), config.seed)
         config = configs.from_dict(RunConfig, {**configs.to_dict(config), "data": str(manifest.folder.resolve())})
         output = output or _next_free(Path("runs"), manifest.facts.name)

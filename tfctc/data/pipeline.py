@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfctc.cells import DAPI, DAPI_PRESENT, UNLABELLED
+from tfctc.cells import DAPI_PRESENT, UNLABELLED
 from tfctc.data.builder import Cells, without_warnings
-from tfctc.data.selection import FOLD, Selection
+from tfctc.data.selection import FOLD, Selection, seen_through
 
 #: Cells held to be shuffled, and their pixels' bytes: the lower bound counts. The tfrecords are shuffled already, so
 #: this only makes the epochs differ.
@@ -129,7 +129,7 @@ def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batc
     Returns:
         Batches ``{channel: float32 (B, H, W, 1) in [0, 1], "cell_id", "patient_id": bytes, "label": int32}``.
     """
-    cells = records(builder, split, channels, selection=Selection(pairs=DAPI in channels))
+    cells = records(builder, split, channels, selection=seen_through(channels))
 
     def select(batch):
         names = {name: batch[name] for name in ("cell_id", "patient_id", "label")}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from tfctc.cells import DAPI_PRESENT, UNLABELLED
+from tfctc.cells import DAPI, DAPI_PRESENT, UNLABELLED
 from tfctc.errors import ConfigError
 
 #: Feature that says which fold a cell is dealt to; int32.
@@ -70,6 +70,11 @@ class Selection:
         if self.outside is not None:
             chosen &= record[FOLD] != self.outside
         return chosen
+
+
+def seen_through(channels: tuple[str, ...]) -> Selection:
+    """The labelled cells that a network of these channels can answer for."""
+    return Selection(pairs=DAPI in channels)
 
 
 def rank(cell_id: tf.Tensor, seed: int) -> tf.Tensor:

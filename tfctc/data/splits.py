@@ -68,15 +68,16 @@ def deal_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, fol
         groups: group -> label ("" for none) -> number of cells.
 
     Raises:
-        SplitError: fewer groups with a labelled cell than folds.
+        SplitError: fewer groups with a labelled cell than folds, or fewer cells of either class.
     """
     names, numbers, labels = _cells(groups, facts)
-    labelled = np.unique(numbers)
-    if len(labelled) < folds:
-        raise SplitError(
-            f"{len(labelled)} training {facts.group}(s) with labels cannot be dealt to {folds} folds",
-            fix=f"lower distill.folds to {len(labelled)} or less",
-        )
+    most = int(np.bincount(labels, minlength=2).max())
+    parts = {f"training {facts.group}(s) with labels": len(np.unique(numbers)), "training cell(s) of a class": most}
+    for what, count in parts.items():
+        if count < folds:
+            raise SplitError(
+                f"{count} {what} cannot be dealt to {folds} folds", fix=f"lower distill.folds to {count} or less"
+            )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     home = {
         names[i]: fold

@@ -88,11 +88,15 @@ def _artefacts(manifest) -> str:
         rows += ["validation cells, with the upper end of the 95 % interval by patient.", ""]
         rows += ["| tried | bytes | F1 lost |", "| --- | --- | --- |"]
         for name, tried in choice["tried"].items():
-            lost = tried.get("problem") or "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**tried["loss"])
+            lost = tried.get("problem") or f1_lost(tried["loss"])
             size = f"{tried['bytes']:,}" if "bytes" in tried else ""
             rows.append(f"| {name} | {size} | {lost} |")
     rows += [f"\n{name} was left out: {problem}." for name, problem in manifest["left_out"].items()]
     return "\n".join(rows)
+
+
+def f1_lost(loss: Mapping[str, float]) -> str:
+    return "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**loss)
 
 
 def _use(manifest) -> str:

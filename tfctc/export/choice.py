@@ -7,6 +7,7 @@ import numpy as np
 
 from tfctc.errors import ExportError
 from tfctc.export import parity
+from tfctc.export.card import f1_lost
 from tfctc.export.litert import PRECISIONS, convert
 from tfctc.export.subject import Subject
 
@@ -40,17 +41,17 @@ def choose_precision(
         entry: dict[str, Any] = {}
         try:
             flatbuffer = convert(subject.model, subject.facts, precision, calibration)
-            found, entry["bytes"] = parity.run_tflite(flatbuffer, images), len(flatbuffer)
-            parity.check(artefact, len(flatbuffer), parameters, found, expected, subject.threshold)
-            entry["loss"] = loss(expected, found)
+            answers, entry["bytes"] = parity.run_tflite(flatbuffer, images), len(flatbuffer)
+            parity.check(artefact, len(flatbuffer), parameters, answers, expected, subject.threshold)
+            entry["loss"] = loss(expected, answers)
             entry["within"] = entry["loss"]["high"] <= bound
-            told = "F1 lost {value:+.4f} ({low:+.4f} to {high:+.4f})".format(**entry["loss"])
+            found = f"F1 lost {f1_lost(entry['loss'])}"
         except ExportError as error:
             entry |= {"within": False, "problem": error.problem}
-            told = error.problem
+            found = error.problem
         tried[precision] = entry
         size = f"{entry['bytes']:,} bytes, " if "bytes" in entry else ""
-        say(f"  {size}{told}: {'within' if entry['within'] else 'not within'} {bound:g}")
+        say(f"  {size}{found}: {'within' if entry['within'] else 'not within'} {bound:g}")
     fit = [precision for precision, entry in tried.items() if entry["within"]]
     if not fit:
         raise ExportError(f"no precision keeps the loss of F1 within {bound:g}", fix="allow more with --f1-bound")

@@ -18,21 +18,18 @@ def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
     equals feeding it the same grey image as RGB, and shared out over the target's channels.
 
     Raises:
-        ConfigError: no such file, a damaged one, no published weights for this backbone, or nothing that fits.
+        ConfigError: no such file, a damaged one, no published weights for this backbone, or those of another network.
     """
+    check_source(weights)
     if weights == "none":
         return
     if weights.endswith(".keras"):
-        if not os.path.exists(weights):
-            raise ConfigError("no such weights file", path=weights)
         try:
             source, scale = keras.saving.load_model(weights, compile=False), 1.0
         except Exception as error:  # Of a damaged file, whatever Keras, zipfile or h5py happen to stumble over.
             problem = f"cannot be loaded ({type(error).__name__}: {str(error)[:200]})"
             raise ConfigError(problem, path=weights, fix="copy the file again") from None
     else:
-        if weights != "imagenet" and not os.path.exists(weights):
-            raise ConfigError("no such weights file", path=weights, fix='give a path, "imagenet" or "none"')
         if backbone.published is None:
             raise ConfigError(f"no stock weights exist for this backbone, got {weights!r}", fix="give a .keras file")
         try:
@@ -43,26 +40,39 @@ def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
                 path=weights,
                 fix="without internet, give the path of a *_notop.h5 file",
             ) from None
-    if not copy_weights(source, model, scale):
-        raise ConfigError("holds no layer of this network", path=weights, fix="choose the backbone it was made for")
+    # The classifier at the end starts anew where the source has none, as published weights do not.
+    left = [name for name in copy_weights(source, model, scale) if name != model.layers[-1].name]
+    if left:
+        problem = f"holds no layer {left[0]} as this network has it ({len(left)} do not fit)"
+        raise ConfigError(problem, path=weights, fix="choose the backbone it was made for")
 
 
-def copy_weights(source: keras.Model, target: keras.Model, scale: float = 1.0) -> int:
-    """Copies layers of the same name; returns how many. `scale` multiplies kernels adapted to other channels."""
+def check_source(weights: str) -> None:
+    """Raises ConfigError if `weights`, as `load_weights` takes them, name a file and there is none."""
+    if weights not in ("none", "imagenet") and not os.path.exists(weights):
+        raise ConfigError("no such weights file", path=weights, fix='give a path, "imagenet" or "none"')
+
+
+def copy_weights(source: keras.Model, target: keras.Model, scale: float = 1.0) -> list[str]:
+    """Copies layers of the same name and shapes; returns the names of the others. `Normalization` is not touched.
+
+    Args:
+        scale: of kernels that are adapted to other channels.
+    """
     donors = {layer.name: layer for layer in source.layers}
-    copied = 0
+    left = []
     for layer in target.layers:
-        donor = donors.get(layer.name)
-        if donor is None or not layer.weights or isinstance(layer, keras.layers.Normalization):
+        if not layer.weights or isinstance(layer, keras.layers.Normalization):
             continue
-        values = donor.get_weights()
+        values = donors[layer.name].get_weights() if layer.name in donors else []
         shapes = [w.shape for w in layer.weights]
         if len(values) == len(shapes) and _sees_channels(shapes[0]) and values[0].shape[:2] == shapes[0][:2]:
             values[0] = _adapt_kernel(values[0], shapes[0][2], scale)
         if [v.shape for v in values] == shapes:
             layer.set_weights(values)
-            copied += 1
-    return copied
+        else:
+            left.append(layer.name)
+    return left
 
 
 def inherit(student: keras.Model, teacher: keras.Model) -> None:

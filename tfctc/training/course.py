@@ -11,7 +11,7 @@ from tfctc.cells import DAPI
 from tfctc.config import ModelConfig, RunConfig
 from tfctc.data import pipeline
 from tfctc.data.budget import keep_labels
-from tfctc.data.selection import Selection
+from tfctc.data.selection import Selection, seen_through
 from tfctc.data.summary import Summary, summarise
 from tfctc.distill.losses import DistillationLoss, build_losses
 from tfctc.errors import ConfigError, ManifestError
@@ -30,7 +30,8 @@ class Course:
     """A run on its way.
 
     Args:
-        folds: group -> fold, empty for one teacher.
+        dealt: as `Run.dealt` has it.
+        cells: `Manifest.digest` of the data set.
         known: which labels are kept, as `Selection` has it.
         outcomes: stage -> its checkpoint, filled as the stages end.
     """
@@ -38,14 +39,15 @@ class Course:
     config: RunConfig
     builder: object
     folder: Path
-    folds: dict[str, int]
+    dealt: dict
+    cells: str
     summary: Summary
     known: tuple[int, int] | None
     say: Callable[[str], None]
     outcomes: dict[str, Checkpoint] = field(default_factory=dict)
 
     @classmethod
-    def prepare(cls, config: RunConfig, builder, folder: Path, folds: dict[str, int], say) -> "Course":
+    def prepare(cls, config: RunConfig, builder, folder: Path, dealt: dict, cells: str, say) -> "Course":
         """Counts the cells and measures their pixels.
 
         Raises:
@@ -55,9 +57,14 @@ class Course:
         summary = summarise(builder, channels_of(config))
         budget = config.training.label_budget
         known = None if budget is None else keep_labels(builder, budget, stream_seed(config, "labels"))
-        course = cls(config, builder, folder, folds, summary, known, say)
+        course = cls(config, builder, folder, dealt, cells, summary, known, say)
         course._check_cells()
         return course
+
+    @property
+    def folds(self) -> dict[str, int]:
+        """Group -> fold, empty for one teacher."""
+        return self.dealt.get("folds", {})
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -79,7 +86,7 @@ class Course:
 
     def validation(self) -> Selection:
         """The validation cells that a teacher is judged by."""
-        return Selection(pairs=DAPI in self.teacher.channels)
+        return seen_through(self.teacher.channels)
 
     def network(self, part: ModelConfig, name: str, seed: int) -> keras.Model:
         """Seeded by its own number, so that a run continued after the teacher starts the same student."""

@@ -14,29 +14,31 @@ import keras
 from tfctc import config as configs
 from tfctc._version import __version__
 from tfctc.augment.policy import Policy
-from tfctc.config import RunConfig
+from tfctc.config import DistillConfig, RunConfig
 from tfctc.data import pipeline
 from tfctc.data.builder import build
 from tfctc.data.manifest import Manifest
 from tfctc.data.splits import deal, deal_folds
 from tfctc.distill.losses import build_losses
-from tfctc.errors import RunError
+from tfctc.errors import ConfigError, RunError
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.predictions import predict
 from tfctc.files import atomic_file, write_json
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.weights import weights_sha256
+from tfctc.models.weights import check_source, weights_sha256
 from tfctc.training import run as layout
 from tfctc.training.checkpoints import Checkpoint
-from tfctc.training.course import STATE, Course, losses_of, teacher_of
+from tfctc.training.course import STATE, Course, teacher_of
 from tfctc.training.hardware import POLICIES, choose_precision
 from tfctc.training.run import Run
 from tfctc.training.strategy import choose_strategy
 from tfctc.training.student import check_networks, train_student
-from tfctc.training.teachers import taken_over, train_teachers
+from tfctc.training.teachers import earlier, taken_over, train_teachers
 
 #: Of an unfinished run: the digest of the cells that it began with.
 CELLS = f"{STATE}/cells.json"
+#: Settings of `distill` that only teachers use.
+OF_TEACHERS = ("folds", "teacher_epochs", "teachers", "dapi_dropout", "start")
 LIBRARIES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
 
 
@@ -61,8 +63,12 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     }
     cells = manifest.digest()
     _check_same_cells(folder, cells)
-    # Reads every image: one that cannot be used is told before a run folder exists.
+    # Reads every image. What cannot be used, of them or of the settings, is told before a run folder exists.
     builder = build(manifest, assignment, config.split.by, progress=say)
+    course = Course.prepare(config, builder, folder, dealt, cells, say)
+    check_networks(course)
+    if course.teacher and config.distill.teachers:
+        earlier(course)
     write_json(folder / layout.CONFIG, configs.to_dict(config))
     write_json(folder / layout.SPLITS, dealt)
     write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
@@ -70,11 +76,12 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     if config.training.precision == "auto":
         size, batch = tuple(manifest.facts.image_size), config.training.batch_size
         config = _in_precision(config, choose_precision(config.student, size, batch, say))
+        course = replace(course, config=config)
         write_json(folder / layout.CONFIG, configs.to_dict(config))
     keras.mixed_precision.set_dtype_policy(POLICIES[config.training.precision])
     try:
         with choose_strategy().scope():
-            record = _train(config, builder, dealt.get("folds", {}), folder, say)
+            record = _train(course)
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     record |= whom
@@ -102,14 +109,27 @@ def check_names(config: RunConfig) -> None:
 
     Raises:
         UnknownNameError: one is not.
-        ConfigError: what is named is given arguments that it cannot have.
+        ConfigError: what is named is given arguments that it cannot have, or is not there, or nothing would use it.
+        RunError: what `distill.teachers` names is not a run.
     """
     Policy.from_config(config.augment)
-    losses_of(config)
-    if config.pretrain.epochs:
-        build_losses(config.pretrain.losses)
+    build_losses(config.distill.losses)
+    asking = [name for name, loss in build_losses(config.pretrain.losses).items() if loss.asks_teacher]
+    if config.pretrain.epochs and (asking or not config.pretrain.losses):
+        problem = f"pretrain.losses must be losses that ask no teacher, got {', '.join(asking) or 'none'}"
+        raise ConfigError(problem, fix="choose staining or alignment")
     for part in (config.student, config.teacher):
         BACKBONES[part.backbone]
+    teacher = teacher_of(config)
+    for part in filter(None, (config.student, teacher)):
+        check_source(part.weights)
+    if config.taught_by and not teacher:
+        for setting in OF_TEACHERS:
+            if getattr(config.distill, setting) != getattr(DistillConfig, setting):
+                problem = f"distill.{setting} is of teachers, and no loss of distill.losses asks one"
+                raise ConfigError(problem, fix="leave it out, or add the loss logits")
+    if teacher and config.distill.teachers:
+        Run.open(config.distill.teachers)
 
 
 def as_begun(config: RunConfig, folder: Path) -> RunConfig:
@@ -150,14 +170,16 @@ def _patients(config: RunConfig, manifest: Manifest, assignment: dict[str, str])
     """Patient -> split, and "train" for whoever the first weights have learnt from or been chosen by.
 
     Raises:
-        RunError: a patient that this run would be judged by is among those.
+        RunError: a patient that this run would be judged by is among those, or of those that a teacher with folds
+            may not have seen.
     """
     patients = {cell.patient_id: assignment[getattr(cell, config.split.by)] for cell in manifest.cells()}
-    for part in filter(None, (config.student, teacher_of(config))):
-        earlier = Path(part.weights).parent
-        if not part.weights.endswith(".keras") or not (earlier / layout.RECORD).exists():
+    teacher, group = teacher_of(config), manifest.facts.group
+    for part in filter(None, (config.student, teacher)):
+        source = Path(part.weights).parent
+        if not part.weights.endswith(".keras") or not (source / layout.RECORD).exists():
             continue
-        run = Run.open(earlier)
+        run = Run.open(source)
         # Patients of several simulations share their names and nothing else.
         if run.facts.simulated != manifest.facts.simulated or (run.facts.simulated and run.config.data != config.data):
             continue
@@ -165,18 +187,22 @@ def _patients(config: RunConfig, manifest: Manifest, assignment: dict[str, str])
         leaks = [patient for patient, split in seen.items() if patients.get(patient, "train") not in ("train", split)]
         if leaks:
             raise RunError(
-                f"has been trained on {manifest.facts.group} {leaks[0]}, that this run would be judged by",
-                path=earlier,
+                f"has been trained on {group} {leaks[0]}, that this run would be judged by",
+                path=source,
                 fix=f"fit with the seed and split of that run (--seed {run.config.seed})",
+            )
+        if part is teacher and config.distill.folds > 1 and (known := sorted(seen.keys() & patients)):
+            raise RunError(
+                f"has been trained on {group} {known[0]}, and with distill.folds no teacher may know whom it teaches",
+                path=source,
+                fix=f"in place of --init: --set student.weights={source / layout.STUDENT}",
             )
         patients = seen | patients
     return patients
 
 
-def _train(config: RunConfig, builder, folds: dict[str, int], folder: Path, say) -> dict:
-    course = Course.prepare(config, builder, folder, folds, say)
-    check_networks(course)
-    teachers = []
+def _train(course: Course) -> dict:
+    config, builder, folder, teachers = course.config, course.builder, course.folder, []
     if course.teacher:
         teachers = taken_over(course) if config.distill.teachers else train_teachers(course)
     student = train_student(course, teachers)
@@ -186,6 +212,7 @@ def _train(config: RunConfig, builder, folds: dict[str, int], folder: Path, say)
         "tfctc": __version__,
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "seed": config.seed,
+        "manifest": course.cells,
         "simulated": builder.facts.simulated,
         "tfrecords": builder.builder_config.name,
         "cells": course.summary.cells,

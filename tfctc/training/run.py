@@ -96,6 +96,10 @@ class Run:
         folds = self.config.distill.folds
         return [self._model(name) for name in ([TEACHER] if folds == 1 else map(FOLD_TEACHER.format, range(folds)))]
 
+    def handed_on(self) -> list:
+        """What another run takes over as its teachers, `RunConfig.hands_on`."""
+        return [self.student()] if self.config.mode == "brightfield" else self.teachers()
+
     def teacher(self):
         """The teacher; of several, the mean of their probabilities, as one Keras model with logits ``(B, 2)``."""
         teachers = self.teachers()

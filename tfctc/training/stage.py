@@ -23,7 +23,7 @@ LEAST_LABELLED_SHARE = 0.1
 
 
 class AUROC(keras.metrics.AUC):
-    """Area under the ROC curve of logits ``(B, 2)``, to 0.002 for log-odds of any size.
+    """Area under the ROC curve of logits ``(B, 2)``, to 0.002 where log-odds are spread by 0.1 to 100.
 
     Counted in even steps of ``z / (4 + |z|)``, z the log-odds. Even steps of the probability would put all that a
     confident network says into the first and the last one, and cells of one step have no order.

@@ -1,6 +1,5 @@
 """Training the teachers of a run, or taking over those of an earlier one."""
 
-import json
 from pathlib import Path
 
 import keras
@@ -22,7 +21,7 @@ def train_teachers(course: Course) -> list[keras.Model]:
     count, epochs = config.distill.folds, config.distill.teacher_epochs or config.training.epochs
     teachers = []
     for fold in range(count):
-        name = "teacher" if count == 1 else f"teacher-{fold}"
+        name = _name(config, fold)
         seed = stream_seed(config, "teacher", fold)
         teacher = course.network(part, name, seed)
         without = "" if count == 1 else f", without fold {fold} of {count}"
@@ -41,30 +40,35 @@ def train_teachers(course: Course) -> list[keras.Model]:
     return teachers
 
 
-def taken_over(course: Course) -> list[keras.Model]:
-    """The teachers of the run `distill.teachers`; of a run in mode brightfield, its student, to teach itself.
+def earlier(course: Course) -> Run:
+    """The run `distill.teachers`.
 
     Raises:
         RunError: it has none, or they have not learnt from just the cells that they may have learnt from here.
     """
     run = Run.open(Path(course.config.distill.teachers))
-    ours = json.loads((course.folder / layout.SPLITS).read_text(encoding="utf-8"))
-    if (run.dealt, configs.to_dict(run.facts)) != (ours, configs.to_dict(course.builder.facts)) or (
-        _labels(run.config) != _labels(course.config)
-    ):
+    theirs = run.dealt, configs.to_dict(run.facts), _labels(run.config)
+    ours = course.dealt, configs.to_dict(course.builder.facts), _labels(course.config)
+    # Older runs do not say which cells they had.
+    if theirs != ours or run.record.get("manifest", course.cells) != course.cells:
         raise RunError(
             "its teachers have learnt from other cells",
             path=run.folder,
             fix="take a run of the same data, seed, split, distill.folds and training.label_budget",
         )
-    alone = run.config.mode == "brightfield"
     if run.config.hands_on != course.teacher:
         raise RunError("its teachers are of another kind than teacher asks for", path=run.folder, fix="train anew")
+    return run
+
+
+def taken_over(course: Course) -> list[keras.Model]:
+    """The teachers of the run `distill.teachers`; of a run in mode brightfield, its student, to teach itself."""
+    run = earlier(course)
     course.say(f"Teachers: those of {run.folder}")
     teachers = []
-    for fold, saved in enumerate([run.student()] if alone else run.teachers()):
+    for fold, saved in enumerate(run.handed_on()):
         # Of the layers that it was trained with, so that the same student comes of it.
-        teacher = course.network(course.teacher, "teacher" if alone else saved.name, seed=0)
+        teacher = course.network(course.teacher, _name(course.config, fold), seed=0)
         teacher.set_weights(saved.get_weights())
         course.save(stock(teacher), _file(course.config, fold))
         teachers.append(teacher)
@@ -75,6 +79,10 @@ def _labels(config: RunConfig) -> tuple:
     """What decides which training cells keep their label."""
     budget = config.training.label_budget
     return budget, None if budget is None else config.seed
+
+
+def _name(config: RunConfig, fold: int) -> str:
+    return "teacher" if config.distill.folds == 1 else f"teacher-{fold}"
 
 
 def _file(config: RunConfig, fold: int) -> str:
