@@ -49,6 +49,25 @@ def test_a_folder_in_the_way_is_kept(tmp_path):
     assert left(tmp_path / "a") == ["precious"]
 
 
+def test_an_empty_folder_that_cannot_be_replaced_is_told_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(OutputError, match="is the folder you are in.*name a folder inside it"):
+        atomic_folder(".").__enter__()
+    monkeypatch.setattr(os.path, "ismount", lambda path: str(path).endswith("volume"))
+    (tmp_path / "volume").mkdir()
+    with pytest.raises(OutputError, match="is a mount point"):
+        atomic_folder(tmp_path / "volume").__enter__()
+
+
+def test_an_empty_folder_that_a_link_leads_to_is_filled(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with atomic_folder(tmp_path / "link") as room:
+        (room / "x").touch()
+    assert left(tmp_path / "real") == ["x"] and (tmp_path / "link").is_symlink() and len(left(tmp_path)) == 2
+
+
 @pytest.mark.parametrize("writer", [atomic_file, atomic_folder])
 def test_an_unwritable_place_is_one_line(tmp_path, writer):
     (tmp_path / "file").touch()

@@ -28,6 +28,7 @@ def test_labels_are_data():
     [
         {"classes": ("ctc", "ctc")},
         {"classes": ("ctc", "")},
+        {"classes": ("ctc", "unlabelled")},
         {"bit_depth": 7},
         {"bit_depth": 32},
         {"image_size": (0, 64)},

@@ -18,6 +18,8 @@ CHANNELS = (BRIGHTFIELD, DAPI)
 DAPI_PRESENT = "dapi_present"
 #: How "no label" is written where labels are integers.
 UNLABELLED = -1
+#: What cells without a label are called where classes are counted.
+NO_LABEL = "unlabelled"
 SPLITS = ("train", "validation", "test")
 
 
@@ -65,6 +67,8 @@ class DatasetFacts:
             raise ManifestError(f"name must be letters, digits, - and _, got {self.name!r}", fix=fix)
         if len(self.classes) != 2 or len(set(self.classes)) != 2 or not all(self.classes):
             raise ManifestError(f"classes must be two different names (negative, positive), got {list(self.classes)}")
+        if NO_LABEL in self.classes:
+            raise ManifestError(f"no class may be called {NO_LABEL}", fix="leave the label of such cells empty")
         if not 8 <= self.bit_depth <= 16:
             raise ManifestError(f"bit_depth must be 8 to 16, got {self.bit_depth}")
         if len(self.image_size) != 2 or min(self.image_size) < 1:

@@ -80,10 +80,14 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yields a temporary folder; on success it becomes `path`, on failure nothing is left.
 
     Raises:
-        OutputError: `path` exists already and is not empty, or cannot be made, or the disk is full.
+        OutputError: `path` exists already and is not an empty folder that can be replaced, or cannot be made, or the
+            disk is full.
     """
-    path = Path(path).absolute()
     with as_output_errors(path):
+        path = Path(os.path.realpath(path))
+        what = "a mount point" if os.path.ismount(path) else "the folder you are in" if path == Path.cwd() else None
+        if what:
+            raise OutputError(f"is {what}, and cannot be replaced", path=path, fix="name a folder inside it")
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise OutputError("exists already and is not an empty folder", path=path, fix="choose another output")
         path.parent.mkdir(parents=True, exist_ok=True)

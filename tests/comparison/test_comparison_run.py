@@ -120,7 +120,12 @@ def test_figures_of_two_learning_rates_are_not_mixed(grid, plan, tiny_dataset, t
     more = replace(plan, learning_rates=(5e-4, 1e-3, 3e-3))
     grid.results.update({replace(job, rate=5e-4): grid.results[job] for job in [*grid.results] if job.rate == 1e-3})
     for job in [job for job in grid.results if job.rate == 5e-4]:
-        grid.add(job, replace(grid.results[job], settings=Grid(more, grid.data, tmp_path, grid.cells).settings(job)))
+        grid.add(
+            job,
+            replace(
+                grid.results[job], settings=Grid(more, grid.data, tmp_path, grid.cells, grid.results).settings(job)
+            ),
+        )
     assert Grid.open(more, tiny_dataset, tmp_path).left() == 0
 
 
@@ -160,6 +165,30 @@ def test_results_of_other_settings_or_cells_are_not_mixed_in(grid, plan, tiny_da
     (other / "manifest.csv").write_text("\n".join(text[:-1]) + "\n")
     with pytest.raises(RunError, match="other settings or cells"):
         Grid.open(plan, other, tmp_path)
+
+
+def test_results_are_not_kept_whose_teachers_had_another_learning_rate(
+    grid, plan, tiny_dataset, tmp_path, pool, untrained
+):
+    carry_out(grid, pool, 1, quiet)
+    anew = {"bf": Arm({"mode": "brightfield"}, learning_rates=(0.5,))}
+    arms = anew | {"self-training": replace(plan.arms["self-training"], teachers="bf"), "distilled": Arm({})}
+    with pytest.raises(RunError, match="results of other settings or cells .self-training"):
+        Grid.open(replace(plan, arms=arms, baseline="bf"), tiny_dataset, tmp_path)
+    assert Grid.open(plan, tiny_dataset, tmp_path).left() == 0
+
+
+def test_one_process_at_a_time_works_in_a_folder(grid, plan, tiny_dataset, tmp_path, pool, untrained):
+    late = Grid.open(plan, tiny_dataset, tmp_path)
+
+    def meanwhile(_):
+        with pytest.raises(RunError, match="another tfctc compare is at work there; wait"):
+            carry_out(late, pool, 1, quiet)
+
+    carry_out(grid, pool, 1, meanwhile)
+    with pytest.raises(RunError, match="another tfctc compare has been at work there; start it again"):
+        carry_out(late, pool, 1, quiet)
+    carry_out(Grid.open(plan, tiny_dataset, tmp_path), pool, 1, quiet)
 
 
 def test_results_kept_before_a_setting_was_known_are_gone_on_with():

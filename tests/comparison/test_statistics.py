@@ -55,3 +55,10 @@ def test_without_a_gap_none_is_closed():
 def test_labels_needed_lie_on_the_baselines_curve(figure, labels):
     found = labels_needed(figure, [400, 100, 800], [0.8, 0.7, 0.9])
     assert found == (None if labels is None else pytest.approx(labels))
+
+
+def test_what_the_fewest_labels_reach_needs_no_more_where_the_curve_falls():
+    falling = [0.80, 0.78, 0.85], [50, 150, 500]
+    assert labels_needed(0.79, falling[1], falling[0]) is None
+    assert labels_needed(0.80, falling[1], falling[0]) == 50
+    assert 150 < labels_needed(0.82, falling[1], falling[0]) < 500

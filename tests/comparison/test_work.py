@@ -32,6 +32,20 @@ def test_a_finished_run_is_judged_as_it_is_and_never_taken_for_another(tiny_data
         do(replace(config, training=replace(training, epochs=3)), tmp_path / "run", judge=True)
 
 
+def test_a_finished_run_on_other_labels_is_not_taken_over(tiny_dataset, tmp_path):
+    data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    training = TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=8)
+    config = RunConfig(
+        str(data), mode="brightfield", split=SplitConfig(validation=0.25, test=0.25), augment={},
+        student=ModelConfig("compact"), training=training,
+    )  # fmt: skip
+    do(config, tmp_path / "run", judge=False)
+    other = {"ctc": "leukocyte", "leukocyte": "ctc"}
+    edit_manifest(data, lambda rows: [row.update(label=other.get(row["label"], "")) for row in rows])
+    with pytest.raises(RunError, match="run: holds a run on other cells; move it away"):
+        do(config, tmp_path / "run", judge=False)
+
+
 def test_the_epoch_is_the_one_that_is_kept(tiny_dataset, tmp_path):
     """By the loss: it need not be the one with the best AUROC."""
     training = TrainingConfig(epochs=6, steps_per_epoch=2, batch_size=8, learning_rate=0.01, monitor="val_loss")

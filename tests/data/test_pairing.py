@@ -110,3 +110,15 @@ def test_a_pattern_that_finds_no_cell_is_told_with_the_file(tmp_path):
     with pytest.raises(ConfigError) as caught:
         pair(tmp_path, pattern)
     assert str(caught.value).startswith(f"c1_BF.png: matches --pattern {pattern!r} without its group cell; ")
+
+
+def test_channels_are_told_apart_in_any_script(tmp_path):
+    touch(tmp_path, "c1_明場.png", "c1_蛍光.png", "c2_蛍光.png", "c2_明場.png", "c3_位相.png")
+    pattern, names = r"(?P<cell>c\d)_(?P<channel>.+)\.png", {"明場": "brightfield", "蛍光": "dapi"}
+    cells = pair(tmp_path, pattern, names)
+    assert {cell: sorted(found.files) for cell, found in cells.cells.items()} == {
+        "c1": ["brightfield", "dapi"], "c2": ["brightfield", "dapi"],
+    }  # fmt: skip
+    assert cells.ignored == {"位相": 1}
+    with pytest.raises(ConfigError, match="--channel: a name needs a letter or a digit"):
+        pair(tmp_path, pattern, {"--": "dapi"})

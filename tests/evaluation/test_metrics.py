@@ -38,7 +38,7 @@ def test_weights_are_repetitions():
     assert figures(LABELS, PROBABILITIES, 0.5, weights.astype(float)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("kept", "undefined"), [(0, {"f1", "recall"}), (1, {"specificity"})])
+@pytest.mark.parametrize(("kept", "undefined"), [(0, {"f1", "precision", "recall"}), (1, {"specificity"})])
 def test_an_absent_class_leaves_figures_undefined_not_zero(kept, undefined):
     chosen = kept == LABELS
     found = figures(LABELS[chosen], PROBABILITIES[chosen], 0.5)

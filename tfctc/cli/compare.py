@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tfctc.cli.options import say_next
+
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -41,4 +43,4 @@ def command(data, plan_file, output, workers, report_only):
         raise RunError("holds no finished run to report", path=output, fix="run without --report-only")
     written = write_report(output, plan, Manifest.open(data).facts, grid.results)
     click.echo(f"Wrote {', '.join(map(str, written))}.")
-    click.echo(f"Next: open {written[0]}")
+    say_next("open", written[0])

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tfctc.cli.options import say_next
+
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,7 +61,7 @@ def command(run, rule, teacher, as_json):
         write_json(run.folder / OPERATING_POINT, point)
     click.echo(json.dumps(report, indent=2) if as_json else _text(report))
     click.echo(f"Wrote {written[0]} and {written[1]}.", err=as_json)
-    click.echo(f"Next: tfctc export {run.folder}", err=as_json)
+    say_next("tfctc", "export", run.folder, err=as_json)
 
 
 def _check_cells(run, builder, channels, chosen):

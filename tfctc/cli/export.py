@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tfctc.cli.options import FiniteRange, runtime_option
+from tfctc.cli.options import FiniteRange, runtime_option, say_next
 
 PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS = 256, 2000, 5000
 BATCH, CALIBRATION_BATCHES = 64, 200
@@ -59,7 +59,7 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     from tfctc.export.subject import Subject
     from tfctc.export.version import write_version
     from tfctc.quality import limits
-    from tfctc.training.run import Run
+    from tfctc.training.run import PREDICTIONS, Run
 
     run = Run.open(run)
     tflite = tflite or bool(precisions)
@@ -92,9 +92,9 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     click.echo(f"Wrote {', '.join(sorted(p.name for p in version.iterdir()))} to {version}")
     if precisions:
         model = version / f"model_{PRECISIONS[precisions[0]]}.tflite"
-        click.echo(f"Next: tfctc predict {model} {run.folder / 'predictions.csv' if run.evaluation else 'IMAGES'}")
+        say_next("tfctc", "predict", model, run.folder / PREDICTIONS if run.evaluation else "IMAGES")
     else:
-        click.echo(f"Next: saved_model_cli show --dir {version} --all")
+        say_next("saved_model_cli", "show", "--dir", version, "--all")
 
 
 def _choose(subject, builder, calibration, bound, say):
@@ -140,7 +140,7 @@ def _verify(folder, runtime):
     for name, figure in figures.items():
         click.echo(f"{name}: {manifest['parity'][name]['gate']} {figure:.1e} from Keras")
     click.echo(f"Verified {manifest['model_version']} in {folder}: every file is what was written.")
-    click.echo(f"Next: tfctc predict {folder}/MODEL.tflite IMAGES")
+    say_next("tfctc", "predict", folder / "MODEL.tflite", "IMAGES")
 
 
 def _images(batches, most: int):

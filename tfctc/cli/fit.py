@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tfctc.cli.options import say_next
+
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -63,7 +65,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
 
     run = fit(config, output, say=click.echo)
     click.echo(f"Wrote the run to {run.folder} (student.keras, config.json, history.csv, logs).")
-    click.echo(f"Next: tfctc evaluate {run.folder}")
+    say_next("tfctc", "evaluate", run.folder)
 
 
 def _manifest(data: Path | None, seed: int):

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from tfctc.cli.options import say_next
+
 EPILOG = (
     r"Example: tfctc import scans --pattern '(?P<cell>(?P<patient>[^/]+)/\d+)_(?P<channel>BF|DAPI)\.tif' "
     "--labels labels.csv --map WBC=leukocyte --map CTC=ctc --bit-depth 12 --mpp 0.64"
@@ -71,7 +73,7 @@ def command(folder, pattern, preset, channels, labels, mapping, drop, classes, n
         f"Wrote {len(cells)} cells ({counts}) in {groups} groups by {facts.group}, "
         f"{height} x {width} px, {facts.bit_depth} bit, to {output}"
     )
-    click.echo(f"Next: tfctc fit {output}")
+    say_next("tfctc", "fit", output)
 
 
 def _pairs(assignments: tuple[str, ...], option: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import math
+import shlex
 
 import click
 
@@ -15,6 +16,11 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+def say_next(*command: object, err: bool = False) -> None:
+    """Prints the command to give next, such that a shell takes every word as it is."""
+    click.echo(f"Next: {shlex.join(map(str, command))}", err=err)
 
 
 runtime_option = click.option(

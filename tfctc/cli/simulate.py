@@ -2,6 +2,8 @@
 
 import click
 
+from tfctc.cli.options import say_next
+
 EPILOG = "Example: tfctc simulate simulated/cells --cells 5000 --patients 50 --seed 1"
 
 
@@ -30,4 +32,4 @@ def command(out, cells, seed, **options):
     click.echo(
         f"Wrote {cells} simulated cells of {options.patients} simulated patients at {options.sites} sites to {folder}"
     )
-    click.echo(f"Next: tfctc fit {folder}")
+    say_next("tfctc", "fit", folder)

@@ -38,14 +38,14 @@ class Grid:
         """
         manifest, fix = Manifest.open(data), "choose another --output, or name the changed arm anew"
         grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest(), read_results(folder))
-        for job in grid.results:
-            if job.arm in plan.arms and grid.results[job].settings != grid.settings(job):
-                problem = f"holds results of other settings or cells ({job})"
-                raise RunError(problem, path=folder, fix=fix)
         for job, outcome in grid.results.items():
             # Else the figures of two rates were mixed, or two rates judged on the test split.
             if outcome.judged and plan.wants(job.arm, job.budget, job.seed) and job.rate != grid.rate(job.arm):
                 problem = f"holds test figures of a learning rate that this plan does not choose ({job})"
+                raise RunError(problem, path=folder, fix=fix)
+        for job in grid.results:
+            if job.arm in plan.arms and grid.results[job].settings != grid.settings(job):
+                problem = f"holds results of other settings or cells ({job})"
                 raise RunError(problem, path=folder, fix=fix)
         return grid
 
@@ -65,8 +65,8 @@ class Grid:
 
     def settings(self, job: Job) -> str:
         """A digest of what decides the run, wherever it is done."""
-        arms = filter(None, (job.arm, self.plan.arms[job.arm].teachers))
-        decides = [_deciding(self.plan.config(arm, job.budget, job.seed, job.rate)) for arm in arms]
+        jobs = filter(None, (job, self.source(job)))
+        decides = [_deciding(self.plan.config(j.arm, j.budget, j.seed, j.rate)) for j in jobs]
         text = json.dumps([*decides, self.cells], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -14,6 +14,14 @@ from tfctc.training.fit import check_names
 
 #: The label budget that keeps every label.
 ALL = "all"
+#: Settings of a run that are said by something else in a comparison.
+ELSEWHERE = {
+    "data": "the command",
+    "seed": "seeds",
+    "training.learning_rate": "learning_rates, of an arm or of all",
+    "training.label_budget": "budgets, of an arm or of all",
+    "distill.teachers": "teachers of an arm",
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,10 @@ class Plan:
                 raise ConfigError(
                     f"further_seeds of budget {budget} must be none of seeds, each once, got {list(further)}"
                 )
+        tables = {"base": self.base} | {f"arm {name}": arm.settings for name, arm in self.arms.items()}
+        for where, settings in tables.items():
+            if said := [key for key in ELSEWHERE if _holds(settings, key)]:
+                raise ConfigError(f"{where} cannot say {said[0]}", fix=f"it is said by {ELSEWHERE[said[0]]}")
         for name, arm in self.arms.items():
             if not re.fullmatch(r"\w[\w .+-]*", name):
                 raise ConfigError(f"arm {name!r} names a folder: letters, digits, space and . + - _ are possible")
@@ -185,6 +197,12 @@ class Plan:
     def sample(self, arm: str) -> RunConfig:
         """Of one of the arm's runs, for what is the same in all."""
         return self.config(arm, self.budgets_of(arm)[0], self.seeds[0], self.rates_of(arm)[0])
+
+
+def _holds(settings: Mapping[str, Any], key: str) -> bool:
+    table, _, name = key.rpartition(".")
+    inner = settings.get(table, {}) if table else settings
+    return key in settings or (isinstance(inner, Mapping) and name in inner)
 
 
 def _some(what: str, values: Sequence) -> None:

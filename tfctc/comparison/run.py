@@ -1,17 +1,21 @@
 """Doing the runs of a grid, several at a time, each in a process of its own."""
 
+import contextlib
+import fcntl
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 
 from tfctc.comparison.grid import Grid
-from tfctc.comparison.results import write_results
+from tfctc.comparison.results import read_results, write_results
 from tfctc.errors import RunError, TfctcError
+from tfctc.files import as_output_errors
 
 
 def processes(workers: int) -> Executor:
@@ -47,10 +51,39 @@ def carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], Non
     """Does all runs of the grid that are not done, `workers` at a time.
 
     Raises:
+        RunError: another process is at work in the grid's folder.
         TfctcError: what stopped a run; runs under way come to their end and are kept.
     """
-    # Told now, not after the first run, if nothing can be written there.
-    write_results(grid.folder, grid.results)
+    with _alone(grid.folder):
+        if read_results(grid.folder).keys() - grid.results.keys():
+            raise RunError("another tfctc compare has been at work there", path=grid.folder, fix="start it again")
+        # Told now, not after the first run, if nothing can be written there.
+        write_results(grid.folder, grid.results)
+        _carry_out(grid, pool, workers, say)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes from the folder of a comparison, that each of them would write from what it knows.
+
+    Raises:
+        RunError: one is at work there.
+    """
+    with as_output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fix = "wait for it, or choose another --output"
+            raise RunError("another tfctc compare is at work there", path=folder, fix=fix) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], None]) -> None:
     under_way, failure = {}, None
     while True:
         ready = [] if failure else [job for job in grid.wanted() if job not in under_way.values()]

@@ -41,15 +41,17 @@ def gap_closed(
 
 
 def labels_needed(figure: float, budgets: Sequence[int], baseline: Sequence[float]) -> float | None:
-    """How many labels take the baseline's mean figure to `figure`, linear in log(labels) between the budgets tried.
+    """The fewest labels that take the baseline's mean figure to `figure`, linear in log(labels) between budgets tried.
 
     None where it lies beyond the budgets tried: math.inf would be a claim, and so would the largest budget.
     """
     order = np.argsort(budgets)
     labels, figures = np.asarray(budgets, float)[order], np.asarray(baseline, float)[order]
-    for i in range(1, len(labels)):
-        if figures[i - 1] <= figure <= figures[i]:
-            rise = figures[i] - figures[i - 1]
-            part = (figure - figures[i - 1]) / rise if rise else 0.0
-            return float(labels[i - 1] * (labels[i] / labels[i - 1]) ** part)
-    return None
+    reached = np.flatnonzero(figures >= figure)
+    if not len(reached) or (reached[0] == 0 and figures[0] > figure):
+        return None
+    i = reached[0]
+    if i == 0:
+        return float(labels[0])
+    part = (figure - figures[i - 1]) / (figures[i] - figures[i - 1])
+    return float(labels[i - 1] * (labels[i] / labels[i - 1]) ** part)

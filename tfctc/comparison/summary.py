@@ -19,10 +19,11 @@ def summarise(plan: Plan, results: Results) -> list[dict]:
     with all labels, whichever is lower; how many labels the baseline needs to come as far, over the labels used.
     """
     judged: Judged = {}
+    rates: dict[str, float] = {}
     for job, outcome in results.items():
         if outcome.judged and plan.wants(job.arm, job.budget, job.seed):
             judged.setdefault((job.arm, job.budget), {})[job.seed] = outcome
-    rates = {job.arm: job.rate for job, outcome in results.items() if outcome.judged}
+            rates[job.arm] = job.rate
     return [
         {
             "arm": arm,

@@ -38,7 +38,7 @@ def do(config: RunConfig, folder: Path, judge: bool) -> Outcome:
     """Trains, or goes on with, the run in `folder`, and reads the test split only if it may `judge`.
 
     Raises:
-        RunError: a finished run of other settings is there.
+        RunError: a finished run of other settings, or on other cells, is there.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside the run: `fit` wants its folder to itself.
@@ -46,6 +46,10 @@ def do(config: RunConfig, folder: Path, judge: bool) -> Outcome:
         run = Run.open(folder) if (folder / RECORD).exists() else fit(config, folder, print)
         if run.config != as_begun(config, folder):
             raise RunError("holds a run of other settings", path=folder, fix="move it away")
+        cells = Manifest.open(config.data).digest()
+        # Older runs do not say which cells they had.
+        if run.record.get("manifest", cells) != cells:
+            raise RunError("holds a run on other cells", path=folder, fix="move it away")
         return _outcome(run, judge)
 
 

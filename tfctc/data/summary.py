@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfctc.cells import DAPI, DAPI_PRESENT, SPLITS, UNLABELLED
+from tfctc.cells import DAPI, DAPI_PRESENT, NO_LABEL, SPLITS, UNLABELLED
 from tfctc.data import pipeline
 
 #: Records looked at together.
@@ -16,7 +16,7 @@ class Summary:
     """Counts and statistics of a built data set.
 
     Args:
-        cells: split -> class name or "unlabelled" -> number of cells.
+        cells: split -> class name or `NO_LABEL` -> number of cells.
         normalisation: channel -> (mean, standard deviation) of its pixels in [0, 1], over the training split.
     """
 
@@ -31,7 +31,7 @@ def summarise(builder, channels: tuple[str, ...]) -> Summary:
     cells = {}
     for split in SPLITS:
         seen = channels if split == "train" else ()
-        counts = dict.fromkeys((*builder.facts.classes, "unlabelled"), 0)
+        counts = dict.fromkeys((*builder.facts.classes, NO_LABEL), 0)
         for batch in pipeline.records(builder, split, seen, cache_mb=0).batch(BATCH).as_numpy_iterator():
             labels, with_dapi = batch["label"], batch[DAPI_PRESENT] > 0
             for name, value in zip(counts, (0, 1, UNLABELLED), strict=True):

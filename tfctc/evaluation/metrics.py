@@ -24,8 +24,8 @@ def figures(labels: np.ndarray, probabilities: np.ndarray, threshold: float, wei
     (tn, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
     values = {
         "f1": _f1(fp, fn, tp),
-        # Nobody called positive is a precision of 0, as in scikit-learn, not an undefined one.
-        "precision": _ratio(tp, tp + fp) if tp + fp else 0.0,
+        # Where there is a positive cell and none is called, precision is 0, as in scikit-learn, and not undefined.
+        "precision": (tp / (tp + fp) if tp + fp else 0.0) if tp + fn else np.nan,
         "recall": _ratio(tp, tp + fn),
         "specificity": _ratio(tn, tn + fp),
         "auroc": np.nan,

@@ -36,9 +36,10 @@ def build_classifier(
     """
     backbone = BACKBONES[config.backbone]
     if min(image_size) < backbone.min_size:
+        smaller = min(image_size) >= BACKBONES["compact"].min_size
         raise ConfigError(
             f"backbone {config.backbone} needs images of {backbone.min_size} px or more, got {image_size}",
-            fix="choose the compact backbone",
+            fix="choose the compact backbone" if smaller else "give larger ones",
         )
     inputs = {channel: keras.Input((*image_size, 1), name=channel) for channel in config.channels}
     channels = []

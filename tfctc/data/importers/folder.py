@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfctc.cells import BRIGHTFIELD, DAPI, Cell, DatasetFacts
+from tfctc.cells import BRIGHTFIELD, DAPI, NO_LABEL, Cell, DatasetFacts
 from tfctc.data.importers.labels import Known, translate
 from tfctc.data.importers.pairing import Pairing, listed, orphans
 from tfctc.data.manifest import MANIFEST, Manifest, write_manifest
@@ -115,7 +115,7 @@ def gather(
     if not cells:
         raise ManifestError("no cell is left", fix="check --drop and the label table")
     for label in (*classes, ""):
-        report.cells[label or "unlabelled"] = sum(cell.label == label for cell in cells)
+        report.cells[label or NO_LABEL] = sum(cell.label == label for cell in cells)
     notes = {
         "file(s) outside the pattern": found.unmatched,
         "cell(s) without bright-field left out": lost,

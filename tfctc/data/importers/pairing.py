@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
     """
     expression = _compile(pattern)
     names = ALIASES | {_plain(name): channel for name, channel in (channels or {}).items()}
+    if "" in names:
+        raise ConfigError("--channel: a name needs a letter or a digit", fix="let the group channel span more")
     for channel in set(names.values()) - set(CHANNELS):
         raise ConfigError(f"unknown channel {channel!r}", fix=f"choose one of: {', '.join(CHANNELS)}")
     found = Pairing({}, Counter(), [])
@@ -186,4 +189,4 @@ def _compile(pattern: str) -> re.Pattern:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name).casefold())
