@@ -66,6 +66,24 @@ def test_what_is_made_of_several_arms_is_made_of_the_seeds_that_they_share(finis
     assert found["gap_closed"]["value"] == pytest.approx(0.0)
 
 
+def test_a_budget_tried_with_fewer_seeds_costs_label_efficiency_none_where_it_is_not_needed(finished):
+    figures = {("brightfield", 8): 0.60, ("brightfield", 16): 0.80, ("brightfield", 32): 0.90, ("distilled", 8): 0.70}
+    arms = {name: finished.plan.arms[name] for name in ("brightfield", "distilled")}
+    job, outcome = next((job, outcome) for job, outcome in finished.results.items() if outcome.judged)
+    results = {
+        replace(job, arm=arm, budget=budget, seed=seed): replace(outcome, auroc=figure + 0.05 * seed)
+        for (arm, budget), figure in figures.items()
+        for seed in ((0,) if budget == 32 else (0, 1))
+    }
+    plan = replace(finished.plan, arms=arms, budgets=(8, 16, 32), rivals=(), tuned_at=8)
+    found = entry(summarise(plan, results), "distilled", 8)["auroc"]
+    assert found["label_efficiency"] == {"value": pytest.approx(2**0.5), "seeds": 2}
+    better = {job: replace(o, auroc=o.auroc + 0.15) if job.arm == "distilled" else o for job, o in results.items()}
+    found = entry(summarise(plan, better), "distilled", 8)["auroc"]
+    # From 0.80 with 16 labels half of the way to 0.90 with 32, which one seed alone has.
+    assert found["label_efficiency"] == {"value": pytest.approx(8**0.5), "seeds": 1}
+
+
 def test_what_is_not_judged_is_not_reported(grid):
     assert summarise(grid.plan, grid.results) == []
 

@@ -77,11 +77,14 @@ def _worth(plan: Plan, judged: Judged, own: dict[int, float], budget: Any, figur
     worth = {"gap_closed": gap_closed(*lowest) if lowest else None, "label_efficiency": None}
     curve = {b: found for b in plan.budgets_of(plan.baseline) if (found := _of(judged, plan.baseline, b, figure))}
     counted = [b for b in curve if b != ALL]
-    if budget in counted and (shared := _shared(own, *(curve[b] for b in counted))):
-        reached, *points = map(mean, shared)
-        needed = labels_needed(reached, counted, points)
-        if needed is not None:
-            worth["label_efficiency"] = {"value": needed / budget, "seeds": len(shared[0])}
+    if budget in counted:
+        paired = own.keys() & curve[budget].keys()
+        # As many seeds as can be; budgets tried with fewer count where the others do not reach so far.
+        for budgets in ([b for b in counted if paired <= curve[b].keys()], counted):
+            if not worth["label_efficiency"] and (shared := _shared(own, *(curve[b] for b in budgets))):
+                reached, *points = map(mean, shared)
+                if needed := labels_needed(reached, budgets, points):
+                    worth["label_efficiency"] = {"value": needed / budget, "seeds": len(shared[0])}
     return worth
 
 
