@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands have, and how a command says what comes next."""
 
 import math
 import shlex
