@@ -1,11 +1,12 @@
 """From a manifest to a run folder: the teacher learns from both channels, then teaches the bright-field student."""
 
+import contextlib
 import csv
 import importlib.metadata
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tfctc.distill.losses import build_losses
 from tfctc.errors import ConfigError, RunError
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.predictions import predict
-from tfctc.files import atomic_file, write_json
+from tfctc.files import as_output_errors, atomic_file, write_json
 from tfctc.models.backbones import BACKBONES
 from tfctc.models.weights import check_source, weights_sha256
 from tfctc.training import run as layout
@@ -63,12 +64,13 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     }
     cells = manifest.digest()
     _check_same_cells(folder, cells)
-    # Reads every image. What cannot be used, of them or of the settings, is told before a run folder exists.
-    builder = build(manifest, assignment, config.split.by, progress=say)
-    course = Course.prepare(config, builder, folder, dealt, cells, say)
-    check_networks(course)
-    if course.teacher and config.distill.teachers:
-        earlier(course)
+    with _made(folder):
+        # Reads every image. What cannot be used, of them or of the settings, is told before anything is written.
+        builder = build(manifest, assignment, config.split.by, progress=say)
+        course = Course.prepare(config, builder, folder, dealt, cells, say)
+        check_networks(course)
+        if course.teacher and config.distill.teachers:
+            earlier(course)
     write_json(folder / layout.CONFIG, configs.to_dict(config))
     write_json(folder / layout.SPLITS, dealt)
     write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
@@ -154,6 +156,19 @@ def _check_free(folder: Path, config: RunConfig) -> None:
             raise RunError("holds an unfinished run of another configuration", path=folder, fix=fix)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError("exists already and is not a run folder", path=folder, fix=fix)
+
+
+@contextlib.contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Makes `folder` at once, to see that it can be made; stopped before anything is in it, takes it away again."""
+    with as_output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def _check_same_cells(folder: Path, cells: str) -> None:
