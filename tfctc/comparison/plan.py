@@ -10,7 +10,7 @@ from typing import Any
 from tfctc import config as configs
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError
-from tfctc.training.fit import check_names
+from tfctc.training.checks import check_names
 
 #: The label budget that keeps every label.
 ALL = "all"
