@@ -3,6 +3,7 @@
 import csv
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 import keras
@@ -118,6 +119,14 @@ def test_the_run_is_what_is_exported(run, tmp_path, asked):
     record = asked[0][0].record(1)
     assert record["name"] == "other" and record["training"]["run"] == "untrained" and record["training"]["seed"] == 0
     assert record["operating_point"]["threshold"] == 0.5 and record["dataset"]["bit_depth"] == 12
+
+
+@pytest.mark.parametrize(("folder", "name"), [("my run (2)", "my-run-2"), ("прогон", "model")])
+def test_a_run_folder_of_any_name_exports(run, tmp_path, asked, folder, name):
+    shutil.copytree(run, tmp_path / folder)
+    arguments = ["export", str(tmp_path / folder), "--output", str(tmp_path / "exports")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0 and asked[0][0].name == name, result.output
 
 
 @pytest.mark.parametrize(

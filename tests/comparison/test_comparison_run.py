@@ -120,12 +120,8 @@ def test_figures_of_two_learning_rates_are_not_mixed(grid, plan, tiny_dataset, t
     more = replace(plan, learning_rates=(5e-4, 1e-3, 3e-3))
     grid.results.update({replace(job, rate=5e-4): grid.results[job] for job in [*grid.results] if job.rate == 1e-3})
     for job in [job for job in grid.results if job.rate == 5e-4]:
-        grid.add(
-            job,
-            replace(
-                grid.results[job], settings=Grid(more, grid.data, tmp_path, grid.cells, grid.results).settings(job)
-            ),
-        )
+        digest = Grid(more, grid.data, tmp_path, grid.cells, grid.results).settings(job)
+        grid.add(job, replace(grid.results[job], settings=digest))
     assert Grid.open(more, tiny_dataset, tmp_path).left() == 0
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from tfctc.errors import ExportError
+from tfctc.errors import ExportError, SplitError
 from tfctc.export import choice as choice_module
 from tfctc.export import parity
 from tfctc.export.card import model_card
@@ -92,3 +92,13 @@ def test_what_cannot_be_converted_is_out_of_the_question(subject, images, flatbu
     chosen, choice = choose_precision(subject, images, images[::2], losing(1), 1.0, quiet)
     assert choice["tried"]["mixed"] == {"within": False, "problem": "not even half of the layers are enough"}
     assert chosen == min(set(PRECISIONS) - {"mixed"}, key=lambda precision: len(flatbuffers[precision]))
+
+
+def test_cells_that_tell_no_loss_are_refused_before_the_work(subject, images):
+    def loss(before, after):
+        raise SplitError("two patients are needed")
+
+    said = []
+    with pytest.raises(SplitError, match="two patients"):
+        choose_precision(subject, images, images[::2], loss, 1.0, said.append)
+    assert not said

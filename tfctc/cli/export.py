@@ -56,7 +56,7 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     from tfctc.errors import RunError
     from tfctc.export.calibration import calibration_set
     from tfctc.export.litert import CALIBRATED, PRECISIONS
-    from tfctc.export.subject import Subject
+    from tfctc.export.subject import Subject, model_name
     from tfctc.export.version import write_version
     from tfctc.quality import limits
     from tfctc.training.run import PREDICTIONS, Run
@@ -74,7 +74,8 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
         return _images(labelled_records(builder, split, tuple(student.input), BATCH), most)
 
     quality = limits(images("train", QUALITY_CELLS))
-    subject = Subject(student, name or run.name, run.facts, run.operating_point, run.evaluation, training, quality)
+    named = name or model_name(run.name)
+    subject = Subject(student, named, run.facts, run.operating_point, run.evaluation, training, quality)
     if subject.weights_sha256 != record["weights_sha256"]["student"]:
         raise RunError("does not hold the student that was trained in it", path=run.folder, fix="run fit again")
     calibration, choice = (), None

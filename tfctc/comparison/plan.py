@@ -199,10 +199,12 @@ class Plan:
         return self.config(arm, self.budgets_of(arm)[0], self.seeds[0], self.rates_of(arm)[0])
 
 
-def _holds(settings: Mapping[str, Any], key: str) -> bool:
-    table, _, name = key.rpartition(".")
-    inner = settings.get(table, {}) if table else settings
-    return key in settings or (isinstance(inner, Mapping) and name in inner)
+def _holds(settings: Any, key: str) -> bool:
+    """Whether nested tables have the dotted `key`."""
+    head, _, tail = key.partition(".")
+    if not isinstance(settings, Mapping) or head not in settings:
+        return False
+    return not tail or _holds(settings[head], tail)
 
 
 def _some(what: str, values: Sequence) -> None:

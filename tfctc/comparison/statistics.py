@@ -48,10 +48,10 @@ def labels_needed(figure: float, budgets: Sequence[int], baseline: Sequence[floa
     order = np.argsort(budgets)
     labels, figures = np.asarray(budgets, float)[order], np.asarray(baseline, float)[order]
     reached = np.flatnonzero(figures >= figure)
-    if not len(reached) or (reached[0] == 0 and figures[0] > figure):
+    if not len(reached):
         return None
     i = reached[0]
     if i == 0:
-        return float(labels[0])
+        return float(labels[0]) if figures[0] == figure else None
     part = (figure - figures[i - 1]) / (figures[i] - figures[i - 1])
     return float(labels[i - 1] * (labels[i] / labels[i - 1]) ** part)

@@ -46,9 +46,7 @@ def do(config: RunConfig, folder: Path, judge: bool) -> Outcome:
         run = Run.open(folder) if (folder / RECORD).exists() else fit(config, folder, print)
         if run.config != as_begun(config, folder):
             raise RunError("holds a run of other settings", path=folder, fix="move it away")
-        cells = Manifest.open(config.data).digest()
-        # Older runs do not say which cells they had.
-        if run.record.get("manifest", cells) != cells:
+        if not run.had(Manifest.open(config.data).digest()):
             raise RunError("holds a run on other cells", path=folder, fix="move it away")
         return _outcome(run, judge)
 

@@ -33,8 +33,11 @@ def choose_precision(
 
     Raises:
         ExportError: none is.
+        SplitError: `loss` cannot tell, of cells of one patient.
     """
     expected, parameters = parity.reference(subject.model, images), subject.model.count_params()
+    # Cells of which no loss can be told are refused here, before anything is converted.
+    loss(expected, expected)
     tried: dict[str, dict[str, Any]] = {}
     for precision, artefact in PRECISIONS.items():
         say(f"Trying {artefact} ...")

@@ -19,6 +19,11 @@ from tfctc.models.weights import weights_sha256
 LIBRARIES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
+def model_name(run: str) -> str:
+    """The name of `run` as a model's: what that cannot have becomes a hyphen; "model" where nothing is left."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", run).strip("_.-") or "model"
+
+
 @dataclass(frozen=True)
 class Subject:
     """A trained bright-field-only student and what must be known to use it.

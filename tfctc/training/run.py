@@ -96,6 +96,10 @@ class Run:
         folds = self.config.distill.folds
         return [self._model(name) for name in ([TEACHER] if folds == 1 else map(FOLD_TEACHER.format, range(folds)))]
 
+    def had(self, cells: str) -> bool:
+        """Whether it began with the cells of this `Manifest.digest`. An older run does not say, and is believed."""
+        return self.record.get("manifest", cells) == cells
+
     def handed_on(self) -> list:
         """What another run takes over as its teachers, `RunConfig.hands_on`."""
         return [self.student()] if self.config.mode == "brightfield" else self.teachers()

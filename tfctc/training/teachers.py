@@ -49,8 +49,7 @@ def earlier(course: Course) -> Run:
     run = Run.open(Path(course.config.distill.teachers))
     theirs = run.dealt, configs.to_dict(run.facts), _labels(run.config)
     ours = course.dealt, configs.to_dict(course.builder.facts), _labels(course.config)
-    # Older runs do not say which cells they had.
-    if theirs != ours or run.record.get("manifest", course.cells) != course.cells:
+    if theirs != ours or not run.had(course.cells):
         raise RunError(
             "its teachers have learnt from other cells",
             path=run.folder,
