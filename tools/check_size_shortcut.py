@@ -4,7 +4,8 @@
 
 Test cells are put into strata of their true diameter, as many cells in each. The matched AUROC counts only pairs of a
 CTC and a leukocyte of one stratum, as in a stratified Mann-Whitney test (van Elteren 1960). The diameter's own AUROC,
-which should fall to about a half among matched pairs, says how well the strata match.
+which should fall to about a half among matched pairs, says how well the strata match. Within patients, only pairs of
+one patient count: what is lost of the AUROC over all is lost between patients.
 """
 
 import argparse
@@ -21,12 +22,19 @@ from tfctc.comparison.statistics import interval
 from tfctc.files import write_json
 from tfctc.training.run import PREDICTIONS
 
+FIGURES = {"all": "AUROC", "matched": "size-matched", "within_patients": "within patients"}
+
 
 def matched_auroc(positive: np.ndarray, score: np.ndarray, diameter: np.ndarray, strata: int) -> float:
-    """AUROC within `strata` quantiles of `diameter`, each weighted by its pairs of one positive and one negative."""
-    stratum = np.searchsorted(np.quantile(diameter, np.arange(1, strata) / strata), diameter, side="right")
+    """AUROC within `strata` quantiles of `diameter`."""
+    bounds = np.quantile(diameter, np.arange(1, strata) / strata)
+    return auroc_within(np.searchsorted(bounds, diameter, side="right"), positive, score)
+
+
+def auroc_within(groups: np.ndarray, positive: np.ndarray, score: np.ndarray) -> float:
+    """AUROC within `groups`, ``(N,)``, each weighted by its pairs of one positive and one negative."""
     total, pairs = 0.0, 0
-    for here in (stratum == number for number in range(strata)):
+    for here in (groups == group for group in np.unique(groups)):
         count = int(positive[here].sum()) * int((~positive[here]).sum())
         if count:
             total += count * roc_auc_score(positive[here], score[here])
@@ -34,12 +42,14 @@ def matched_auroc(positive: np.ndarray, score: np.ndarray, diameter: np.ndarray,
     return total / pairs
 
 
-def read_cells(path: Path, truth: dict[str, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Who is a CTC, its probability and its diameter in um, of the cells that a run was judged by."""
+def read_cells(path: Path, truth: dict[str, float]) -> tuple[np.ndarray, ...]:
+    """Who is a CTC, its probability, its diameter in um and its patient, of the cells that a run was judged by."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     positive = np.array([row["label"] == "ctc" for row in rows])
-    return positive, np.array([float(row["p_ctc"]) for row in rows]), np.array([truth[r["cell_id"]] for r in rows])
+    probability = np.array([float(row["p_ctc"]) for row in rows])
+    diameter = np.array([truth[row["cell_id"]] for row in rows])
+    return positive, probability, diameter, np.array([row["patient_id"] for row in rows])
 
 
 def main():
@@ -56,9 +66,12 @@ def main():
     for job, outcome in read_results(options.comparison).items():
         path = options.comparison / job.place / PREDICTIONS
         if outcome.judged and path.exists():
-            positive, probability, diameter = read_cells(path, truth)
-            pair = roc_auc_score(positive, probability), matched_auroc(positive, probability, diameter, options.strata)
-            found.setdefault((job.arm, job.budget), {})[job.seed] = pair
+            positive, probability, diameter, patient = read_cells(path, truth)
+            found.setdefault((job.arm, job.budget), {})[job.seed] = {
+                "all": roc_auc_score(positive, probability),
+                "matched": matched_auroc(positive, probability, diameter, options.strata),
+                "within_patients": auroc_within(patient, positive, probability),
+            }
             diameter_alone = (
                 roc_auc_score(positive, diameter),
                 matched_auroc(positive, diameter, diameter, options.strata),
@@ -67,13 +80,14 @@ def main():
     for (arm, budget), own in found.items():
         base = found.get((options.baseline, budget), {})
         both = [seed for seed in own if seed in base and arm != options.baseline]
-        row = {"arm": arm, "budget": budget, "all": interval([a for a, _ in own.values()])}
-        row["matched"] = interval([m for _, m in own.values()])
-        row["matched_difference"] = interval([own[s][1] - base[s][1] for s in both]) if both else None
+        row = {"arm": arm, "budget": budget}
+        for figure in FIGURES:
+            row[figure] = interval([figures[figure] for figures in own.values()])
+            differences = [own[seed][figure] - base[seed][figure] for seed in both]
+            row[f"{figure}_difference"] = interval(differences) if both else None
         rows.append(row)
-        print(
-            f"{arm:24} {budget!s:>6} labels: AUROC {row['all']['mean']:.3f}, size-matched {row['matched']['mean']:.3f}"
-        )
+        figures = (f"{name} {row[figure]['mean']:.3f}" for figure, name in FIGURES.items())
+        print(f"{arm:24} {budget!s:>6} labels: {', '.join(figures)}")
     if not rows:
         sys.exit(f"{options.comparison}: no run folder with {PREDICTIONS} there")
     print(f"{'true diameter alone':32}: AUROC {diameter_alone[0]:.3f}, size-matched {diameter_alone[1]:.3f}")

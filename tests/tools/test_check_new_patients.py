@@ -1,0 +1,42 @@
+"""Figures of patients whom no split has, against scikit-learn's."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, roc_auc_score
+
+from tfctc.config import DistillConfig, RunConfig
+from tfctc.evaluation.predictions import Predictions
+
+
+@pytest.mark.parametrize("mode", ["brightfield", "distilled"])
+def test_students_and_teachers_are_judged_over_all_and_within_patients(tool, monkeypatch, mode):
+    rng = np.random.default_rng(0)
+    patient, label = np.repeat(["a", "b"], 50), rng.integers(2, size=100)
+    answers = {name: 1 / (1 + np.exp(-rng.normal(label + (patient == "b"), 1.0))) for name in ("student", "teacher")}
+    models = {name: SimpleNamespace(name=name, input={"brightfield": None}) for name in answers}
+    check = tool("check_new_patients")
+    monkeypatch.setattr(check, "labelled_records", lambda *_: None)
+    monkeypatch.setattr(
+        check, "predict", lambda model, _: Predictions(np.arange(100).astype(str), patient, label, answers[model.name])
+    )
+    run = SimpleNamespace(
+        config=RunConfig("data", mode=mode, distill=DistillConfig(losses={"logits": {}})),
+        student=lambda: models["student"],
+        teacher=lambda: models["teacher"],
+        operating_point={"threshold": 0.6},
+    )
+    found = check.judge(run, None)
+    asked = {"": "student"} | ({"teacher_": "teacher"} if mode == "distilled" else {})
+    assert found["f1"] == pytest.approx(f1_score(label, answers["student"] >= 0.6))
+    assert len(found) == 2 * len(asked) + 1
+    for prefix, name in asked.items():
+        assert found[f"{prefix}auroc"] == pytest.approx(roc_auc_score(label, answers[name]))
+        pairs = [
+            float(answers[name][i] > answers[name][j])
+            for i in np.flatnonzero(label == 1)
+            for j in np.flatnonzero(label == 0)
+            if patient[i] == patient[j]
+        ]
+        assert found[f"{prefix}within_patients"] == pytest.approx(np.mean(pairs))
