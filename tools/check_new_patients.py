@@ -5,7 +5,8 @@
 
 A test split of few patients is a poor judge, and simulated patients cost nothing. Beside the AUROC over all cells
 stands that within patients: what lies between the two is lost where answers shift from patient to patient, alike for
-CTCs and leukocytes. Every finished run in the comparison's folder is asked; differences are paired by seed.
+CTCs and leukocytes. Every finished run in the comparison's folder is asked; differences are paired by seed, with an
+interval of seeds, and for AUROC one of patients too.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from check_size_shortcut import auroc_within
 from sklearn.metrics import roc_auc_score
 
@@ -22,8 +24,9 @@ from tfctc.comparison.statistics import interval
 from tfctc.data.builder import build
 from tfctc.data.manifest import Manifest
 from tfctc.data.pipeline import labelled_records
+from tfctc.evaluation.intervals import bootstrap
 from tfctc.evaluation.metrics import f1
-from tfctc.evaluation.predictions import predict
+from tfctc.evaluation.predictions import Predictions, predict
 from tfctc.files import write_json
 from tfctc.training.course import teacher_of
 from tfctc.training.run import RECORD, Run
@@ -31,20 +34,33 @@ from tfctc.training.run import RECORD, Run
 FIGURES = {"auroc": "AUROC", "within_patients": "within patients", "f1": "F1"}
 
 
-def judge(run: Run, builder) -> dict[str, float]:
-    """`FIGURES` of the student, F1 at the run's own threshold, and "teacher_" AUROCs where it has a teacher."""
-    figures = {}
-    teacher = run.teacher() if teacher_of(run.config) and run.config.mode == "distilled" else None
-    for model, prefix in ((run.student(), ""), (teacher, "teacher_")):
-        if model is None:
-            continue
-        found = predict(model, labelled_records(builder, "test", tuple(model.input), 500))
-        positive = found.label == 1
-        figures[f"{prefix}auroc"] = roc_auc_score(positive, found.probability)
-        figures[f"{prefix}within_patients"] = auroc_within(found.patient_id, positive, found.probability)
-        if not prefix:
-            figures["f1"] = f1(found.label, found.probability, run.operating_point["threshold"])
-    return figures
+def judge(run: Run, builder) -> tuple[dict[str, float], Predictions]:
+    """`FIGURES` of the student, F1 at its own threshold, "teacher_" AUROCs of a teacher; the student's answers."""
+
+    def answers(model):
+        return predict(model, labelled_records(builder, "test", tuple(model.input), 500))
+
+    def aurocs(found, prefix=""):
+        return {
+            f"{prefix}auroc": roc_auc_score(found.label, found.probability),
+            f"{prefix}within_patients": auroc_within(found.patient_id, found.label == 1, found.probability),
+        }
+
+    own, threshold = answers(run.student()), run.operating_point["threshold"]
+    judged = aurocs(own) | {"f1": f1(own.label, own.probability, threshold)}
+    if run.config.mode == "distilled" and teacher_of(run.config):
+        judged |= aurocs(answers(run.teacher()), "teacher_")
+    return judged, own
+
+
+def auroc_by_patient(pairs: list[tuple[Predictions, Predictions]]) -> dict[str, float]:
+    """The 95 % interval of the mean AUROC difference over `pairs` of answers: a bootstrap that draws patients."""
+
+    def difference(weights):
+        drawn = [[roc_auc_score(a.label, a.probability, sample_weight=weights) for a in pair] for pair in pairs]
+        return {"difference": float(np.mean([ours - theirs for ours, theirs in drawn]))}
+
+    return dict(zip(("low", "high"), bootstrap(difference, pairs[0][0].patient_id, seed=0)["difference"], strict=True))
 
 
 def main() -> None:
@@ -66,10 +82,13 @@ def main() -> None:
     for (arm, budget), own in found.items():
         base = found.get((options.baseline, budget), {}) if arm != options.baseline else {}
         row = {"arm": arm, "budget": budget}
-        for figure in next(iter(own.values())):
-            row[figure] = interval([figures[figure] for figures in own.values()])
-            if both := [seed for seed in own if figure in base.get(seed, {})]:
-                row[f"{figure}_difference"] = interval([own[seed][figure] - base[seed][figure] for seed in both])
+        both = [seed for seed in own if seed in base]
+        for figure in next(iter(own.values()))[0]:
+            row[figure] = interval([figures[figure] for figures, _ in own.values()])
+            if both and figure in FIGURES:
+                row[f"{figure}_difference"] = interval([own[s][0][figure] - base[s][0][figure] for s in both])
+        if both:
+            row["auroc_difference_by_patient"] = auroc_by_patient([(own[seed][1], base[seed][1]) for seed in both])
         rows.append(row)
         figures = (f"{name} {row[figure]['mean']:.3f}" for figure, name in FIGURES.items())
         print(f"{arm:24} {budget!s:>6} labels, {len(own)} seeds: {', '.join(figures)}")

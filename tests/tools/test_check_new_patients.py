@@ -27,7 +27,8 @@ def test_students_and_teachers_are_judged_over_all_and_within_patients(tool, mon
         teacher=lambda: models["teacher"],
         operating_point={"threshold": 0.6},
     )
-    found = check.judge(run, None)
+    found, own = check.judge(run, None)
+    assert own.probability is answers["student"]
     asked = {"": "student"} | ({"teacher_": "teacher"} if mode == "distilled" else {})
     assert found["f1"] == pytest.approx(f1_score(label, answers["student"] >= 0.6))
     assert len(found) == 2 * len(asked) + 1
@@ -40,3 +41,20 @@ def test_students_and_teachers_are_judged_over_all_and_within_patients(tool, mon
             if patient[i] == patient[j]
         ]
         assert found[f"{prefix}within_patients"] == pytest.approx(np.mean(pairs))
+
+
+def test_a_difference_that_one_patient_makes_is_not_sure(tool):
+    """An interval excludes zero where every patient gains, and not where one alone does."""
+    rng = np.random.default_rng(0)
+    patient, label = np.repeat(np.arange(10).astype(str), 40), rng.integers(2, size=400)
+    chance, sure = rng.random(400), label + rng.random(400)
+
+    def answers(probability):
+        return Predictions(np.arange(400).astype(str), patient, label, probability)
+
+    by_patient = tool("check_new_patients").auroc_by_patient
+    found = by_patient([(answers(sure), answers(chance))] * 2)
+    assert 0 < found["low"] < 1 - roc_auc_score(label, chance) < found["high"]
+    one = np.where(patient == "3", sure, chance)
+    found = by_patient([(answers(one), answers(chance))])
+    assert found["low"] <= 0 < roc_auc_score(label, one) - roc_auc_score(label, chance) < found["high"]
