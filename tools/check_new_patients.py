@@ -1,7 +1,7 @@
 """How a comparison's students and teachers judge other cells, of patients who are in none of its splits.
 
-    tfctc simulate simulated/development --cells 4000 --patients 40 --size 40 --seed 12
-    python tools/check_new_patients.py simulated/development comparisons/simulated --out new-patients.json
+    tfctc simulate simulated/new --cells 4000 --patients 40 --size 40 --seed 13
+    python tools/check_new_patients.py simulated/new comparisons/simulated-9600 --out new-patients.json
 
 A test split of few patients is a poor judge, and simulated patients cost nothing. Beside the AUROC over all cells
 stands that within patients: what lies between the two is lost where answers shift from patient to patient, alike for

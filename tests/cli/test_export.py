@@ -121,7 +121,7 @@ def test_the_run_is_what_is_exported(run, tmp_path, asked):
     assert record["operating_point"]["threshold"] == 0.5 and record["dataset"]["bit_depth"] == 12
 
 
-@pytest.mark.parametrize(("folder", "name"), [("my run (2)", "my-run-2"), ("прогон", "model")])
+@pytest.mark.parametrize(("folder", "name"), [("my run (2)", "my-run-2"), ("прогон", "model"), ("run_", "run_")])
 def test_a_run_folder_of_any_name_exports(run, tmp_path, asked, folder, name):
     shutil.copytree(run, tmp_path / folder)
     arguments = ["export", str(tmp_path / folder), "--output", str(tmp_path / "exports")]

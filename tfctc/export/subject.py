@@ -21,7 +21,8 @@ LIBRARIES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 def model_name(run: str) -> str:
     """The name of `run` as a model's: what that cannot have becomes a hyphen; "model" where nothing is left."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", run).strip("_.-") or "model"
+    inner = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_.-]+$", "", run)
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", inner) or "model"
 
 
 @dataclass(frozen=True)
