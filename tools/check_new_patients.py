@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from check_size_shortcut import auroc_within
+from check_size_shortcut import auroc_within, compared
 from sklearn.metrics import roc_auc_score
 
 from tfctc.comparison.results import read_results
@@ -78,20 +78,15 @@ def main() -> None:
             folder = options.comparison / job.place
             if outcome.judged and (folder / RECORD).exists():
                 found.setdefault((job.arm, job.budget), {})[job.seed] = judge(Run.open(folder), builder)
-    rows = []
-    for (arm, budget), own in found.items():
-        base = found.get((options.baseline, budget), {}) if arm != options.baseline else {}
-        row = {"arm": arm, "budget": budget}
-        both = [seed for seed in own if seed in base]
-        for figure in next(iter(own.values()))[0]:
+    judged = {key: {seed: figures for seed, (figures, _) in own.items()} for key, own in found.items()}
+    rows = compared(judged, options.baseline, FIGURES)
+    for row in rows:
+        own, base = found[row["arm"], row["budget"]], found.get((options.baseline, row["budget"]), {})
+        for figure in [name for name in next(iter(own.values()))[0] if name not in FIGURES]:
             row[figure] = interval([figures[figure] for figures, _ in own.values()])
-            if both and figure in FIGURES:
-                row[f"{figure}_difference"] = interval([own[s][0][figure] - base[s][0][figure] for s in both])
-        if both:
-            row["auroc_difference_by_patient"] = auroc_by_patient([(own[seed][1], base[seed][1]) for seed in both])
-        rows.append(row)
-        figures = (f"{name} {row[figure]['mean']:.3f}" for figure, name in FIGURES.items())
-        print(f"{arm:24} {budget!s:>6} labels, {len(own)} seeds: {', '.join(figures)}")
+        if row["auroc_difference"]:
+            pairs = [(own[seed][1], base[seed][1]) for seed in own if seed in base]
+            row["auroc_difference_by_patient"] = auroc_by_patient(pairs)
     if not rows:
         sys.exit(f"{options.comparison}: no run folder there")
     if options.out:

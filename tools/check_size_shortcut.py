@@ -12,6 +12,7 @@ import argparse
 import csv
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,27 @@ def read_cells(path: Path, truth: dict[str, float]) -> tuple[np.ndarray, ...]:
     return positive, probability, diameter, np.array([row["patient_id"] for row in rows])
 
 
+def compared(found: dict, baseline: str, figures: Mapping[str, str]) -> list[dict]:
+    """A row for each arm and label budget: the mean of every figure, and of its difference from the baseline's by seed.
+
+    Args:
+        found: (arm, budget) -> seed -> figure -> value.
+        figures: figure -> how it is called.
+    """
+    rows = []
+    for (arm, budget), own in found.items():
+        base = found.get((baseline, budget), {}) if arm != baseline else {}
+        row = {"arm": arm, "budget": budget}
+        for figure in figures:
+            row[figure] = interval([values[figure] for values in own.values()])
+            differences = [own[seed][figure] - base[seed][figure] for seed in own if seed in base]
+            row[f"{figure}_difference"] = interval(differences) if differences else None
+        rows.append(row)
+        means = ", ".join(f"{name} {row[figure]['mean']:.3f}" for figure, name in figures.items())
+        print(f"{arm:24} {budget!s:>6} labels, {len(own)} seeds: {means}")
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the simulated cells, with truth.csv")
@@ -76,18 +98,7 @@ def main():
                 roc_auc_score(positive, diameter),
                 matched_auroc(positive, diameter, diameter, options.strata),
             )
-    rows = []
-    for (arm, budget), own in found.items():
-        base = found.get((options.baseline, budget), {})
-        both = [seed for seed in own if seed in base and arm != options.baseline]
-        row = {"arm": arm, "budget": budget}
-        for figure in FIGURES:
-            row[figure] = interval([figures[figure] for figures in own.values()])
-            differences = [own[seed][figure] - base[seed][figure] for seed in both]
-            row[f"{figure}_difference"] = interval(differences) if both else None
-        rows.append(row)
-        figures = (f"{name} {row[figure]['mean']:.3f}" for figure, name in FIGURES.items())
-        print(f"{arm:24} {budget!s:>6} labels: {', '.join(figures)}")
+    rows = compared(found, options.baseline, FIGURES)
     if not rows:
         sys.exit(f"{options.comparison}: no run folder with {PREDICTIONS} there")
     print(f"{'true diameter alone':32}: AUROC {diameter_alone[0]:.3f}, size-matched {diameter_alone[1]:.3f}")
