@@ -10,13 +10,15 @@ import pytest
 from made_up import made_up_cells, write_cells
 
 from tfctc.cells import DatasetFacts
+from tfctc.training.devices import import_tensorflow
 
 
 def pytest_configure():
-    """Two logical CPUs, for MirroredStrategy; to be asked for before TensorFlow's first operation.
+    """TensorFlow as the commands start it, with two logical CPUs for MirroredStrategy.
 
     What tests measure of the machine is not remembered beyond them.
     """
+    import_tensorflow()
     import tensorflow as tf
 
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="tfctc-tests-")

@@ -162,7 +162,7 @@ def measure_here(stage: str, folder: Path, model: Path) -> dict:
     if stage == "predict":
         run = ready_to_predict(model)
     else:
-        from tfctc.cli.quiet import import_tensorflow
+        from tfctc.training.devices import import_tensorflow
 
         import_tensorflow()
         run = ready_to_build() if stage == "build" else ready_to_read()

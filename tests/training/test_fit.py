@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 from made_up import edit_manifest
@@ -112,6 +113,14 @@ def test_mixed_precision_leaves_a_float32_model(tiny_dataset, tmp_path):
     run = fit(config(tiny_dataset, epochs=1, precision="float16"), tmp_path / "run", quiet)
     for model in (run.student(), run.teacher()):
         assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+def test_no_stage_leaves_it_to_keras_whether_to_use_xla(tiny_dataset, tmp_path, monkeypatch):
+    """On a GPU Keras would, and XLA's failed check ends the process; here there is none, so the question is caught."""
+    asked, compiled = [], keras.Model.compile
+    monkeypatch.setattr(keras.Model, "compile", lambda *a, **k: asked.append(k["jit_compile"]) or compiled(*a, **k))
+    fit(config(tiny_dataset, epochs=1), tmp_path / "run", quiet)
+    assert asked == [False, False]
 
 
 def test_auto_is_settled_when_a_run_begins_and_kept_when_it_goes_on(tiny_dataset, tmp_path, monkeypatch):

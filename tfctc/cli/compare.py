@@ -26,6 +26,9 @@ def command(data, plan_file, output, workers, report_only):
     Every arm is trained on the same patients of DATA. Its learning rate is chosen on the validation split; the test
     split is read once for each run. Interrupted, the same command goes on where it stopped.
     """
+    from tfctc.training.devices import import_tensorflow
+
+    import_tensorflow()
     from tfctc.comparison.grid import Grid
     from tfctc.comparison.plan import Plan
     from tfctc.comparison.report import write_report

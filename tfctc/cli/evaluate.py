@@ -25,7 +25,7 @@ def command(run, rule, teacher, as_json):
     import json
     from dataclasses import asdict
 
-    from tfctc.cli.quiet import import_tensorflow
+    from tfctc.training.devices import import_tensorflow
 
     import_tensorflow()
     from tfctc.evaluation.evaluate import evaluate

@@ -49,7 +49,7 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
         return _verify(run, runtime)
     if runtime != "litert":
         raise click.UsageError("--runtime goes with --verify: the gates of an export run LiteRT")
-    from tfctc.cli.quiet import import_tensorflow
+    from tfctc.training.devices import import_tensorflow
 
     import_tensorflow()
     from tfctc.data.pipeline import labelled_records
@@ -120,7 +120,7 @@ def _verify(folder, runtime):
     figures = check_tflite(folder, manifest, runtime)
     if "saved_model" in manifest["parity"]:
         if find_spec("tensorflow"):
-            from tfctc.cli.quiet import import_tensorflow
+            from tfctc.training.devices import import_tensorflow
 
             import_tensorflow()
             from tfctc.cells import DatasetFacts

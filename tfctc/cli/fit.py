@@ -27,7 +27,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     DATA is a data set folder with a manifest (see `tfctc import`). Without it, simulated cells are written to
     `simulated/cells` and used.
     """
-    from tfctc.cli.quiet import import_tensorflow
+    from tfctc.training.devices import import_tensorflow
     from tfctc.training.hardware import switch_onednn
 
     switch_onednn(click.echo)

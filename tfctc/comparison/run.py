@@ -32,13 +32,17 @@ def _start(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     Thread(target=_end_after_parent, daemon=True).start()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    from tfctc.training.devices import import_tensorflow
     from tfctc.training.hardware import switch_onednn
 
     switch_onednn()
+    import_tensorflow()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+    # Every model is judged by a function of its own; TensorFlow warns of many, as if they were one traced anew.
+    tf.get_logger().setLevel("ERROR")
 
 
 def _end_after_parent() -> None:

@@ -65,7 +65,7 @@ def switch_onednn(say: Callable[[str], None] = lambda line: None) -> None:
 
 
 def _probe(value: str) -> float:
-    environment = os.environ | {ONEDNN: value, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | {ONEDNN: value, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run([sys.executable, "-c", PROBE], env=environment, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
@@ -80,11 +80,12 @@ def choose_precision(
     """
     import tensorflow as tf
 
-    gpus = [device.name for device in tf.config.list_physical_devices("GPU")]
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    gpus = [str(of.get("device_name")) for of in details]
     names = ["float32", "bfloat16", *(["float16"] if gpus else [])]
     height, width = image_size
     question = f"precision of {part.backbone}, {height} x {width} px, batch {batch_size}"
-    question += f", oneDNN {os.environ.get(ONEDNN, 'as it comes')}, {len(gpus)} GPUs"
+    question += f", oneDNN {os.environ.get(ONEDNN, 'as it comes')}, {' + '.join(gpus) or 'no GPU'}"
 
     def measure():
         say(f"Measuring, once for this network and size, whether {' or '.join(names[1:])} is faster")

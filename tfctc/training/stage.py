@@ -146,6 +146,8 @@ class Stage:
             optimizer=optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             weighted_metrics=[AUROC()],
+            # Keras would use XLA on a GPU, and TensorFlow 2.21's gives up there: a failed check ends the process.
+            jit_compile=False,
         )
         model.optimizer.build(model.trainable_variables)
 
