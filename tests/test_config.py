@@ -27,7 +27,9 @@ def test_every_field_survives_json(tmp_path):
 def test_toml_is_read_and_changes_win(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text('mode = "brightfield"\n[training]\nepochs = 3\nlearning_rate = 1\n')
-    config = configs.load(RunConfig, path, {"training.epochs": 5, "student.backbone": "compact"})
+    changes = {"training.epochs": 5, "student.backbone": "compact"}
+    base = configs.to_dict(configs.load(RunConfig, path))
+    config = configs.from_dict(RunConfig, configs.with_changes(base, changes))
     assert config.training.epochs == 5 and config.training.learning_rate == 1.0
     assert config.mode == "brightfield" and config.student.backbone == "compact"
 

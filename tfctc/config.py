@@ -251,11 +251,6 @@ class RunConfig:
             return replace(self.teacher, channels=(BRIGHTFIELD,))
         return self.teacher if self.mode == "distilled" else None
 
-    @property
-    def hands_on(self) -> ModelConfig | None:
-        """What another run takes over as its teacher: this one's, or, in mode brightfield, its student."""
-        return self.student if self.mode == "brightfield" else self.taught_by
-
 
 def to_dict(value: Any) -> Any:
     """A dataclass as plain JSON values; tuples become lists."""
@@ -316,8 +311,8 @@ def _convert(hint: Any, value: Any, where: str, default: Any = None) -> Any:
     raise ConfigError(f"{where} must be {name}, got {value!r}")
 
 
-def load(kind: type[T], path: str | Path, changes: Mapping[str, Any] | None = None) -> T:
-    """Reads `kind` from a .json or .toml file; `changes` ("training.epochs" -> 5) win over what the file says."""
+def load(kind: type[T], path: str | Path) -> T:
+    """Reads `kind` from a .json or .toml file."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -327,7 +322,7 @@ def load(kind: type[T], path: str | Path, changes: Mapping[str, Any] | None = No
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(f"cannot be read ({error})", path=path, fix="JSON or TOML is expected") from None
     try:
-        return from_dict(kind, with_changes(values, changes or {}))
+        return from_dict(kind, values)
     except TfctcError as error:
         raise type(error)(error.problem, path=path, fix=error.fix) from None
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfctc.errors import OutputError
+from tfctc.errors import OutputError, RunError
 
 #: What a disk says while it is written to; any other error there may be about what is read.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -107,3 +107,27 @@ def write_json(path: str | Path, value: Any) -> None:
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path, who: str) -> Iterator[None]:
+    """Makes `folder` and keeps out whoever asks the same for it, as long as the block lasts or this process lives.
+
+    Raises:
+        OutputError: it cannot be made.
+        RunError: another `who` is at work there.
+    """
+    import fcntl  # POSIX only, as training is; what is read or predicted needs no lock.
+
+    with as_output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fix = "wait for it, or choose another --output"
+            raise RunError(f"another {who} is at work there", path=folder, fix=fix) from None
+        yield
+    finally:
+        os.close(handle)

@@ -37,10 +37,25 @@ def test_options_win_over_settings_and_settings_over_the_file(tiny_dataset, tmp_
     assert output == tmp_path / "run"
 
 
-def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path, fitted):
+def test_runs_started_together_have_a_folder_each(tiny_dataset, tmp_path, monkeypatch, fitted):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert tfctc(tiny_dataset).exit_code == 0
+    assert [str(output) for _, output in fitted] == ["runs/tiny-1", "runs/tiny-2"]
+
+
+def test_no_cells_are_simulated_for_a_mistake(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = tfctc("--backbone", "nonsense")
+    assert result.exit_code == 2 and "choose one of" in result.output and not list(tmp_path.iterdir())
+
+
+def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path, monkeypatch, fitted):
+    monkeypatch.chdir(tmp_path)
     earlier = tmp_path / "earlier"
     for name, content in (("config.json", {}), ("dataset.json", {"name": "cells"}), ("run.json", {})):
         write_json(earlier / name, content)
+    (earlier / "student.keras").touch()
     first = tfctc(tiny_dataset, "--init", earlier)
     assert first.exit_code == 0 and "the teachers start anew" in first.output
     (earlier / "teacher.keras").touch()

@@ -221,17 +221,18 @@ def test_a_run_that_fails_is_named_and_the_others_are_kept(grid, pool, untrained
     assert grid.results
 
 
-def test_a_killed_process_names_its_run_and_says_what_to_do(grid, untrained, monkeypatch):
+@pytest.mark.parametrize("arguments,name", [(3, "seed 0, rate 0.00[13]"), (1, "records")])
+def test_a_killed_process_names_its_work_and_says_what_to_do(grid, untrained, arguments, name):
     class Killed(Executor):
-        def submit(self, function, /, *arguments):
+        def submit(self, function, /, *given):
             future = Future()
-            if len(arguments) == 3:
+            if len(given) == arguments:
                 future.set_exception(BrokenProcessPool("a child process terminated abruptly"))
             else:
                 future.set_result(None)
             return future
 
-    with pytest.raises(RunError, match="seed 0, rate 0.00[13]: its process was killed.*fewer --workers"):
+    with pytest.raises(RunError, match=f"{name}: the process was killed.*fewer --workers"):
         carry_out(grid, Killed(), 2, quiet)
 
 
@@ -244,8 +245,9 @@ def test_where_nothing_can_be_written_nothing_is_trained(grid, tmp_path, pool, u
 
 def test_what_all_runs_share_is_settled_before_the_first(grid, pool, untrained):
     carry_out(grid, pool, 2, quiet)
-    first = pool.done[0]
-    assert len(first) == 1 and [config.mode for config in first[0]] == ["brightfield", "self-training", "distilled"]
+    first, *runs = pool.done
+    assert len(first) == 1 and all(len(run) == 3 for run in runs)
+    assert [config.mode for config in first[0]] == ["brightfield", "self-training", "distilled"]
     assert {config.data for config in first[0]} == {str(grid.data)}
 
 

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from tfctc.cells import DatasetFacts
+from tfctc.comparison.grid import Job
+from tfctc.comparison.plan import Arm
 from tfctc.comparison.report import write_report
 from tfctc.comparison.run import carry_out
 from tfctc.comparison.summary import summarise
@@ -44,6 +46,24 @@ def test_the_gap_ends_at_the_lower_of_teacher_and_baseline_with_all_labels(finis
     # The baseline with all labels is no better than with 8 here: there is no gap up to there.
     assert entry(entries, "distilled", 8)["auroc"]["gap_closed"]["value"] is None
     assert entry(entries, "distilled", "all")["auroc"]["gap_closed"]["value"] == pytest.approx(0.1 / 0.195)
+
+
+def test_the_gap_of_an_arm_ends_at_its_own_teacher(finished):
+    """Whichever arm the plan names first; one without a teacher that sees DAPI has the first arm's."""
+    figures = {"brightfield": (0.80, None), "self-training": (0.81, 0.80), "poor": (0.84, 0.85), "good": (0.86, 0.95)}
+    outcome = next(outcome for outcome in finished.results.values() if outcome.judged)
+    results = {
+        Job(arm, 8, seed, 1e-3): replace(outcome, auroc=auroc, teacher_auroc=teacher)
+        for arm, (auroc, teacher) in figures.items()
+        for seed in (0, 1)
+    }
+    for names in (("poor", "good"), ("good", "poor")):
+        arms = finished.plan.arms | {name: Arm({}) for name in names}
+        del arms["distilled"]
+        entries = summarise(replace(finished.plan, arms=arms, budgets=(8,), tuned_at=8), results)
+        gaps = {arm: entry(entries, arm, 8)["auroc"]["gap_closed"]["value"] for arm in list(figures)[1:]}
+        first = figures[names[0]][1] - 0.80
+        assert gaps == pytest.approx({"poor": 0.04 / 0.05, "good": 0.06 / 0.15, "self-training": 0.01 / first})
 
 
 def test_what_is_made_of_several_arms_is_made_of_the_seeds_that_they_share(finished):

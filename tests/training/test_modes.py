@@ -1,6 +1,7 @@
 """What each mode lets a student learn from, seen in the weights it ends with."""
 
 import csv
+import json
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -26,6 +27,7 @@ from tfctc.data.budget import keep_labels
 from tfctc.data.selection import Selection
 from tfctc.data.summary import Summary
 from tfctc.errors import ConfigError, ManifestError, RunError, TfctcError
+from tfctc.files import write_json
 from tfctc.training.course import Course, stream_seed
 from tfctc.training.fit import fit
 from tfctc.training.shown import some_as_dapi, some_without_dapi
@@ -312,6 +314,47 @@ def test_first_weights_that_have_seen_the_patients_to_be_tested_are_refused(tiny
     heir = replace(other, student=replace(earlier, weights=str(between.folder / "student.keras")))
     with pytest.raises(RunError, match="between: has been trained on patient p.., that"):
         fit(heir, tmp_path / "again", quiet)
+
+
+def test_patients_stay_known_by_way_of_simulated_cells(tiny_dataset, runs, tmp_path):
+    def begin_with(run, data, **settings):
+        student = ModelConfig("compact", weights=str(run.folder / "student.keras"))
+        return replace(config(data, "brightfield"), student=student, **settings)
+
+    simulated = shutil.copytree(tiny_dataset, tmp_path / "simulated", ignore=shutil.ignore_patterns("tfrecords"))
+    facts = json.loads((simulated / "dataset.json").read_text())
+    write_json(simulated / "dataset.json", facts | {"simulated": True})
+    between = fit(begin_with(runs["brightfield"], simulated, seed=1), tmp_path / "between", quiet)
+    assert between.record["elsewhere"][""].items() <= runs["brightfield"].record["patients"].items()
+    with pytest.raises(RunError, match="between: has been trained on patient p.., that this run would be judged by"):
+        fit(begin_with(between, tiny_dataset, seed=1), tmp_path / "run", quiet)
+    fit(begin_with(between, tiny_dataset), tmp_path / "run", quiet)
+
+
+@pytest.mark.parametrize(
+    "spoil,message",
+    [
+        (lambda run: (run / "run.json").unlink(), "is not finished; continue it with: tfctc fit --resume"),
+        (lambda run: write_json(run / "run.json", {}), "does not say whom it has been trained on"),
+    ],
+)
+def test_first_weights_of_a_run_that_does_not_say_whom_it_knows_are_refused(
+    tiny_dataset, runs, tmp_path, spoil, message
+):
+    earlier = shutil.copytree(runs["brightfield"].folder, tmp_path / "earlier")
+    spoil(earlier)
+    settings = replace(
+        config(tiny_dataset, "brightfield"), student=ModelConfig("compact", weights=str(earlier / "student.keras"))
+    )
+    with pytest.raises(RunError, match=message):
+        fit(settings, tmp_path / "run", quiet)
+
+
+def test_teachers_of_a_run_that_has_none_are_not_taken_over(tiny_dataset, tmp_path):
+    alone = fit(config(tiny_dataset, distill=DistillConfig(losses={"staining": {}})), tmp_path / "alone", quiet)
+    with pytest.raises(RunError, match="alone: has no teacher"):
+        fit(config(tiny_dataset, distill=DistillConfig(teachers=str(alone.folder))), tmp_path / "run", quiet)
+    assert not (tmp_path / "run").exists()
 
 
 def test_no_label_is_no_budget(tiny_dataset, tmp_path):

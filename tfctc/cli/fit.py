@@ -1,5 +1,7 @@
 """tfctc fit."""
 
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import click
@@ -18,7 +20,7 @@ from tfctc.cli.options import say_next
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. training.epochs=30.")
 @click.option("--mode", help="distilled, brightfield (no DAPI), dapi-augmented or self-training.")
 @click.option("--backbone", help="Of student and teacher: resnet50, resnet34, densenet121, efficientnetb4, compact.")
-@click.option("--epochs", type=int, help="At most this many, for teacher and student each.")
+@click.option("--epochs", type=int, help="At most this many, for student and teacher; see also distill.teacher_epochs.")
 @click.option("--init", "earlier", type=click.Path(path_type=Path), help="Start from the weights of this run.")
 @click.option("--seed", type=int, help="Decides the split, the initial weights and the augmentation.")
 def command(data, output, resume, config_file, settings, mode, backbone, epochs, earlier, seed):
@@ -35,6 +37,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     from tfctc import config as configs
     from tfctc.config import RunConfig
     from tfctc.errors import ConfigError, RunError
+    from tfctc.training.checks import check_names
     from tfctc.training.run import CONFIG, STUDENT, TEACHER, Run
 
     given = (data, output, config_file, settings, mode, backbone, epochs, earlier, seed)
@@ -57,6 +60,8 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
         config = configs.from_dict(RunConfig, configs.with_changes(configs.to_dict(base), changes))
         if earlier and config.taught_by and not (found / TEACHER).exists():
             click.echo(f"{earlier} has no teacher to start from, or several: the teachers start anew.")
+        # Before cells are simulated for a mistake.
+        check_names(config)
         manifest = _manifest(data or (Path(config.data) if config.data else None), config.seed)
         config = configs.from_dict(RunConfig, {**configs.to_dict(config), "data": str(manifest.folder.resolve())})
         output = output or _next_free(Path("runs"), manifest.facts.name)
@@ -83,7 +88,11 @@ def _manifest(data: Path | None, seed: int):
 
 
 def _next_free(folder: Path, name: str) -> Path:
-    number = 1
-    while (folder / f"{name}-{number}").exists():
-        number += 1
-    return folder / f"{name}-{number}"
+    """Makes it, so that of two commands started together each has its own."""
+    from tfctc.files import as_output_errors
+
+    for number in count(1):
+        path = folder / f"{name}-{number}"
+        with as_output_errors(path), suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path

@@ -11,6 +11,7 @@ from tfctc import config as configs
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError
 from tfctc.training.checks import check_names
+from tfctc.training.course import hands_on, teacher_of
 
 #: The label budget that keeps every label.
 ALL = "all"
@@ -149,10 +150,11 @@ class Plan:
 
     def _check_teachers(self, arm: str, source: str, path: Path) -> None:
         """The teachers that `arm` asks for are of the kind that `source` has."""
-        config, asked = self.sample(source), self.sample(arm).taught_by
-        given = config.hands_on
-        if given is None or asked is None:
-            raise ConfigError(f"arm {arm} or {source} is of a mode without a teacher", path=path)
+        config = self.sample(source)
+        given, asked = hands_on(config), teacher_of(self.sample(arm))
+        for name, teacher in ((source, given), (arm, asked)):
+            if teacher is None:
+                raise ConfigError(f"arm {name} has no teacher: its mode has none, or no loss asks one", path=path)
         if other := [key for key in vars(given) if vars(given)[key] != vars(asked)[key]]:
             problem = f"arm {arm} asks for other teachers than arm {source} has"
             fix = "set " + ", ".join(f"teacher.{key} to {vars(given)[key]!r}" for key in other)
@@ -208,7 +210,7 @@ def _holds(settings: Any, key: str) -> bool:
 
 
 def _some(what: str, values: Sequence) -> None:
-    if not values or len(set(values)) < len(values):
+    if not values or any(values.count(value) > 1 for value in values):
         raise ConfigError(f"{what} must be some values, each once, got {list(values)}")
 
 

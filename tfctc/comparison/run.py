@@ -1,21 +1,18 @@
 """Doing the runs of a grid, several at a time, each in a process of its own."""
 
-import contextlib
-import fcntl
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from pathlib import Path
 from threading import Thread
 
 from tfctc.comparison.grid import Grid
 from tfctc.comparison.results import read_results, write_results
 from tfctc.errors import RunError, TfctcError
-from tfctc.files import as_output_errors
+from tfctc.files import alone_in
 
 
 def processes(workers: int) -> Executor:
@@ -58,7 +55,7 @@ def carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], Non
         RunError: another process is at work in the grid's folder.
         TfctcError: what stopped a run; runs under way come to their end and are kept.
     """
-    with _alone(grid.folder):
+    with alone_in(grid.folder, "tfctc compare"):
         if read_results(grid.folder).keys() - grid.results.keys():
             raise RunError("another tfctc compare has been at work there", path=grid.folder, fix="start it again")
         # Told now, not after the first run, if nothing can be written there.
@@ -66,34 +63,16 @@ def carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], Non
         _carry_out(grid, pool, workers, say)
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keeps other processes from the folder of a comparison, that each of them would write from what it knows.
-
-    Raises:
-        RunError: one is at work there.
-    """
-    with as_output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fix = "wait for it, or choose another --output"
-            raise RunError("another tfctc compare is at work there", path=folder, fix=fix) from None
-        yield
-    finally:
-        os.close(handle)
-
-
 def _carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], None]) -> None:
     under_way, failure = {}, None
+    if any(grid.wanted()):
+        # The records are written before two runs want to.
+        try:
+            pool.submit(_prepare, grid.samples()).result()
+        except BrokenProcessPool:
+            raise _killed("records") from None
     while True:
         ready = [] if failure else [job for job in grid.wanted() if job not in under_way.values()]
-        if ready and not under_way:
-            # The records are written before two runs want to.
-            pool.submit(_prepare, grid.samples()).result()
         for job in ready[: workers - len(under_way)]:
             under_way[pool.submit(_do, grid.config(job), grid.place(job), grid.to_judge(job))] = job
         if not under_way:
@@ -106,14 +85,18 @@ def _carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], No
                 failure = type(error)(f"{job}: {error.problem}", path=error.path, fix=error.fix)
                 continue
             except BrokenProcessPool:
-                fix = "start it again, with fewer --workers: what is finished stays"
-                failure = RunError(f"{job}: its process was killed, perhaps for want of memory", fix=fix)
+                failure = _killed(job)
                 continue
             grid.add(job, replace(outcome, settings=grid.settings(job)))
             test = f"test AUROC {outcome.auroc:.3f}, " if outcome.judged else ""
             say(f"{job}: {test}validation {outcome.validation:.3f}, {outcome.seconds:.0f} s; {grid.left()} runs to go")
     if failure:
         raise failure
+
+
+def _killed(what) -> RunError:
+    fix = "start it again, with fewer --workers: what is finished stays"
+    return RunError(f"{what}: the process was killed, perhaps for want of memory", fix=fix)
 
 
 def _prepare(*arguments):

@@ -61,17 +61,17 @@ def _entry(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> di
     teacher = _of(judged, arm, budget, f"teacher_{figure}")
     entry["teacher"] = mean(teacher.values()) if teacher else None
     if plan.baseline in against:
-        entry |= _worth(plan, judged, own, budget, figure)
+        entry |= _worth(plan, judged, arm, budget, figure)
     return entry
 
 
-def _worth(plan: Plan, judged: Judged, own: dict[int, float], budget: Any, figure: str) -> dict:
+def _worth(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> dict:
     """Gap closed and label efficiency, each over the seeds that all it is made of share."""
-    baseline = _of(judged, plan.baseline, budget, figure)
+    own, baseline = (_of(judged, name, budget, figure) for name in (arm, plan.baseline))
     ceilings = [_of(judged, plan.baseline, ALL, figure)] if budget != ALL else []
-    # Any arm's with a teacher that sees DAPI: theirs are the same ones, or as good.
-    dapi = [arm for arm in plan.arms if _sees_dapi(plan, arm)]
-    ceilings += [found for arm in dapi if (found := _of(judged, arm, budget, f"teacher_{figure}"))][:1]
+    # Its own teacher; for an arm without one that sees DAPI, the first that does.
+    dapi = sorted(filter(lambda name: _sees_dapi(plan, name), plan.arms), key=lambda name: name != arm)
+    ceilings += [found for name in dapi if (found := _of(judged, name, budget, f"teacher_{figure}"))][:1]
     gaps = [shared for ceiling in ceilings if (shared := _shared(own, baseline, ceiling))]
     lowest = min(gaps, key=lambda gap: mean(gap[2]), default=None)
     worth = {"gap_closed": gap_closed(*lowest) if lowest else None, "label_efficiency": None}

@@ -45,36 +45,51 @@ def check_names(config: RunConfig) -> None:
         Run.open(config.distill.teachers)
 
 
-def patients_of(config: RunConfig, manifest: Manifest, assignment: dict[str, str]) -> dict[str, str]:
-    """Patient -> split, and "train" for whoever the first weights have learnt from or been chosen by.
+def patients_of(config: RunConfig, manifest: Manifest, assignment: dict[str, str]) -> dict[str, dict]:
+    """Whom the run learns from and is chosen and judged by, for its record; with whom its first weights know already.
+
+    Returns:
+        `patients`: patient -> split. `elsewhere`: the same of patients who cannot be among these, by where they are: a
+            simulation's folder, or "" for the real ones.
 
     Raises:
-        RunError: a patient that this run would be judged by is among those, or of those that a teacher with folds
-            may not have seen.
+        RunError: a patient that this run would be judged by is known to the first weights, or, to those of a teacher
+            with folds, any of them; or the weights are of a run that does not say whom it knows.
     """
-    patients = {cell.patient_id: assignment[getattr(cell, config.split.by)] for cell in manifest.cells()}
+    here = _population(manifest.facts.simulated, config)
+    known = {here: {cell.patient_id: assignment[getattr(cell, config.split.by)] for cell in manifest.cells()}}
     teacher, group = teacher_of(config), manifest.facts.group
     for part in filter(None, (config.student, teacher)):
         source = Path(part.weights).parent
-        if not part.weights.endswith(".keras") or not (source / layout.RECORD).exists():
+        if not part.weights.endswith(".keras") or not (source / layout.SPLITS).exists():
             continue
         run = Run.open(source)
-        # Patients of several simulations share their names and nothing else.
-        if run.facts.simulated != manifest.facts.simulated or (run.facts.simulated and run.config.data != config.data):
-            continue
-        seen = {patient: split for patient, split in run.record.get("patients", {}).items() if split != "test"}
-        leaks = [patient for patient, split in seen.items() if patients.get(patient, "train") not in ("train", split)]
-        if leaks:
+        if "patients" not in run.record:
+            raise RunError("does not say whom it has been trained on", path=source, fix="train it anew")
+        theirs = run.record.get("elsewhere", {})
+        theirs = theirs | {_population(run.facts.simulated, run.config): run.record["patients"]}
+        theirs = {where: {p: split for p, split in dealt.items() if split != "test"} for where, dealt in theirs.items()}
+        own, seen = known[here], theirs.get(here, {})
+        if leaks := [patient for patient in seen if own.get(patient, "train") not in ("train", seen[patient])]:
             raise RunError(
                 f"has been trained on {group} {leaks[0]}, that this run would be judged by",
                 path=source,
                 fix=f"fit with the seed and split of that run (--seed {run.config.seed})",
             )
-        if part is teacher and config.distill.folds > 1 and (known := sorted(seen.keys() & patients)):
+        if part is teacher and config.distill.folds > 1 and (taught := sorted(seen.keys() & own)):
+            problem = f"has been trained on {group} {taught[0]}"
             raise RunError(
-                f"has been trained on {group} {known[0]}, and with distill.folds no teacher may know whom it teaches",
+                f"{problem}, and with distill.folds no teacher may know whom it teaches",
                 path=source,
                 fix=f"in place of --init: --set student.weights={source / layout.STUDENT}",
             )
-        patients = seen | patients
-    return patients
+        for where, seen in theirs.items():
+            # Whoever one of them has learnt from has been learnt from: "train" comes before "validation".
+            own = known.get(where, {})
+            known[where] = own | {patient: min(split, own.get(patient, split)) for patient, split in seen.items()}
+    return {"patients": known.pop(here), "elsewhere": known}
+
+
+def _population(simulated: bool, config: RunConfig) -> str:
+    """Patients of several simulations share their names and nothing else."""
+    return config.data if simulated else ""

@@ -145,6 +145,11 @@ def teacher_of(config: RunConfig) -> ModelConfig | None:
     return config.taught_by if any(loss.asks_teacher for loss in losses_of(config).values()) else None
 
 
+def hands_on(config: RunConfig) -> ModelConfig | None:
+    """What another run takes over as its teacher: this one's, or, in mode brightfield, its student."""
+    return config.student if config.mode == "brightfield" else teacher_of(config)
+
+
 def channels_of(config: RunConfig) -> tuple[str, ...]:
     """The channels that any stage of the run reads."""
     teacher, losses = teacher_of(config), _all_losses(config)

@@ -22,7 +22,7 @@ from tfctc.data.splits import deal, deal_folds
 from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.predictions import predict
-from tfctc.files import as_output_errors, atomic_file, write_json
+from tfctc.files import alone_in, atomic_file, write_json
 from tfctc.models.weights import weights_sha256
 from tfctc.training import run as layout
 from tfctc.training.checkpoints import Checkpoint
@@ -46,27 +46,29 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
         RunError: `folder` holds another run or a finished one.
         TfctcError: anything wrong with the data or the configuration; nothing has been trained then.
     """
-    folder, started = Path(folder), time.monotonic()
     manifest = Manifest.open(config.data)
     check_names(config)
+    with alone_in(Path(folder), "tfctc fit"), _left_only_if_used(Path(folder)):
+        return _fit(config, manifest, Path(folder), say)
+
+
+def _fit(config: RunConfig, manifest: Manifest, folder: Path, say: Callable[[str], None]) -> Run:
+    started = time.monotonic()
     config = as_begun(config, folder)
     _check_free(folder, config)
     dealt = deal_groups(config, manifest)
     assignment = dealt["groups"]
     # Now: while it trains, somebody may edit the manifest.
-    whom = {
-        "patients": patients_of(config, manifest, assignment),
-        "learnt_from": layout.learnt_from(manifest, assignment, config.split.by),
-    }
+    whom = patients_of(config, manifest, assignment)
+    whom["learnt_from"] = layout.learnt_from(manifest, assignment, config.split.by)
     cells = manifest.digest()
     _check_same_cells(folder, cells)
-    with _made(folder):
-        # Reads every image. What cannot be used, of them or of the settings, is told before anything is written.
-        builder = build(manifest, assignment, config.split.by, progress=say)
-        course = Course.prepare(config, builder, folder, dealt, cells, say)
-        check_networks(course)
-        if course.teacher and config.distill.teachers:
-            earlier(course)
+    # Reads every image. What cannot be used, of them or of the settings, is told before anything is written.
+    builder = build(manifest, assignment, config.split.by, progress=say)
+    course = Course.prepare(config, builder, folder, dealt, cells, say)
+    check_networks(course)
+    if course.teacher and config.distill.teachers:
+        earlier(course)
     write_json(folder / layout.CONFIG, configs.to_dict(config))
     write_json(folder / layout.SPLITS, dealt)
     write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
@@ -118,7 +120,7 @@ def _check_free(folder: Path, config: RunConfig) -> None:
     saved = folder / layout.CONFIG
     fix = "choose another --output"
     if (folder / layout.RECORD).exists():
-        raise RunError("holds a finished run", path=folder, fix=fix)
+        raise RunError("holds a finished run", path=folder, fix=f"{fix}, or go on with tfctc evaluate")
     if saved.exists():
         if configs.load(RunConfig, saved) != config:
             raise RunError("holds an unfinished run of another configuration", path=folder, fix=fix)
@@ -127,10 +129,8 @@ def _check_free(folder: Path, config: RunConfig) -> None:
 
 
 @contextlib.contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Makes `folder` at once, to see that it can be made; stopped before anything is in it, takes it away again."""
-    with as_output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+def _left_only_if_used(folder: Path) -> Iterator[None]:
+    """Stopped before anything is in `folder`, takes it away again."""
     try:
         yield
     except BaseException:

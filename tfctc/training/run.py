@@ -101,7 +101,7 @@ class Run:
         return self.record.get("manifest", cells) == cells
 
     def handed_on(self) -> list:
-        """What another run takes over as its teachers, `RunConfig.hands_on`."""
+        """What another run takes over as its teachers."""
         return [self.student()] if self.config.mode == "brightfield" else self.teachers()
 
     def teacher(self):

@@ -10,7 +10,7 @@ from tfctc.config import RunConfig
 from tfctc.errors import RunError
 from tfctc.models.fast import stock
 from tfctc.training import run as layout
-from tfctc.training.course import Course, stream_seed
+from tfctc.training.course import Course, hands_on, stream_seed
 from tfctc.training.run import Run
 from tfctc.training.shown import some_without_dapi
 
@@ -47,6 +47,9 @@ def earlier(course: Course) -> Run:
         RunError: it has none, or they have not learnt from just the cells that they may have learnt from here.
     """
     run = Run.open(Path(course.config.distill.teachers))
+    kind = hands_on(run.config)
+    if kind is None:
+        raise RunError("has no teacher", path=run.folder, fix="leave out distill.teachers, or take another run")
     theirs = run.dealt, configs.to_dict(run.facts), _labels(run.config)
     ours = course.dealt, configs.to_dict(course.builder.facts), _labels(course.config)
     if theirs != ours or not run.had(course.cells):
@@ -55,7 +58,7 @@ def earlier(course: Course) -> Run:
             path=run.folder,
             fix="take a run of the same data, seed, split, distill.folds and training.label_budget",
         )
-    if run.config.hands_on != course.teacher:
+    if kind != course.teacher:
         raise RunError("its teachers are of another kind than teacher asks for", path=run.folder, fix="train anew")
     return run
 
