@@ -126,7 +126,13 @@ def test_a_table_that_contradicts_the_path_is_refused(tmp_path, row):
 @pytest.mark.parametrize(
     ("known", "options", "message"),
     [
-        ({"c1": Known("WBC")}, {}, "cell c1: unknown label 'WBC', classes are leukocyte and ctc; --map WBC="),
+        (
+            {"c1": Known("WBC")},
+            {},
+            "cell c1: unknown label 'WBC', classes are leukocyte and ctc; "
+            "--map WBC=leukocyte or --map WBC=ctc, --drop WBC, or other --classes",
+        ),
+        ({"c1": Known("CTC")}, {}, "unknown label 'CTC', .*; --map CTC=ctc, --drop CTC, or other --classes"),
         ({"x1": Known("ctc")}, {}, r"no id of the label table is a cell's \(x1 against c1\)"),
         ({"c1": Known("ctc")}, {"drop": {"ctc"}}, "no cell is left"),
     ],

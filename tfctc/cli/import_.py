@@ -79,7 +79,11 @@ def command(folder, pattern, preset, channels, labels, mapping, drop, classes, n
 def _pairs(assignments: tuple[str, ...], option: str) -> dict[str, str]:
     from tfctc.errors import ConfigError
 
+    pairs: dict[str, str] = {}
     for text in assignments:
-        if "=" not in text:
+        old, equals, new = text.partition("=")
+        if not equals:
             raise ConfigError(f"{option} expects OLD=NEW, got {text!r}")
-    return dict(tuple(text.split("=", 1)) for text in assignments)
+        if pairs.setdefault(old, new) != new:
+            raise ConfigError(f"{option} {old}: given as {pairs[old]!r} and as {new!r}", fix="give it once")
+    return pairs

@@ -72,8 +72,11 @@ def translate(label: str, mapping: Mapping[str, str], classes: tuple[str, str], 
     """
     label = mapping.get(label, label)
     if label and label not in classes:
+        # One class alone is offered only where it is the same word.
+        likely = [name for name in classes if name.casefold() == label.casefold()] or classes
+        choices = " or ".join(f"--map {label}={name}" for name in likely)
         raise ManifestError(
             f"{where}: unknown label {label!r}, classes are {' and '.join(classes)}",
-            fix=f"--map {label}={classes[0]}, --drop {label}, or other --classes",
+            fix=f"{choices}, --drop {label}, or other --classes",
         )
     return label
