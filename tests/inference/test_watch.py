@@ -157,6 +157,23 @@ def test_what_changes_while_it_is_read_is_not_refused(begin, write_image, tmp_pa
     assert watcher.look() == 1 and labels(tmp_path / "answers.csv") == [("a", "ctc")]
 
 
+@pytest.mark.parametrize("what", ["deleted", "written"])
+def test_what_changes_while_it_is_read_is_not_answered_either(begin, write_image, tmp_path, monkeypatch, what):
+    watcher, read = begin(), watch.answer
+    image = write_image("cells/a.png", 0.2)
+
+    def meanwhile(*arguments):
+        found = read(*arguments)
+        image.unlink() if what == "deleted" else write_image("cells/a.png", 0.8)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watch, "answer", meanwhile)
+        assert watcher.look() == 0 and labels(tmp_path / "answers.csv") == []
+    write_image("cells/a.png", 0.8)
+    assert watcher.look() == 1 and labels(tmp_path / "answers.csv") == [("a", "ctc")]
+
+
 @pytest.mark.parametrize("name", [b"b\xfc.png", b"b\n.png"])
 def test_a_name_that_no_row_can_hold_is_told_once_and_the_watch_goes_on(begin, write_image, tmp_path, name):
     told, watcher = [], begin()

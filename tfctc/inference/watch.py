@@ -181,9 +181,9 @@ class Watcher:
                 arriving[path] = state, since
                 continue
             row, error = answer(self.predictor, cell_id, path, self.threshold)
+            if _state(path) != state:  # It was being written, or taken away.
+                continue
             if error:
-                if _state(path) != state:  # It was being written, or taken away.
-                    continue
                 self._refused[path] = state
             self.journal.add(row, path)
             self.tell(row, error)
