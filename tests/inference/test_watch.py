@@ -277,6 +277,18 @@ def test_what_is_no_journal_is_left_alone(begin, tmp_path, content):
     assert (tmp_path / "answers.csv").read_bytes() == content
 
 
+@pytest.mark.parametrize(("line", "values"), [(b"\n", 0), (b"c,0.5,ctc,ok,0.5,mean/1+abc,\n", 7), (b"c,0.5\n", 2)])
+def test_a_row_of_another_length_is_named(begin, write_image, tmp_path, line, values):
+    watcher, out = begin(), tmp_path / "answers.csv"
+    write_image("cells/a.png")
+    watcher.look()
+    content = out.read_bytes() + line
+    out.write_bytes(content)
+    with pytest.raises(OutputError, match=f"answers.csv: line 3 has {values} values, 6 expected; choose another"):
+        begin()
+    assert out.read_bytes() == content
+
+
 def test_a_second_image_of_a_cell_is_told(begin, write_image):
     watcher = begin()
     write_image("cells/p1/a.png")

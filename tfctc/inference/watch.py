@@ -60,7 +60,9 @@ class Journal:
             if number == 0:
                 if row != header:
                     self._refuse(f"has columns {row}, {header} expected")
-            elif len(row) != len(header) or row[-1] != model_version:
+            elif len(row) != len(header):
+                self._refuse(f"line {number + 1} has {len(row)} values, {len(header)} expected")
+            elif row[-1] != model_version:
                 self._refuse(f"holds the answers of {row[-1]}, not of {model_version}")
             else:
                 self._remember(row, 0)
