@@ -300,6 +300,19 @@ def test_a_second_image_of_a_cell_is_told(begin, write_image):
         begin().look()
 
 
+def test_an_answered_id_that_comes_again_after_a_restart_is_told(begin, write_image, tmp_path):
+    watcher = begin()
+    first, kept = write_image("cells/run1/1.png"), write_image("cells/run1/2.png")
+    watcher.look()
+    first.unlink()
+    watcher = begin()
+    assert [watcher.look() for _ in range(2)] == [0, 0], f"{kept} was there at the first look"
+    write_image("cells/run2/1.png")
+    with pytest.raises(PairingError, match="run2/1.png: cell 1 has been answered, and here is another image of it"):
+        watcher.look()
+    assert len(labels(tmp_path / "answers.csv")) == 2
+
+
 def test_other_channels_are_told_or_passed_over(begin, write_image):
     write_image("cells/a_DAPI.png")
     with pytest.raises(ImageError, match="looks like a DAPI image"):

@@ -139,7 +139,9 @@ def _line(row: list[str]) -> bytes:
 class Watcher:
     """Looks at a folder again and again, and answers what is new in it.
 
-    An image that is refused is read again when its file changes, and by the next watcher of the journal.
+    An image that is refused is read again when its file changes, and by the next watcher of the journal. The journal
+    holds ids alone: of an id answered in an earlier watch, the image that is there at the first look is taken for the
+    answered one, also if it came while nobody watched. So an id must not come again in the life of a journal.
 
     Args:
         pattern: as `tfctc.inference.sources.find_cells` takes it, compiled.
@@ -159,6 +161,7 @@ class Watcher:
     _arriving: dict[Path, tuple[tuple[int, ...], float]] = field(default_factory=dict)
     #: Path of a refused image -> its state then; None where it is the name that is refused.
     _refused: dict[Path, tuple[int, ...] | None] = field(default_factory=dict)
+    _has_looked: bool = False
 
     def look(self, now: Callable[[], float] = time.monotonic) -> int:
         """Answers every image that has settled and was not answered before; returns how many.
@@ -166,7 +169,8 @@ class Watcher:
         Raises:
             ImageError: a file that by its name is not bright-field; with a pattern, such files are passed over.
             OutputError: the journal cannot be written, or is no longer where it was.
-            PairingError: two images of one cell, or a folder that cannot be read.
+            PairingError: two images of one cell, one that comes after the first look of a cell answered in an earlier
+                watch, or a folder that cannot be read.
         """
         self.journal.check()
         arriving, found = {}, 0
@@ -190,7 +194,7 @@ class Watcher:
             self.journal.add(row, path)
             self.tell(row, error)
             found += 1
-        self._arriving = arriving
+        self._arriving, self._has_looked = arriving, True
         if found:
             self.journal.sync()
         return found
@@ -213,7 +217,7 @@ class Watcher:
         if key in self.journal.refused:
             return False
         known = self.journal.answered.get(key)
-        if known == 0:
+        if known == 0 and not self._has_looked:
             self.journal.answered[key] = file
         elif known not in (None, file):
             problem = f"cell {cell_id} has been answered, and here is another image of it"
