@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfctc.errors import OutputError
+from tfctc.errors import OutputError, TfctcError
 
 #: What a disk says while it is written to; any other error there may be about what is read.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -27,6 +27,14 @@ def as_output_errors(path: str | Path, only: tuple[int, ...] = ()) -> Iterator[N
             raise
         problem = f"cannot be written ({error.strerror or error})"
         raise OutputError(problem, path=path, fix="choose another output") from None
+
+
+def is_file(path: Path, refusal: type[TfctcError]) -> bool:
+    """Whether `path` is a file; where that cannot be found out, `refusal` is raised."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise refusal(f"cannot be read ({error.strerror})", path=path, fix="check path and permissions") from None
 
 
 def written_to(path: str | Path) -> Path:
