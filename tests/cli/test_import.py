@@ -117,6 +117,15 @@ def test_an_output_that_cannot_be_written(scans):
 
 
 @pytest.mark.parametrize(
+    ("target", "message"),
+    [(b"out", "cannot be written"), (b"p\xfc", r"name must be letters, digits, - and _, got 'p\udcfc'")],
+)
+def test_an_output_that_is_a_link_to_itself_or_to_a_name_that_is_not_utf8(scans, target, message):
+    (scans.parent / "out").symlink_to(os.fsdecode(target))
+    refused(run(scans), message)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--drop", "CTC"], "class ctc has no cell; label cells of both classes"),

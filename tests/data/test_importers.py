@@ -1,6 +1,7 @@
 """From files and tables to cells: what pairs, what is reported, what is refused."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -222,6 +223,24 @@ def test_a_data_set_that_fit_would_refuse_is_not_written(tmp_path, files, messag
         write(out, cells, Description("few"))
     assert str(caught.value).startswith(f"{out / 'manifest.csv'}: would be refused by fit: ")
     assert [path.name for path in tmp_path.iterdir()] == ["scans"]
+
+
+def test_a_link_to_a_name_that_no_manifest_can_hold_is_one_line(tmp_path):
+    (tmp_path / os.fsdecode(b"p\xfc.png")).touch()
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "c1_BF.png").symlink_to(tmp_path / os.fsdecode(b"p\xfc.png"))
+    found = pair(tmp_path / "scans", r"(?P<patient>(?P<cell>c1))_(?P<channel>BF)\.png")
+    with pytest.raises(ImageError) as caught:
+        gather(found, {}, CLASSES, mapping={}, drop=set())
+    assert str(caught.value) == rf"{tmp_path}/p\xfc.png: file name is not UTF-8; rename it"
+
+
+def test_a_link_to_itself_is_no_image(tmp_path):
+    (tmp_path / "c1_BF.png").symlink_to("c1_BF.png")
+    found = pair(tmp_path, r"(?P<patient>(?P<cell>c1))_(?P<channel>BF)\.png")
+    cells, _ = gather(found, {}, CLASSES, mapping={}, drop=set())
+    with pytest.raises(ImageError, match="c1_BF.png: cannot be read"):
+        write(tmp_path / "out", cells, Description("few"))
 
 
 def test_a_copy_of_an_image_is_no_second_cell(tmp_path):

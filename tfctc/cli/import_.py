@@ -1,5 +1,6 @@
 """tfctc import."""
 
+import os
 from pathlib import Path
 
 import click
@@ -53,9 +54,8 @@ def command(folder, pattern, preset, channels, labels, mapping, drop, classes, n
         pattern = PRESETS[preset].pattern
         click.echo(PRESETS[preset].note)
     names = tuple(part.strip() for part in classes.split(","))
-    description = Description(
-        name or output.resolve().name, names, options["bit_depth"], options["mpp"], options["group_name"]
-    )
+    name = name or os.path.basename(os.path.realpath(output))
+    description = Description(name, names, options["bit_depth"], options["mpp"], options["group_name"])
     found = pair(folder, pattern, _pairs(channels, "--channel"))
     columns = Columns(*(options[f"{part}_column"] for part in ("id", "label", "patient", "site")))
     known = read_labels(labels, columns) if labels else {}
