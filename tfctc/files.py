@@ -29,6 +29,16 @@ def as_output_errors(path: str | Path, only: tuple[int, ...] = ()) -> Iterator[N
         raise OutputError(problem, path=path, fix="choose another output") from None
 
 
+@contextlib.contextmanager
+def temporary_files() -> Iterator[None]:
+    """What the system says of files in the folder for temporary ones is raised as an `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"temporary files cannot be written ({error.strerror or error})"
+        raise OutputError(problem, fix="set TMPDIR to a folder with room") from None
+
+
 def is_file(path: Path, refusal: type[TfctcError]) -> bool:
     """Whether `path` is a file; where that cannot be found out, `refusal` is raised."""
     try:
