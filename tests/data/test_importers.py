@@ -2,6 +2,7 @@
 
 import csv
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -98,6 +99,25 @@ def test_files_and_labels_become_cells_ordered_by_id(tmp_path):
         "2 cell(s) without a row in the label table: c4, c5",
         "1 cell(s) dropped by label",
     ]
+
+
+@pytest.mark.parametrize(("of_files", "of_table"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_files_and_table_may_write_letters_in_other_bytes(tmp_path, of_files, of_table):
+    """A Mac's file names are decomposed, a spreadsheet's text is not."""
+
+    def files(text):
+        return unicodedata.normalize(of_files, text)
+
+    touch(tmp_path, files("Süd/Müller/é1_BF.png"), files("Süd/Müller/é1_DAPI.png"))
+    table = unicodedata.normalize(of_table, "cell_id,label,patient,site\né1,ctc,Müller,Süd\n")
+    (tmp_path / "t.csv").write_text(table, encoding="utf-8")
+    known = read_labels(tmp_path / "t.csv", Columns("cell_id", "label", "patient", "site"))
+    for pattern in ("NFC", "NFD"):
+        pattern = unicodedata.normalize(pattern, r"(?P<site>Süd)/(?P<patient>\w+)/(?P<cell>\w+)_(?P<channel>\w+)\.png")
+        cells, report = gather(pair(tmp_path, pattern), known, CLASSES, mapping={}, drop=set())
+        names = [(c.cell_id, c.patient_id, c.site, c.label) for c in cells]
+        assert names == [("é1", "Müller", "Süd", "ctc")] and not report.notes
+    assert os.path.exists(cells[0].brightfield) and os.path.exists(cells[0].dapi)
 
 
 def test_orphans_are_named_or_left_out(tmp_path):
