@@ -30,6 +30,19 @@ def as_output_errors(path: str | Path, only: tuple[int, ...] = ()) -> Iterator[N
 
 
 @contextlib.contextmanager
+def tensorflow_disk_errors() -> Iterator[None]:
+    """What a disk says to TensorFlow is raised as the `OSError` it was: TensorFlow's errors keep its words alone."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.startswith("tensorflow."):  # Not imported here: the instrument has none.
+            for number in DISK:
+                if os.strerror(number) in str(error):
+                    raise OSError(number, os.strerror(number)) from None
+        raise
+
+
+@contextlib.contextmanager
 def temporary_files() -> Iterator[None]:
     """What the system says of files in the folder for temporary ones is raised as an `OutputError`."""
     try:
