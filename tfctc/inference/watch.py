@@ -167,7 +167,7 @@ class Watcher:
         """Answers every image that has settled and was not answered before; returns how many.
 
         Raises:
-            ImageError: a file that by its name is not bright-field; with a pattern, such files are passed over.
+            ImageError: a file that by its name is not bright-field; a pattern's group `channel` passes it over.
             OutputError: the journal cannot be written, or is no longer where it was.
             PairingError: two images of one cell, one that comes after the first look of a cell answered in an earlier
                 watch, or a folder that cannot be read.
