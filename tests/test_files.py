@@ -7,9 +7,10 @@ import stat
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from tfctc.errors import OutputError, RunError
-from tfctc.files import alone_in, atomic_file, atomic_folder, write_json
+from tfctc.files import alone_in, atomic_file, atomic_folder, tensorflow_disk_errors, write_json
 
 
 def left(folder):
@@ -21,6 +22,15 @@ def test_a_file_appears_whole_and_alone(tmp_path):
         temporary.write_text("whole")
         assert not (tmp_path / "deep" / "a.txt").exists()
     assert (tmp_path / "deep" / "a.txt").read_text() == "whole" and left(tmp_path / "deep") == ["a.txt"]
+
+
+def test_tensorflows_words_for_a_full_disk_are_those_of_the_system():
+    with pytest.raises(OSError, match="No space left on device") as caught, tensorflow_disk_errors():
+        raise tf.errors.ResourceExhaustedError(None, None, "/tmp/x; No space left on device [Op:SaveV2]")
+    assert caught.value.errno == errno.ENOSPC
+    for other in (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"), ValueError("No space left on")):
+        with pytest.raises(type(other)), tensorflow_disk_errors():
+            raise other
 
 
 def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):

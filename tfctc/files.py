@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfctc.errors import OutputError, RunError
+from tfctc.errors import OutputError, RunError, TfctcError
 
 #: What a disk says while it is written to; any other error there may be about what is read.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -27,6 +27,37 @@ def as_output_errors(path: str | Path, only: tuple[int, ...] = ()) -> Iterator[N
             raise
         problem = f"cannot be written ({error.strerror or error})"
         raise OutputError(problem, path=path, fix="choose another output") from None
+
+
+@contextlib.contextmanager
+def tensorflow_disk_errors() -> Iterator[None]:
+    """What a disk says to TensorFlow is raised as the `OSError` it was: TensorFlow's errors keep its words alone."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.startswith("tensorflow."):  # Not imported here: the instrument has none.
+            for number in DISK:
+                if os.strerror(number) in str(error):
+                    raise OSError(number, os.strerror(number)) from None
+        raise
+
+
+@contextlib.contextmanager
+def temporary_files() -> Iterator[None]:
+    """What the system says of files in the folder for temporary ones is raised as an `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"temporary files cannot be written ({error.strerror or error})"
+        raise OutputError(problem, fix="set TMPDIR to a folder with room") from None
+
+
+def is_file(path: Path, refusal: type[TfctcError]) -> bool:
+    """Whether `path` is a file; where that cannot be found out, `refusal` is raised."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise refusal(f"cannot be read ({error.strerror})", path=path, fix="check path and permissions") from None
 
 
 def written_to(path: str | Path) -> Path:

@@ -65,6 +65,8 @@ def main() -> None:
             loss = said(**entry["f1_loss"])
             changed = f"{entry['labels_changed']} of {entry['cells']} labels changed"
             print(f"{name:44} {precision:8} {entry['bytes']:>9,} bytes  F1 lost {loss}, {changed}", flush=True)
+    if not found:
+        sys.exit(f"{', '.join(map(str, arguments.runs))}: no finished run there")
     over = {p: interval([entry[p]["f1_loss"]["value"] for entry in found.values()]) for p in next(iter(found.values()))}
     for precision, loss in over.items():
         print(f"{'mean of the runs':44} {precision:8} F1 lost {said(loss['mean'], loss['low'], loss['high'])}")

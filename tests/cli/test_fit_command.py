@@ -66,6 +66,11 @@ def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path
     assert alone.teacher.weights == "none" and both.teacher.weights == str(earlier / "teacher.keras")
 
 
+def test_a_run_to_resume_that_cannot_be_asked_for_is_one_line(fitted):
+    result = tfctc("--resume", "x" * 300)
+    assert result.exit_code == 2 and "config.json: cannot be read (File name too long); check path" in result.output
+
+
 @pytest.mark.parametrize("more", [["data"], ["--epochs", 3], ["--set", "seed=1"], ["--seed", 0], ["-o", "run"]])
 def test_resume_takes_no_other_setting(tmp_path, fitted, more):
     result = tfctc("--resume", tmp_path, *more)

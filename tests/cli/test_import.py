@@ -117,6 +117,15 @@ def test_an_output_that_cannot_be_written(scans):
 
 
 @pytest.mark.parametrize(
+    ("target", "message"),
+    [(b"out", "cannot be written"), (b"p\xfc", r"name must be letters, digits, - and _, got 'p\udcfc'")],
+)
+def test_an_output_that_is_a_link_to_itself_or_to_a_name_that_is_not_utf8(scans, target, message):
+    (scans.parent / "out").symlink_to(os.fsdecode(target))
+    refused(run(scans), message)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--drop", "CTC"], "class ctc has no cell; label cells of both classes"),
@@ -140,11 +149,13 @@ def test_a_single_class_or_patient_is_refused_by_fit(scans, arguments, message):
     [
         (["--preset", "deparray"], "give either --pattern or --preset"),
         (["--map", "WBC"], "--map expects OLD=NEW, got 'WBC'"),
+        (["--map", "CTC=leukocyte"], "--map CTC: given as 'ctc' and as 'leukocyte'; give it once"),
+        (["--channel", "x=dapi", "--channel", "x=brightfield"], "--channel x: given as 'dapi' and as 'brightfield';"),
         (["--classes", "ctc"], "classes must be two different names"),
         (["--name", "my cells"], "name must be letters, digits, - and _, got 'my cells'; choose another"),
         (["--mpp", "inf"], "mpp must be micrometres per pixel above 0, got inf"),
         (["--mpp", "nan"], "mpp must be micrometres per pixel above 0, got nan"),
-        (["--map", "CTC=tumor"], "--map CTC=tumor: classes are leukocyte and ctc; map to one of these, to nothing, or"),
+        (["--map", "PLT=tumor"], "--map PLT=tumor: classes are leukocyte and ctc; map to one of these, to nothing, or"),
         (["--label-column", "phase"], "has no column 'phase'"),
     ],
 )

@@ -1,5 +1,6 @@
 """tfrecords against the image files they were made from."""
 
+import errno
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from made_up import made_up_cells, write_cells
 from PIL import Image
 
@@ -197,6 +199,15 @@ def test_a_missing_or_broken_image_is_named_and_nothing_is_left(tiny_dataset, tm
     with pytest.raises(ImageError, match="no such file"):
         built(folder)
     assert not [p for p in folder.rglob("*") if "tfrecord" in p.name and p.is_file()]
+
+
+def test_a_disk_that_is_full_by_tensorflows_words_is_one_line(tiny_dataset, tmp_path, monkeypatch):
+    def full(self):
+        raise tf.errors.ResourceExhaustedError(None, None, f"{tmp_path}/x; {os.strerror(errno.ENOSPC)}")
+
+    monkeypatch.setattr(module._Progress, "count", full)
+    with pytest.raises(OutputError, match=f"^{tmp_path}: cannot be written .No space left on device.; "):
+        built(tiny_dataset, data_dir=tmp_path)
 
 
 def test_a_place_that_cannot_be_written_to(tiny_dataset, tmp_path):

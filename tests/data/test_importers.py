@@ -1,6 +1,8 @@
 """From files and tables to cells: what pairs, what is reported, what is refused."""
 
 import csv
+import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -99,6 +101,25 @@ def test_files_and_labels_become_cells_ordered_by_id(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("of_files", "of_table"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_files_and_table_may_write_letters_in_other_bytes(tmp_path, of_files, of_table):
+    """A Mac's file names are decomposed, a spreadsheet's text is not."""
+
+    def files(text):
+        return unicodedata.normalize(of_files, text)
+
+    touch(tmp_path, files("Süd/Müller/é1_BF.png"), files("Süd/Müller/é1_DAPI.png"))
+    table = unicodedata.normalize(of_table, "cell_id,label,patient,site\né1,ctc,Müller,Süd\n")
+    (tmp_path / "t.csv").write_text(table, encoding="utf-8")
+    known = read_labels(tmp_path / "t.csv", Columns("cell_id", "label", "patient", "site"))
+    for pattern in ("NFC", "NFD"):
+        pattern = unicodedata.normalize(pattern, r"(?P<site>Süd)/(?P<patient>\w+)/(?P<cell>\w+)_(?P<channel>\w+)\.png")
+        cells, report = gather(pair(tmp_path, pattern), known, CLASSES, mapping={}, drop=set())
+        names = [(c.cell_id, c.patient_id, c.site, c.label) for c in cells]
+        assert names == [("é1", "Müller", "Süd", "ctc")] and not report.notes
+    assert os.path.exists(cells[0].brightfield) and os.path.exists(cells[0].dapi)
+
+
 def test_orphans_are_named_or_left_out(tmp_path):
     touch(tmp_path, "p1/c1_BF.png", *(f"p1/c{n}_DAPI.png" for n in range(2, 10)))
     with pytest.raises(PairingError, match=r"8 cell\(s\) without a bright-field image: c2, c3, c4, c5, c6 and 3 more"):
@@ -126,7 +147,13 @@ def test_a_table_that_contradicts_the_path_is_refused(tmp_path, row):
 @pytest.mark.parametrize(
     ("known", "options", "message"),
     [
-        ({"c1": Known("WBC")}, {}, "cell c1: unknown label 'WBC', classes are leukocyte and ctc; --map WBC="),
+        (
+            {"c1": Known("WBC")},
+            {},
+            "cell c1: unknown label 'WBC', classes are leukocyte and ctc; "
+            "--map WBC=leukocyte or --map WBC=ctc, --drop WBC, or other --classes",
+        ),
+        ({"c1": Known("CTC")}, {}, "unknown label 'CTC', .*; --map CTC=ctc, --drop CTC, or other --classes"),
         ({"x1": Known("ctc")}, {}, r"no id of the label table is a cell's \(x1 against c1\)"),
         ({"c1": Known("ctc")}, {"drop": {"ctc"}}, "no cell is left"),
     ],
@@ -216,6 +243,24 @@ def test_a_data_set_that_fit_would_refuse_is_not_written(tmp_path, files, messag
         write(out, cells, Description("few"))
     assert str(caught.value).startswith(f"{out / 'manifest.csv'}: would be refused by fit: ")
     assert [path.name for path in tmp_path.iterdir()] == ["scans"]
+
+
+def test_a_link_to_a_name_that_no_manifest_can_hold_is_one_line(tmp_path):
+    (tmp_path / os.fsdecode(b"p\xfc.png")).touch()
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "c1_BF.png").symlink_to(tmp_path / os.fsdecode(b"p\xfc.png"))
+    found = pair(tmp_path / "scans", r"(?P<patient>(?P<cell>c1))_(?P<channel>BF)\.png")
+    with pytest.raises(ImageError) as caught:
+        gather(found, {}, CLASSES, mapping={}, drop=set())
+    assert str(caught.value) == rf"{tmp_path}/p\xfc.png: file name is not UTF-8; rename it"
+
+
+def test_a_link_to_itself_is_no_image(tmp_path):
+    (tmp_path / "c1_BF.png").symlink_to("c1_BF.png")
+    found = pair(tmp_path, r"(?P<patient>(?P<cell>c1))_(?P<channel>BF)\.png")
+    cells, _ = gather(found, {}, CLASSES, mapping={}, drop=set())
+    with pytest.raises(ImageError, match="c1_BF.png: cannot be read"):
+        write(tmp_path / "out", cells, Description("few"))
 
 
 def test_a_copy_of_an_image_is_no_second_cell(tmp_path):

@@ -1,6 +1,8 @@
 """The manifest as a contract: read back with csv, refused line by line."""
 
 import csv
+import errno
+import os
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
@@ -139,6 +141,18 @@ def test_columns_are_checked(tmp_path, header):
 def test_a_folder_without_a_manifest_is_named(tmp_path):
     with pytest.raises(ManifestError, match="holds no manifest.csv"):
         Manifest.open(tmp_path)
+
+
+def test_a_path_that_cannot_be_asked_for_is_one_line(tmp_path, monkeypatch):
+    with pytest.raises(ManifestError, match="manifest.csv: cannot be read .File name too long.; check path and perm"):
+        Manifest.open("x" * 300)
+    monkeypatch.setattr(os, "stat", refusing)
+    with pytest.raises(ManifestError, match=f"{tmp_path}/manifest.csv: cannot be read .Permission denied.; check"):
+        Manifest.open(tmp_path)
+
+
+def refusing(*arguments, **options):
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def test_columns_with_blanks_or_another_separator_are_seen_to_be_others(tmp_path):

@@ -44,4 +44,6 @@ def test_compose_mounts_what_the_configuration_names(version):
     assert (version / "serving" / ".." / ".." / "1" / "saved_model.pb").exists()
     for file in re.findall(r"/serving/(\S+)", text):
         assert (version / "serving" / file).read_text()
+    # A batch would carry the error of one client's image to the others.
+    assert "batching" not in text and "max_batch_size" in (version / "serving" / "batching.config").read_text()
     assert re.search(r"image: tensorflow/serving:\d+\.\d+\.\d+\n", text)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from importlib.metadata import version as version_of
 
 import keras
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from tfctc.artefact import unseal
 from tfctc.cells import DatasetFacts
-from tfctc.errors import ConfigError, ExportError
+from tfctc.errors import ConfigError, ExportError, OutputError
 from tfctc.export import parity, saved_model
 from tfctc.export import version as versions
 from tfctc.export.card import model_card
@@ -132,6 +133,24 @@ def test_what_was_not_asked_for_by_name_is_left_out_where_its_gate_closes(subjec
     problem = json.loads((version / "manifest.json").read_text())["left_out"]["int8"]
     assert "int8 differs from Keras: mean_abs" in problem and f"  left out: {problem}" in said
     assert f"int8 was left out: {problem}" in (version / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.parametrize("writer", ["write_saved_model", "write_serving"])
+def test_a_disk_that_is_full_by_tensorflows_words_is_one_line(subject, images, tmp_path, monkeypatch, writer):
+    def full(*arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, "/x/variables; No space left on device")
+
+    monkeypatch.setattr(versions, writer, full)
+    with pytest.raises(OutputError, match=f"^{tmp_path}/m/1: cannot be written .No space left on device.; choose"):
+        write_version(subject, tmp_path / "m", images[:4], precisions=(), say=str)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_room_for_the_converters_files_is_one_line(subject, images, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(OutputError, match="^temporary files cannot be written .No such file.*; set TMPDIR to a folder"):
+        write_version(subject, tmp_path / "m", images[:4], saved_model=False, precisions=("none",), say=str)
+    assert not list(tmp_path.iterdir())
 
 
 def test_lost_weights_are_found_out(subject, images, tmp_path, monkeypatch):

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
 
 import tfctc
-from tfctc.errors import ArtefactError, ImageError
+from tfctc.errors import ArtefactError, ImageError, OutputError
 from tfctc.inference.predictor import Predictor
 from tfctc.runtime import RUNTIMES
 
@@ -21,6 +22,13 @@ def test_it_answers_for_stored_pixels(write_model, integer, tolerance, threads, 
     for top in (0, 100, 2000, 4095):
         pixels = rng.integers(0, top + 1, (12, 10, 1)).astype(np.uint16)
         assert predictor(pixels).probability == pytest.approx(pixels.mean() / 4095, abs=tolerance)
+
+
+def test_openvino_without_a_folder_for_temporary_files_is_one_line(write_model, monkeypatch, tmp_path):
+    model = write_model()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(OutputError, match="^temporary files cannot be written .No such file.*; set TMPDIR to a folder"):
+        Predictor(model, runtime="openvino")
 
 
 def test_an_answer_is_probability_label_and_quality(write_model, write_image):

@@ -209,8 +209,14 @@ def test_what_cannot_be_asked_for_is_one_line(tmp_path, monkeypatch):
 def test_nothing_found_is_a_mistake(folder):
     root = folder("7.png", "notes.txt", "empty.csv")
     (root / "empty.csv").write_text("cell_id,brightfield\n")
-    for sources, pattern in (([root], r"(?P<cell>x)\.png"), ([root / "empty.csv"], None), ([], None)):
-        with pytest.raises(ImageError, match="no images found"):
+    table = root / "empty.csv"
+    for sources, pattern, where in (
+        ([root], r"(?P<cell>x)\.png", f" in {root}"),
+        ([table], None, f" in {table}"),
+        ([table] * 7, None, f" in {', '.join([str(table)] * 5)} and 2 more"),
+        ([], None, ""),
+    ):
+        with pytest.raises(ImageError, match=f"^no images found{where}; PNG or TIFF files, or a CSV file's rows, are"):
             find_cells(sources, pattern)
     with pytest.raises(ImageError, match="no such file or folder"):
         find_cells([root / "nowhere"])

@@ -157,6 +157,23 @@ def test_what_changes_while_it_is_read_is_not_refused(begin, write_image, tmp_pa
     assert watcher.look() == 1 and labels(tmp_path / "answers.csv") == [("a", "ctc")]
 
 
+@pytest.mark.parametrize("what", ["deleted", "written"])
+def test_what_changes_while_it_is_read_is_not_answered_either(begin, write_image, tmp_path, monkeypatch, what):
+    watcher, read = begin(), watch.answer
+    image = write_image("cells/a.png", 0.2)
+
+    def meanwhile(*arguments):
+        found = read(*arguments)
+        image.unlink() if what == "deleted" else write_image("cells/a.png", 0.8)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watch, "answer", meanwhile)
+        assert watcher.look() == 0 and labels(tmp_path / "answers.csv") == []
+    write_image("cells/a.png", 0.8)
+    assert watcher.look() == 1 and labels(tmp_path / "answers.csv") == [("a", "ctc")]
+
+
 @pytest.mark.parametrize("name", [b"b\xfc.png", b"b\n.png"])
 def test_a_name_that_no_row_can_hold_is_told_once_and_the_watch_goes_on(begin, write_image, tmp_path, name):
     told, watcher = [], begin()
@@ -260,6 +277,18 @@ def test_what_is_no_journal_is_left_alone(begin, tmp_path, content):
     assert (tmp_path / "answers.csv").read_bytes() == content
 
 
+@pytest.mark.parametrize(("line", "values"), [(b"\n", 0), (b"c,0.5,ctc,ok,0.5,mean/1+abc,\n", 7), (b"c,0.5\n", 2)])
+def test_a_row_of_another_length_is_named(begin, write_image, tmp_path, line, values):
+    watcher, out = begin(), tmp_path / "answers.csv"
+    write_image("cells/a.png")
+    watcher.look()
+    content = out.read_bytes() + line
+    out.write_bytes(content)
+    with pytest.raises(OutputError, match=f"answers.csv: line 3 has {values} values, 6 expected; choose another"):
+        begin()
+    assert out.read_bytes() == content
+
+
 def test_a_second_image_of_a_cell_is_told(begin, write_image):
     watcher = begin()
     write_image("cells/p1/a.png")
@@ -269,6 +298,19 @@ def test_a_second_image_of_a_cell_is_told(begin, write_image):
         watcher.look()
     with pytest.raises(PairingError, match="cell a has been answered"):
         begin().look()
+
+
+def test_an_answered_id_that_comes_again_after_a_restart_is_told(begin, write_image, tmp_path):
+    watcher = begin()
+    first, kept = write_image("cells/run1/1.png"), write_image("cells/run1/2.png")
+    watcher.look()
+    first.unlink()
+    watcher = begin()
+    assert [watcher.look() for _ in range(2)] == [0, 0], f"{kept} was there at the first look"
+    write_image("cells/run2/1.png")
+    with pytest.raises(PairingError, match="run2/1.png: cell 1 has been answered, and here is another image of it"):
+        watcher.look()
+    assert len(labels(tmp_path / "answers.csv")) == 2
 
 
 def test_other_channels_are_told_or_passed_over(begin, write_image):

@@ -1,6 +1,9 @@
 """A run folder read again."""
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +24,24 @@ def test_a_damaged_model_is_one_line(run):
     (run.folder / "student.keras").write_bytes(b"not a zip")
     with pytest.raises(RunError, match="student.keras: cannot be loaded .*; "):
         run.student()
+
+
+def test_a_path_that_cannot_be_asked_for_is_one_line():
+    with pytest.raises(RunError, match="config.json: cannot be read .File name too long.; check path and permissions"):
+        Run.open("x" * 300)
+
+
+def test_a_record_that_cannot_be_asked_for_is_one_line(run, monkeypatch):
+    stat = os.stat
+
+    def refusing(path, *arguments, **options):
+        if Path(path).name == "run.json":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    with pytest.raises(RunError, match="run.json: cannot be read .Permission denied.; check path and permissions"):
+        Run.open(run.folder)
 
 
 @pytest.mark.parametrize("text", ["[1]", "3", "{"])

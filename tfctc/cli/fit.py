@@ -37,6 +37,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     from tfctc import config as configs
     from tfctc.config import RunConfig
     from tfctc.errors import ConfigError, RunError
+    from tfctc.files import is_file
     from tfctc.training.checks import check_names
     from tfctc.training.run import CONFIG, STUDENT, TEACHER, Run
 
@@ -44,7 +45,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     if resume:
         if any(value not in (None, ()) for value in given):
             raise ConfigError("--resume goes on with the settings that the run began with", fix="give nothing else")
-        if not (resume / CONFIG).is_file():
+        if not is_file(resume / CONFIG, RunError):
             raise RunError("is not a run folder", path=resume, fix="give the folder of an interrupted tfctc fit")
         config, output = configs.load(RunConfig, resume / CONFIG), resume
     else:

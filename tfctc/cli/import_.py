@@ -1,5 +1,6 @@
 """tfctc import."""
 
+import os
 from pathlib import Path
 
 import click
@@ -53,9 +54,8 @@ def command(folder, pattern, preset, channels, labels, mapping, drop, classes, n
         pattern = PRESETS[preset].pattern
         click.echo(PRESETS[preset].note)
     names = tuple(part.strip() for part in classes.split(","))
-    description = Description(
-        name or output.resolve().name, names, options["bit_depth"], options["mpp"], options["group_name"]
-    )
+    name = name or os.path.basename(os.path.realpath(output))
+    description = Description(name, names, options["bit_depth"], options["mpp"], options["group_name"])
     found = pair(folder, pattern, _pairs(channels, "--channel"))
     columns = Columns(*(options[f"{part}_column"] for part in ("id", "label", "patient", "site")))
     known = read_labels(labels, columns) if labels else {}
@@ -79,7 +79,11 @@ def command(folder, pattern, preset, channels, labels, mapping, drop, classes, n
 def _pairs(assignments: tuple[str, ...], option: str) -> dict[str, str]:
     from tfctc.errors import ConfigError
 
+    pairs: dict[str, str] = {}
     for text in assignments:
-        if "=" not in text:
+        old, equals, new = text.partition("=")
+        if not equals:
             raise ConfigError(f"{option} expects OLD=NEW, got {text!r}")
-    return dict(tuple(text.split("=", 1)) for text in assignments)
+        if pairs.setdefault(old, new) != new:
+            raise ConfigError(f"{option} {old}: given as {pairs[old]!r} and as {new!r}", fix="give it once")
+    return pairs

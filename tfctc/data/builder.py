@@ -20,6 +20,7 @@ from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, DAPI_PRESENT, SPLITS, Cell
 from tfctc.data.manifest import MANIFEST, Manifest
 from tfctc.data.unique import fingerprint
 from tfctc.errors import ImageError, OutputError, SplitError
+from tfctc.files import tensorflow_disk_errors
 from tfctc.images import read_channel
 
 #: Folder of the tfrecords inside a data set.
@@ -160,7 +161,7 @@ def build(
         )
 
     try:
-        with without_warnings():
+        with without_warnings(), tensorflow_disk_errors():
             builder = opened()
             _remove_left_overs(Path(builder.data_path).parents[1])
             if not builder.data_path.exists():

@@ -16,7 +16,7 @@ from tfctc import config as configs
 from tfctc.cells import COLUMNS, Cell, DatasetFacts
 from tfctc.data.unique import Fingerprints, fingerprint
 from tfctc.errors import ConfigError, ManifestError, SplitError
-from tfctc.files import write_json
+from tfctc.files import is_file, write_json
 
 MANIFEST, FACTS = "manifest.csv", "dataset.json"
 #: Columns that may say what must never straddle two splits.
@@ -40,15 +40,15 @@ class Manifest:
         """Opens a data set by its folder or its manifest.csv, and checks every row (not the images).
 
         Raises:
-            ManifestError: no manifest or facts, unknown or missing columns, an empty required value, blanks around an
-                id, a `cell_id` or an image file given twice, a patient or site spelt in two ways (of letters, or of
-                bytes), an unknown label, or no cell at all; the message names the line.
+            ManifestError: no manifest or facts, or they cannot be read; unknown or missing columns, an empty required
+                value, blanks around an id, a `cell_id` or an image file given twice, a patient or site spelt in two
+                ways (of letters, or of bytes), an unknown label, or no cell at all; the message names the line.
             ConfigError: facts that cannot be read.
         """
         path = Path(path)
         folder = path.parent if path.name == MANIFEST else path
         for name in (MANIFEST, FACTS):
-            if not (folder / name).is_file():
+            if not is_file(folder / name, ManifestError):
                 raise ManifestError(f"holds no {name}", path=folder, fix="make a data set with: tfctc import")
         manifest = cls(folder, configs.load(DatasetFacts, folder / FACTS))
         spellings = {name: {} for name in GROUPS}

@@ -6,6 +6,8 @@ from hashlib import blake2b
 
 import numpy as np
 
+from tfctc.files import temporary_files
+
 #: Files that the fingerprints are dealt to; one of them is in memory at a time.
 FILES = 64
 
@@ -14,27 +16,37 @@ class Fingerprints(ExitStack):
     """64-bit fingerprints of the names added, in temporary files that are gone when this context manager is left.
 
     Two names may share a fingerprint, so a repeated one is a suspicion, to be looked into.
+
+    Raises:
+        OutputError: the temporary files cannot be made or written, which may be noticed by any method.
     """
 
     def __init__(self):
         super().__init__()
         self._count = 0
-        self._files = [self.enter_context(tempfile.TemporaryFile()) for _ in range(FILES)]  # noqa: SIM115
+        with temporary_files():
+            self._files = [self.enter_context(tempfile.TemporaryFile()) for _ in range(FILES)]  # noqa: SIM115
+
+    def __exit__(self, *details):
+        with temporary_files():  # Closing writes what is left.
+            return super().__exit__(*details)
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, name: str) -> None:
         digest = _digest(name)
-        self._files[digest[0] % FILES].write(digest)
+        with temporary_files():
+            self._files[digest[0] % FILES].write(digest)
         self._count += 1
 
     def repeated(self) -> set[int]:
         """The fingerprints that were added twice or more."""
         found = set()
         for file in self._files:
-            file.seek(0)
-            seen = np.sort(np.frombuffer(file.read(), "<u8"))
+            with temporary_files():
+                file.seek(0)
+                seen = np.sort(np.frombuffer(file.read(), "<u8"))
             found.update(seen[1:][seen[1:] == seen[:-1]].tolist())
         return found
 

@@ -15,6 +15,7 @@ from tfctc.export.calibration import without_outliers
 from tfctc.export.layers import fewest_real, reach
 from tfctc.export.saved_model import answer, image_spec
 from tfctc.export.undivided import undivided
+from tfctc.files import temporary_files, tensorflow_disk_errors
 
 SIGNATURE = "serving_default"
 #: Value of ``--quantize`` -> name of the artefact.
@@ -44,7 +45,7 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
     archive, model = keras.export.ExportArchive(), undivided(model)
     archive.add_endpoint(SIGNATURE, lambda brightfield: answer(model, brightfield), [image_spec(facts, 1)])
     # Through a SavedModel: from_concrete_functions loses a Keras 3 model's weights and says nothing.
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_files(), tensorflow_disk_errors(), tempfile.TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)
         try:
             with warnings.catch_warnings():

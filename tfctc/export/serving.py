@@ -29,6 +29,7 @@ model_config_list {{
   }}
 }}
 """
+#: Not used unless asked for: docs/serving.md has what it costs.
 BATCHING = """\
 max_batch_size { value: 32 }
 batch_timeout_micros { value: 2000 }
@@ -45,8 +46,6 @@ services:
     image: {image}
     command:
       - --model_config_file=/serving/models.config
-      - --enable_batching=true
-      - --batching_parameters_file=/serving/batching.config
       - --monitoring_config_file=/serving/monitoring.config
     ports: ["8500:8500", "8501:8501"]
     volumes:

@@ -18,7 +18,7 @@ from tfctc.export.readme import readme
 from tfctc.export.saved_model import write_saved_model
 from tfctc.export.serving import write_serving
 from tfctc.export.subject import Subject
-from tfctc.files import atomic_folder, write_json
+from tfctc.files import atomic_folder, tensorflow_disk_errors, write_json
 
 CARD, README = "MODEL_CARD.md", "README.md"
 #: Images of cells, without their ids, that go along so that parity can be checked anywhere.
@@ -61,13 +61,14 @@ def write_version(
 
     Raises:
         ExportError: an artefact did not pass a gate; nothing is left on disk.
+        OutputError: the folder cannot be made, or a disk is full; nothing is left there either.
     """
     base = Path(base)
     if not len(images):
         raise ExportError("parity needs at least one image, got none")
     version = next_version(base)
     try:
-        with atomic_folder(base / str(version)) as folder:
+        with atomic_folder(base / str(version)) as folder, tensorflow_disk_errors():
             found, left_out = {}, {}
             expected = parity.reference(subject.model, images)
             _write_reference(folder / REFERENCE, subject.facts, images[:REFERENCES], expected[:REFERENCES])

@@ -8,7 +8,7 @@ import numpy as np
 from tfctc.artefact import unseal
 from tfctc.cells import DatasetFacts
 from tfctc.config import from_dict
-from tfctc.errors import ArtefactError, DependencyError, TfctcError, UnknownNameError
+from tfctc.errors import ArtefactError, DependencyError, OutputError, TfctcError, UnknownNameError
 from tfctc.images import as_declared, read_channel, to_unit
 from tfctc.quality import FAULTS, judge
 from tfctc.runtime import load
@@ -45,6 +45,7 @@ class Predictor:
     Raises:
         ArtefactError: not such a file, or no longer what was written.
         UnknownNameError, DependencyError: there is no such runtime, or it is not installed.
+        OutputError: OpenVINO has no room for its temporary file.
     """
 
     def __init__(self, path: str | Path, threads: int | None = None, runtime: str = "litert"):
@@ -58,7 +59,7 @@ class Predictor:
                 raise ValueError(f"quality limits {self.record['quality']}")
             self.model_version = str(self.record["model_version"])
             self._run = load(flatbuffer, threads, runtime)
-        except (DependencyError, UnknownNameError):
+        except (DependencyError, OutputError, UnknownNameError):
             raise
         except (AttributeError, KeyError, TypeError, ValueError, TfctcError) as error:
             problem = f"cannot be used ({type(error).__name__}: {str(error)[:200]})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, DAPI
-from tfctc.data.importers.pairing import cell_of, channel_of, image_files, is_folder, refuse_unwritable
+from tfctc.data.importers.pairing import cell_of, channel_of, image_files, is_folder, listed, refuse_unwritable
 from tfctc.data.unique import Fingerprints, fingerprint
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 
@@ -60,8 +60,9 @@ def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Ima
         for cell_id, _ in images:
             ids.add(cell_id)
         if not ids:
-            fix = "PNG or TIFF files are expected; does --pattern match the whole path?"
-            raise ImageError("no images found", fix=fix)
+            where = f" in {listed([str(source) for source in images.sources])}" if images.sources else ""
+            fix = "PNG or TIFF files, or a CSV file's rows, are expected; does --pattern match the whole path?"
+            raise ImageError(f"no images found{where}", fix=fix)
         if repeated := ids.repeated():
             _refuse_duplicate(images, repeated)
         return replace(images, count=len(ids))

@@ -60,7 +60,9 @@ class Journal:
             if number == 0:
                 if row != header:
                     self._refuse(f"has columns {row}, {header} expected")
-            elif len(row) != len(header) or row[-1] != model_version:
+            elif len(row) != len(header):
+                self._refuse(f"line {number + 1} has {len(row)} values, {len(header)} expected")
+            elif row[-1] != model_version:
                 self._refuse(f"holds the answers of {row[-1]}, not of {model_version}")
             else:
                 self._remember(row, 0)
@@ -137,7 +139,9 @@ def _line(row: list[str]) -> bytes:
 class Watcher:
     """Looks at a folder again and again, and answers what is new in it.
 
-    An image that is refused is read again when its file changes, and by the next watcher of the journal.
+    An image that is refused is read again when its file changes, and by the next watcher of the journal. The journal
+    holds ids alone: of an id answered in an earlier watch, the image that is there at the first look is taken for the
+    answered one, also if it came while nobody watched. So an id must not come again in the life of a journal.
 
     Args:
         pattern: as `tfctc.inference.sources.find_cells` takes it, compiled.
@@ -157,14 +161,16 @@ class Watcher:
     _arriving: dict[Path, tuple[tuple[int, ...], float]] = field(default_factory=dict)
     #: Path of a refused image -> its state then; None where it is the name that is refused.
     _refused: dict[Path, tuple[int, ...] | None] = field(default_factory=dict)
+    _has_looked: bool = False
 
     def look(self, now: Callable[[], float] = time.monotonic) -> int:
         """Answers every image that has settled and was not answered before; returns how many.
 
         Raises:
-            ImageError: a file that by its name is not bright-field; with a pattern, such files are passed over.
+            ImageError: a file that by its name is not bright-field; a pattern's group `channel` passes it over.
             OutputError: the journal cannot be written, or is no longer where it was.
-            PairingError: two images of one cell, or a folder that cannot be read.
+            PairingError: two images of one cell, one that comes after the first look of a cell answered in an earlier
+                watch, or a folder that cannot be read.
         """
         self.journal.check()
         arriving, found = {}, 0
@@ -181,14 +187,14 @@ class Watcher:
                 arriving[path] = state, since
                 continue
             row, error = answer(self.predictor, cell_id, path, self.threshold)
+            if _state(path) != state:  # It was being written, or taken away.
+                continue
             if error:
-                if _state(path) != state:  # It was being written, or taken away.
-                    continue
                 self._refused[path] = state
             self.journal.add(row, path)
             self.tell(row, error)
             found += 1
-        self._arriving = arriving
+        self._arriving, self._has_looked = arriving, True
         if found:
             self.journal.sync()
         return found
@@ -211,7 +217,7 @@ class Watcher:
         if key in self.journal.refused:
             return False
         known = self.journal.answered.get(key)
-        if known == 0:
+        if known == 0 and not self._has_looked:
             self.journal.answered[key] = file
         elif known not in (None, file):
             problem = f"cell {cell_id} has been answered, and here is another image of it"

@@ -52,6 +52,7 @@ def load(flatbuffer: bytes, threads: int | None = None, runtime: str = "litert")
         ValueError: not a network that this runtime can run, or more than one input or output.
         UnknownNameError: not one of them.
         DependencyError: the runtime is not installed.
+        OutputError: it has no room for a temporary file that it needs.
     """
     if runtime not in RUNTIMES:
         raise UnknownNameError(f"unknown runtime {runtime!r}", fix=f"choose one of: {', '.join(RUNTIMES)}")

@@ -7,6 +7,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from tfctc.errors import DependencyError
+from tfctc.files import temporary_files
 from tfctc.runtime import Runtime
 
 
@@ -24,7 +25,7 @@ class OpenVINO(Runtime):
             options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
             options |= {} if threads is None else {"INFERENCE_NUM_THREADS": threads}
             # It reads this format from files alone.
-            with tempfile.TemporaryDirectory() as folder:
+            with temporary_files(), tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "model.tflite")
                 path.write_bytes(flatbuffer)
                 core = openvino.Core()

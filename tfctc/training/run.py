@@ -12,6 +12,7 @@ from tfctc.config import RunConfig
 from tfctc.data.manifest import Manifest
 from tfctc.data.unique import fingerprint
 from tfctc.errors import RunError
+from tfctc.files import is_file
 
 CONFIG, FACTS, SPLITS, RECORD = "config.json", "dataset.json", "splits.json", "run.json"
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
@@ -44,12 +45,12 @@ class Run:
         """Opens a finished run.
 
         Raises:
-            RunError: not a run folder, or one whose training did not finish.
+            RunError: not a run folder, one that cannot be read, or one whose training did not finish.
         """
         folder = Path(folder)
-        if not (folder / CONFIG).is_file():
+        if not is_file(folder / CONFIG, RunError):
             raise RunError("is not a run folder", path=folder, fix="give the folder that tfctc fit wrote")
-        if not (folder / RECORD).is_file():
+        if not is_file(folder / RECORD, RunError):
             raise RunError("is not finished", path=folder, fix=f"continue it with: tfctc fit --resume {folder}")
         return cls(folder, configs.load(RunConfig, folder / CONFIG), configs.load(DatasetFacts, folder / FACTS))
 

@@ -1,5 +1,6 @@
 """From a folder of image files to a data set: pair, label, look at every image, write the manifest."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -9,7 +10,7 @@ import numpy as np
 
 from tfctc.cells import BRIGHTFIELD, DAPI, NO_LABEL, Cell, DatasetFacts
 from tfctc.data.importers.labels import Known, translate
-from tfctc.data.importers.pairing import Pairing, listed, orphans
+from tfctc.data.importers.pairing import Pairing, listed, orphans, refuse_unwritable
 from tfctc.data.manifest import MANIFEST, Manifest, write_manifest
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 from tfctc.files import atomic_folder
@@ -62,6 +63,7 @@ def gather(
 
     Raises:
         ConfigError: a label mapped to what is no class.
+        ImageError: a link to a path that is not UTF-8, as the manifest is.
         PairingError: DAPI without its bright-field, or a table that knows none of the cells.
         ManifestError: an unknown label, a cell whose patient nobody tells, or of whose patient or site the table says
             another thing than the path.
@@ -97,8 +99,8 @@ def gather(
                     cell_id,
                     patient,
                     files.site or row.site,
-                    str(files.files[BRIGHTFIELD].resolve()),
-                    str(files.files[DAPI].resolve()) if DAPI in files.files else "",
+                    _real(files.files[BRIGHTFIELD]),
+                    _real(files.files[DAPI]) if DAPI in files.files else "",
                     translate(row.label, mapping, classes, f"cell {cell_id}"),
                 )
             )
@@ -128,6 +130,13 @@ def gather(
     report.notes += [f"{count} file(s) of channel {name} ignored" for name, count in sorted(found.ignored.items())]
     report.notes += [f"{dropped} cell(s) dropped by label"] if dropped else []
     return cells, report
+
+
+def _real(path: Path) -> str:
+    """What a manifest says of where an image lies, links followed; a name that it cannot hold is an ImageError."""
+    real = os.path.realpath(path)
+    refuse_unwritable(real, Path(real))
+    return real
 
 
 def _differ(one: str, other: str) -> bool:

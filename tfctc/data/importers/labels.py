@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfctc.data.importers.pairing import composed
 from tfctc.errors import ManifestError
 
 
@@ -28,7 +29,7 @@ class Known:
 
 
 def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Known]:  # noqa: B008  (frozen)
-    """Cell id -> what the CSV says of it.
+    """Cell id -> what the CSV says of it; ids, patients and sites as `pairing.composed` writes them.
 
     Raises:
         ManifestError: unreadable, a column that is not there or there twice, no row, one with too few or too many
@@ -52,11 +53,12 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
                 if None in row or None in row.values():
                     fix = "separate them by commas, and quote those that hold one"
                     raise ManifestError(f"{line} has not {len(columns_there)} values", path=path, fix=fix)
-                cell_id, *rest = (row[name].strip() if name else "" for name in wanted)
+                cell_id, label, *home = (row[name].strip() if name else "" for name in wanted)
+                cell_id = composed(cell_id)
                 if not cell_id or cell_id in known:
                     problem = f"{line} repeats cell {cell_id}" if cell_id else f"{line} has no id"
                     raise ManifestError(problem, path=path, fix="keep one row a cell")
-                known[cell_id] = Known(*rest)
+                known[cell_id] = Known(label, *map(composed, home))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
     if not known:
@@ -72,8 +74,11 @@ def translate(label: str, mapping: Mapping[str, str], classes: tuple[str, str], 
     """
     label = mapping.get(label, label)
     if label and label not in classes:
+        # One class alone is offered only where it is the same word.
+        likely = [name for name in classes if name.casefold() == label.casefold()] or classes
+        choices = " or ".join(f"--map {label}={name}" for name in likely)
         raise ManifestError(
             f"{where}: unknown label {label!r}, classes are {' and '.join(classes)}",
-            fix=f"--map {label}={classes[0]}, --drop {label}, or other --classes",
+            fix=f"{choices}, --drop {label}, or other --classes",
         )
     return label

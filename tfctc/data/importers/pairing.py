@@ -40,7 +40,7 @@ class Pairing:
 
 
 def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = None) -> Pairing:
-    """Sorts the image files below `folder` by cell.
+    """Sorts the image files below `folder` by cell. The pattern and the paths it is matched with are `composed` before.
 
     Args:
         pattern: regular expression for a whole path below the folder, "/" between its parts. Groups: `cell` (the id,
@@ -53,7 +53,7 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
         PairingError: no folder, one that cannot be read, no image, nothing matched, no bright-field at all, or two
             images of one cell's channel.
     """
-    expression = _compile(pattern)
+    expression = _compile(composed(pattern))
     names = ALIASES | {_plain(name): channel for name, channel in (channels or {}).items()}
     if "" in names:
         raise ConfigError("--channel: a name needs a letter or a digit", fix="let the group channel span more")
@@ -63,7 +63,7 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
     for path in image_files(Path(folder)):
         refuse_unwritable(str(path.absolute()), path)
         relative = path.relative_to(folder).as_posix()
-        match = expression.fullmatch(relative)
+        match = expression.fullmatch(composed(relative))
         if not match:
             found.unmatched.append(relative)
             continue
@@ -96,6 +96,11 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
         problem = f"no bright-field image among channels {seen}"
         raise PairingError(problem, path=folder, fix="--channel NAME=brightfield")
     return found
+
+
+def composed(text: str) -> str:
+    """In Unicode's normal form C: a Mac's file names and a spreadsheet's text write letters in different bytes."""
+    return unicodedata.normalize("NFC", text)
 
 
 def orphans(cells: Mapping[str, Found]) -> list[str]:
