@@ -1,4 +1,4 @@
-"""Writing without half-written results: to a temporary name beside the target, then one rename."""
+"""Files: written without half-written results, and what the system says of them told as errors for people."""
 
 import contextlib
 import errno
