@@ -41,6 +41,16 @@ def test_files_are_taken_in_the_order_given(folder):
     assert [cell for cell, _ in find_cells([root / "b.png", root / "a.png"])] == ["b", "a"]
 
 
+@pytest.mark.parametrize(
+    "pattern", [None, r"(?P<cell>\w+)\.png", "(?P<cell>M\u00fcller)[.]png", "(?P<cell>Mu\u0308ller)[.]png"]
+)
+def test_ids_are_those_that_import_gives_the_same_names(folder, pattern):
+    """A Mac writes an umlaut in two characters, everybody else in one."""
+    root = folder("Mu\u0308ller.png")
+    assert [cell for cell, _ in find_cells([root], pattern)] == ["M\u00fcller"]
+    assert [cell for cell, _ in find_cells([root / "Mu\u0308ller.png"])] == ["M\u00fcller"]
+
+
 @pytest.mark.parametrize("channel", ["BF", "brightfield", "Bright-Field", "trans"])
 def test_a_pattern_names_cells_and_keeps_dapi_out(folder, channel):
     root = folder(f"p1/7_{channel}.tif", "p1/7_DAPI.tif", "p1/7_Hoechst.tif", f"p1/8_{channel}.png", "readme.png")

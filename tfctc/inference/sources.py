@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, DAPI
-from tfctc.data.importers.pairing import cell_of, channel_of, image_files, is_folder, listed, refuse_unwritable
+from tfctc.data.importers.pairing import (
+    cell_of,
+    channel_of,
+    composed,
+    image_files,
+    is_folder,
+    listed,
+    refuse_unwritable,
+)
 from tfctc.data.unique import Fingerprints, fingerprint
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 
@@ -84,7 +92,7 @@ def compiled(pattern: str | None) -> re.Pattern | None:
     if pattern is None:
         return None
     try:
-        expression = re.compile(pattern)
+        expression = re.compile(composed(pattern))
     except re.error as error:
         raise ConfigError(f"--pattern {pattern!r} is not a regular expression ({error})") from None
     if "cell" not in expression.groupindex:
@@ -101,11 +109,11 @@ def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
         yield from _table(source)
     else:
         _refuse_fluorescence(source)
-        yield source.stem, source
+        yield composed(source.stem), source
 
 
 def in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
-    """Cell id and file of each bright-field image that is in `folder` now; see `find_cells`.
+    """Cell id, `composed` as for `tfctc import`, and file of each bright-field image in `folder` now; see `find_cells`.
 
     Raises:
         ConfigError: the pattern finds no cell in a path.
@@ -118,8 +126,8 @@ def in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, P
             _refuse_fluorescence(path)
             _refuse_channels(before, path)
             before = path
-            yield path.stem, path
-        elif match := pattern.fullmatch(path.relative_to(folder).as_posix()):
+            yield composed(path.stem), path
+        elif match := pattern.fullmatch(composed(path.relative_to(folder).as_posix())):
             channel = match.groupdict().get("channel")
             if channel is None:
                 _refuse_fluorescence(path)

@@ -43,7 +43,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
     """Trains what `config` describes into `folder`, or goes on where an interrupted `fit` stopped there.
 
     Raises:
-        RunError: `folder` holds another run or a finished one.
+        RunError: `folder` holds another run or a finished one, or another fit is at work there.
         TfctcError: anything wrong with the data or the configuration; nothing has been trained then.
     """
     manifest = Manifest.open(config.data)
