@@ -1,8 +1,6 @@
 """What each mode lets a student learn from, seen in the weights it ends with."""
 
 import csv
-import json
-import shutil
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations
@@ -10,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import tensorflow as tf
-from made_up import edit_manifest
+from small_runs import BOTH, changed, config, quiet
 
 from tfctc.config import (
     MODES,
@@ -19,39 +17,15 @@ from tfctc.config import (
     ModelConfig,
     PretrainConfig,
     RunConfig,
-    SplitConfig,
-    TrainingConfig,
 )
 from tfctc.data import pipeline
 from tfctc.data.budget import keep_labels
 from tfctc.data.selection import Selection
 from tfctc.data.summary import Summary
 from tfctc.errors import ConfigError, ManifestError, RunError, TfctcError
-from tfctc.files import write_json
 from tfctc.training.course import Course, stream_seed
 from tfctc.training.fit import fit
 from tfctc.training.shown import some_as_dapi, some_without_dapi
-
-BOTH = ("brightfield", "dapi")
-
-
-def config(data, mode="distilled", distill=None, **training):
-    options = {"epochs": 1, "steps_per_epoch": 3, "batch_size": 8, "precision": "float32", **training}
-    return RunConfig(
-        str(data), mode=mode, augment={"gain": {}}, split=SplitConfig(validation=0.25, test=0.25),
-        student=ModelConfig("compact"), teacher=ModelConfig("compact", BOTH),
-        distill=distill or DistillConfig(), training=TrainingConfig(**options),
-    )  # fmt: skip
-
-
-def quiet(_):
-    pass
-
-
-def changed(data, folder, change):
-    """A copy of the data set whose manifest's rows `change` has had."""
-    shutil.copytree(data, folder, ignore=shutil.ignore_patterns("tfrecords"))
-    return edit_manifest(folder, change)
 
 
 def weights(run):
@@ -293,61 +267,6 @@ def test_labels_beyond_the_budget_are_not_known(tiny_dataset, tmp_path):
         data = changed(tiny_dataset, tmp_path / f"data{same}", lambda rows, these=these: swap(rows, these))
         after = fit(replace(settings, data=str(data)), tmp_path / f"after{same}", quiet)
         assert (weights(before) == weights(after)) == same
-
-
-def test_first_weights_that_have_seen_the_patients_to_be_tested_are_refused(tiny_dataset, runs, tmp_path):
-    earlier = ModelConfig("compact", weights=str(runs["brightfield"].folder / "student.keras"))
-    other = replace(config(tiny_dataset, "brightfield"), student=earlier, seed=1)
-    with pytest.raises(RunError, match="trained on patient p.., that this run would be judged by.*--seed 0"):
-        fit(other, tmp_path / "run", quiet)
-    assert not (tmp_path / "run").exists()
-    fit(replace(other, seed=0), tmp_path / "run", quiet)
-    # Nor at another place, nor dealt by something else, nor by way of a run on other patients.
-    moved = shutil.copytree(tiny_dataset, tmp_path / "moved", ignore=shutil.ignore_patterns("tfrecords"))
-    for change in ({"data": str(moved)}, {"split": SplitConfig("site", 0.3, 0.3)}):
-        with pytest.raises(RunError, match="would be judged by"):
-            fit(replace(other, **change), tmp_path / "again", quiet)
-    strangers = changed(
-        tiny_dataset, tmp_path / "data", lambda rows: [row.update(patient_id=f"x{row['patient_id']}") for row in rows]
-    )
-    between = fit(replace(other, data=str(strangers)), tmp_path / "between", quiet)
-    heir = replace(other, student=replace(earlier, weights=str(between.folder / "student.keras")))
-    with pytest.raises(RunError, match="between: has been trained on patient p.., that"):
-        fit(heir, tmp_path / "again", quiet)
-
-
-def test_patients_stay_known_by_way_of_simulated_cells(tiny_dataset, runs, tmp_path):
-    def begin_with(run, data, **settings):
-        student = ModelConfig("compact", weights=str(run.folder / "student.keras"))
-        return replace(config(data, "brightfield"), student=student, **settings)
-
-    simulated = shutil.copytree(tiny_dataset, tmp_path / "simulated", ignore=shutil.ignore_patterns("tfrecords"))
-    facts = json.loads((simulated / "dataset.json").read_text())
-    write_json(simulated / "dataset.json", facts | {"simulated": True})
-    between = fit(begin_with(runs["brightfield"], simulated, seed=1), tmp_path / "between", quiet)
-    assert between.record["elsewhere"][""].items() <= runs["brightfield"].record["patients"].items()
-    with pytest.raises(RunError, match="between: has been trained on patient p.., that this run would be judged by"):
-        fit(begin_with(between, tiny_dataset, seed=1), tmp_path / "run", quiet)
-    fit(begin_with(between, tiny_dataset), tmp_path / "run", quiet)
-
-
-@pytest.mark.parametrize(
-    "spoil,message",
-    [
-        (lambda run: (run / "run.json").unlink(), "is not finished; continue it with: tfctc fit --resume"),
-        (lambda run: write_json(run / "run.json", {}), "does not say whom it has been trained on"),
-    ],
-)
-def test_first_weights_of_a_run_that_does_not_say_whom_it_knows_are_refused(
-    tiny_dataset, runs, tmp_path, spoil, message
-):
-    earlier = shutil.copytree(runs["brightfield"].folder, tmp_path / "earlier")
-    spoil(earlier)
-    settings = replace(
-        config(tiny_dataset, "brightfield"), student=ModelConfig("compact", weights=str(earlier / "student.keras"))
-    )
-    with pytest.raises(RunError, match=message):
-        fit(settings, tmp_path / "run", quiet)
 
 
 def test_teachers_of_a_run_that_has_none_are_not_taken_over(tiny_dataset, tmp_path):
