@@ -44,6 +44,13 @@ def test_runs_started_together_have_a_folder_each(tiny_dataset, tmp_path, monkey
     assert [str(output) for _, output in fitted] == ["runs/tiny-1", "runs/tiny-2"]
 
 
+def test_where_no_folder_can_be_made_is_told(tiny_dataset, tmp_path, monkeypatch, fitted):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").symlink_to("nowhere/else")
+    result = tfctc(tiny_dataset)
+    assert result.exit_code == 2 and "runs: cannot be written" in result.output and not fitted
+
+
 def test_no_cells_are_simulated_for_a_mistake(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = tfctc("--backbone", "nonsense")

@@ -92,8 +92,10 @@ def _next_free(folder: Path, name: str) -> Path:
     """Makes it, so that of two commands started together each has its own."""
     from tfctc.files import as_output_errors
 
+    with as_output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for number in count(1):
         path = folder / f"{name}-{number}"
         with as_output_errors(path), suppress(FileExistsError):
-            path.mkdir(parents=True)
+            path.mkdir()
             return path
