@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,17 @@ def temporary_files() -> Iterator[None]:
 
 def is_file(path: Path, refusal: type[TfctcError]) -> bool:
     """Whether `path` is a file; where that cannot be found out, `refusal` is raised."""
+    return _looked_at(Path.is_file, path, refusal)
+
+
+def is_folder(path: Path, refusal: type[TfctcError]) -> bool:
+    """Whether `path` is a folder; where that cannot be found out, `refusal` is raised."""
+    return _looked_at(Path.is_dir, path, refusal)
+
+
+def _looked_at(look: Callable[[Path], bool], path: Path, refusal: type[TfctcError]) -> bool:
     try:
-        return path.is_file()
+        return look(path)
     except OSError as error:
         raise refusal(f"cannot be read ({error.strerror})", path=path, fix="check path and permissions") from None
 

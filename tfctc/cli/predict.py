@@ -113,13 +113,13 @@ def _watch(predictor, images, pattern, threshold, settle, output):
     import signal
     import time
 
-    from tfctc.data.importers.pairing import is_folder
-    from tfctc.errors import ConfigError
+    from tfctc.errors import ConfigError, ImageError
+    from tfctc.files import is_folder
     from tfctc.inference.batch import columns
     from tfctc.inference.sources import compiled
     from tfctc.inference.watch import Journal, Watcher
 
-    if len(images) != 1 or not is_folder(images[0]):
+    if len(images) != 1 or not is_folder(images[0], ImageError):
         raise ConfigError("--watch wants one folder", fix="name the folder that images arrive in, and nothing else")
     if output == "-":
         raise ConfigError("--watch keeps its answers in a file", fix="give --output FILE.csv")

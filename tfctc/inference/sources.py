@@ -7,17 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, DAPI
-from tfctc.data.importers.pairing import (
-    cell_of,
-    channel_of,
-    composed,
-    image_files,
-    is_folder,
-    listed,
-    refuse_unwritable,
-)
+from tfctc.data.importers.pairing import cell_of, channel_of, composed, image_files, listed, refuse_unwritable
 from tfctc.data.unique import Fingerprints, fingerprint
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
+from tfctc.files import is_folder
 
 #: What files call the other channels that images of CTCs come with.
 FLUORESCENCE = {"ck", "panck", "cytokeratin", "epcam", "cd45", "fitc", "tritc", "pe", "apc", "gfp", "cy3", "cy5"}
@@ -101,7 +94,7 @@ def compiled(pattern: str | None) -> re.Pattern | None:
 
 
 def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
-    if is_folder(source):
+    if is_folder(source, ImageError):
         yield from in_folder(source, pattern)
     elif not source.exists():
         raise ImageError("no such file or folder", path=source, fix="check the path")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI
 from tfctc.errors import ConfigError, ImageError, PairingError
+from tfctc.files import is_folder
 from tfctc.images import SUFFIXES
 
 #: What file names call the channels; case, spaces and punctuation do not matter.
@@ -140,18 +141,6 @@ def refuse_unwritable(name: str, path: Path) -> None:
         raise ImageError("file name is not UTF-8", path=shown, fix="rename it") from None
 
 
-def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder.
-
-    Raises:
-        ImageError: that cannot be found out.
-    """
-    try:
-        return path.is_dir()
-    except OSError as error:
-        raise ImageError(f"cannot be read ({error.strerror})", path=path, fix="check path and permissions") from None
-
-
 def image_files(folder: Path) -> Iterator[Path]:
     """Every image file below `folder`, in one fixed order; hidden files and folders are passed over.
 
@@ -160,7 +149,7 @@ def image_files(folder: Path) -> Iterator[Path]:
     Raises:
         ImageError, PairingError: `folder` is none, or it or one below it cannot be read.
     """
-    if not is_folder(folder):
+    if not is_folder(folder, ImageError):
         raise PairingError("is not a folder", path=folder, fix="give the folder of the images")
     waiting, seen = [folder], set()
     for top in waiting:  # Links that are come across join at the end.
