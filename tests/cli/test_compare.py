@@ -70,3 +70,9 @@ def test_more_labels_than_there_are_name_the_run(tiny_dataset, tfctc, tmp_path):
         result.exit_code == 2
         and "brightfield, 800 labels, seed 3, rate 0.003: training.label_budget must" in result.output
     )
+
+
+def test_interrupted_it_says_how_to_go_on(tiny_dataset, tfctc, monkeypatch):
+    monkeypatch.setattr("tfctc.comparison.run.carry_out", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
+    assert result.exit_code == 1 and "Next: the same command goes on where this one ended" in result.output

@@ -82,3 +82,18 @@ def test_a_run_to_resume_that_cannot_be_asked_for_is_one_line(fitted):
 def test_resume_takes_no_other_setting(tmp_path, fitted, more):
     result = tfctc("--resume", tmp_path, *more)
     assert result.exit_code == 2 and "give nothing else" in result.output and not fitted
+
+
+def test_interrupted_it_says_how_to_go_on(tiny_dataset, tmp_path, monkeypatch):
+    def begin(config, output, say):
+        write_json(output / "config.json", {})
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "my run"
+    monkeypatch.setattr("tfctc.training.fit.fit", begin)
+    result = tfctc(tiny_dataset, "-o", folder)
+    assert result.exit_code == 1 and f"Next: tfctc fit --resume '{folder}'" in result.output
+    # Before anything is kept, there is nothing to go on with.
+    monkeypatch.setattr("tfctc.training.fit.fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    result = tfctc(tiny_dataset, "-o", tmp_path / "other")
+    assert result.exit_code == 1 and "--resume" not in result.output

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -61,3 +62,14 @@ def test_the_version_is_the_packages():
     from tfctc import __version__
 
     assert __version__ in CliRunner().invoke(main, ["--version"]).output
+
+
+def test_asked_to_stop_a_command_leaves_nothing_half_written(tmp_path):
+    command = [sys.executable, "-m", "tfctc", "simulate", tmp_path / "cells", "--cells", "1000000", "--size", "32"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob(".cells.*.tmp/*")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.terminate()
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 1 and told.strip() == "Aborted!" and not list(tmp_path.iterdir())

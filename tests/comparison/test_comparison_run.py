@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -146,6 +147,16 @@ def test_processes_end_when_their_parent_is_killed(tmp_path):
     parent.kill()
     # Both have the pipe: it ends when the last of them does. Nothing else ends this one.
     assert parent.communicate(timeout=60) == ("", None)
+
+
+def test_an_interrupted_comparison_waits_for_no_run():
+    with pytest.raises(KeyboardInterrupt), processes(1) as pool:
+        under_way = pool.submit(time.sleep, 600)
+        while not under_way.running():
+            time.sleep(0.1)
+        raise KeyboardInterrupt
+    with pytest.raises(BrokenProcessPool):
+        under_way.result()
 
 
 def test_results_of_other_settings_or_cells_are_not_mixed_in(grid, plan, tiny_dataset, tmp_path, pool, untrained):

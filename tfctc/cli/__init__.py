@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 
 import click
 
@@ -71,3 +72,5 @@ class Commands(click.Group):
 def main():
     """Train with DAPI, run on bright-field: circulating tumor cells against leukocytes."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Asked to stop by a service manager or a queue: as from the keyboard, so that nothing half-written is left.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -40,8 +40,13 @@ def command(data, plan_file, output, workers, report_only):
     grid = Grid.open(plan, data, output)
     if not report_only:
         click.echo(f"{grid.left()} runs to be judged, {workers} at a time; logs beside the runs in {output}")
-        with processes(workers) as pool:
-            carry_out(grid, pool, workers, click.echo)
+        try:
+            with processes(workers) as pool:
+                carry_out(grid, pool, workers, click.echo)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; runs and epochs that are finished are kept.", err=True)
+            click.echo("Next: the same command goes on where this one ended", err=True)
+            raise
     if not any(outcome.judged for outcome in grid.results.values()):
         raise RunError("holds no finished run to report", path=output, fix="run without --report-only")
     written = write_report(output, plan, Manifest.open(data).facts, grid.results)

@@ -69,7 +69,13 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
 
     from tfctc.training.fit import fit
 
-    run = fit(config, output, say=click.echo)
+    try:
+        run = fit(config, output, say=click.echo)
+    except KeyboardInterrupt:
+        if (output / CONFIG).exists():
+            click.echo("Interrupted; the epochs that are finished are kept.", err=True)
+            say_next("tfctc", "fit", "--resume", output, err=True)
+        raise
     click.echo(f"Wrote the run to {run.folder} (student.keras, config.json, history.csv, logs).")
     say_next("tfctc", "evaluate", run.folder)
 

@@ -110,7 +110,6 @@ def _refuse_input(output, model, images):
 
 
 def _watch(predictor, images, pattern, threshold, settle, output):
-    import signal
     import time
 
     from tfctc.errors import ConfigError, ImageError
@@ -127,8 +126,6 @@ def _watch(predictor, images, pattern, threshold, settle, output):
     def tell(row, error):
         click.echo(f"refused: {error}" if error else f"{row[0]}: {row[2]} ({float(row[1]):.3f})", err=True)
 
-    # Asked to stop by whoever started it, a service manager for instance: as from the keyboard.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     journal = Journal(output, columns(predictor), predictor.model_version)
     watcher = Watcher(predictor, images[0], journal, compiled(pattern), threshold, settle, tell)
     click.echo(f"Watching {images[0]}; {len(journal)} cells have been answered in {output}. Ctrl-C ends.", err=True)

@@ -1,9 +1,10 @@
 """Doing the runs of a grid, several at a time, each in a process of its own."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -15,13 +16,23 @@ from tfctc.errors import RunError, TfctcError
 from tfctc.files import alone_in
 
 
-def processes(workers: int) -> Executor:
-    """A pool whose processes share the machine's cores and end after a few runs, lest their memory grow."""
+@contextlib.contextmanager
+def processes(workers: int) -> Iterator[Executor]:
+    """A pool whose processes share the machine's cores and end after a few runs, lest their memory grow.
+
+    Interrupted, it waits for none of them: what they have finished is kept.
+    """
     # Those that this process may run on, where the system can tell.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = max(1, cores // workers)
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, spawn, _start, (threads,), max_tasks_per_child=8)
+    with ProcessPoolExecutor(workers, spawn, _start, (threads,), max_tasks_per_child=8) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
 
 
 def _start(threads: int) -> None:
