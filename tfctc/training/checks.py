@@ -56,19 +56,15 @@ def patients_of(config: RunConfig, manifest: Manifest, assignment: dict[str, str
         RunError: a patient that this run would be judged by is known to the first weights, or, to those of a teacher
             with folds, any of them; or the weights are of a run that does not say whom it knows.
     """
-    here = _population(manifest.facts.simulated, config)
+    here, group = _population(manifest.facts.simulated, config), manifest.facts.group
     known = {here: {cell.patient_id: assignment[getattr(cell, config.split.by)] for cell in manifest.cells()}}
-    teacher, group = teacher_of(config), manifest.facts.group
+    teacher = teacher_of(config)
     for part in filter(None, (config.student, teacher)):
         source = Path(part.weights).parent
         if not part.weights.endswith(".keras") or not (source / layout.SPLITS).exists():
             continue
         run = Run.open(source)
-        if "patients" not in run.record:
-            raise RunError("does not say whom it has been trained on", path=source, fix="train it anew")
-        theirs = run.record.get("elsewhere", {})
-        theirs = theirs | {_population(run.facts.simulated, run.config): run.record["patients"]}
-        theirs = {where: {p: split for p, split in dealt.items() if split != "test"} for where, dealt in theirs.items()}
+        theirs = _known_to(run)
         own, seen = known[here], theirs.get(here, {})
         if leaks := [patient for patient in seen if own.get(patient, "train") not in ("train", seen[patient])]:
             raise RunError(
@@ -88,6 +84,15 @@ def patients_of(config: RunConfig, manifest: Manifest, assignment: dict[str, str
             own = known.get(where, {})
             known[where] = own | {patient: min(split, own.get(patient, split)) for patient, split in seen.items()}
     return {"patients": known.pop(here), "elsewhere": known}
+
+
+def _known_to(run: Run) -> dict[str, dict[str, str]]:
+    """Whom the run, and the weights that it began with, learnt from or were chosen by: where they are -> as dealt."""
+    if "patients" not in run.record:
+        raise RunError("does not say whom it has been trained on", path=run.folder, fix="train it anew")
+    here = _population(run.facts.simulated, run.config)
+    dealt = run.record.get("elsewhere", {}) | {here: run.record["patients"]}
+    return {where: {p: split for p, split in splits.items() if split != "test"} for where, splits in dealt.items()}
 
 
 def _population(simulated: bool, config: RunConfig) -> str:

@@ -101,10 +101,6 @@ class Run:
         """Whether it began with the cells of this `Manifest.digest`. An older run does not say, and is believed."""
         return self.record.get("manifest", cells) == cells
 
-    def handed_on(self) -> list:
-        """What another run takes over as its teachers."""
-        return [self.student()] if self.config.mode == "brightfield" else self.teachers()
-
     def teacher(self):
         """The teacher; of several, the mean of their probabilities, as one Keras model with logits ``(B, 2)``."""
         teachers = self.teachers()

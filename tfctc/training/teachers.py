@@ -68,7 +68,7 @@ def taken_over(course: Course) -> list[keras.Model]:
     run = earlier(course)
     course.say(f"Teachers: those of {run.folder}")
     teachers = []
-    for fold, saved in enumerate(run.handed_on()):
+    for fold, saved in enumerate(run.teachers() if run.config.taught_by else [run.student()]):
         # Of the layers that it was trained with, so that the same student comes of it.
         teacher = course.network(course.teacher, _name(course.config, fold), seed=0)
         teacher.set_weights(saved.get_weights())
