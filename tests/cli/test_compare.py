@@ -27,7 +27,7 @@ mode = "brightfield"
 @pytest.fixture
 def tfctc(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tfctc.comparison.run.processes", lambda workers: AtOnce())
+    monkeypatch.setattr("tfctc.comparison.processes.processes", lambda workers: AtOnce())
     (tmp_path / "plan.toml").write_text(PLAN)
     return lambda *arguments: CliRunner().invoke(main, ["compare", *map(str, arguments)])
 
@@ -76,3 +76,13 @@ def test_interrupted_it_says_how_to_go_on(tiny_dataset, tfctc, monkeypatch):
     monkeypatch.setattr("tfctc.comparison.run.carry_out", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
     assert result.exit_code == 1 and "Next: the same command goes on where this one ended" in result.output
+
+
+def test_whether_onednn_is_faster_is_asked_before_tensorflow_is_imported(tfctc, monkeypatch):
+    """Once, for all the processes that train."""
+    asked = []
+    monkeypatch.setattr("tfctc.training.hardware.switch_onednn", lambda say: asked.append("oneDNN"))
+    monkeypatch.setattr("tfctc.training.devices.import_tensorflow", lambda: asked.append("TensorFlow"))
+    tfctc("none", "--plan", "none.toml", "-o", "out")
+    tfctc("none", "--plan", "none.toml", "-o", "out", "--report-only")
+    assert asked == ["oneDNN", "TensorFlow", "TensorFlow"]

@@ -1,10 +1,7 @@
 """Which runs are done, in which order, and what is done again after an interruption."""
 
 import shutil
-import subprocess
-import sys
-import time
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +11,7 @@ import pytest
 from tfctc.comparison.grid import Grid
 from tfctc.comparison.plan import Arm, Plan
 from tfctc.comparison.results import Job
-from tfctc.comparison.run import carry_out, processes
+from tfctc.comparison.run import carry_out
 from tfctc.comparison.summary import summarise
 from tfctc.errors import OutputError, RunError
 
@@ -126,39 +123,6 @@ def test_figures_of_two_learning_rates_are_not_mixed(grid, plan, tiny_dataset, t
     assert Grid.open(more, tiny_dataset, tmp_path).left() == 0
 
 
-PARENT = """
-import multiprocessing, time
-from tfctc.comparison.run import _end_after_parent
-
-def work():
-    print("working", flush=True)
-    _end_after_parent()
-
-if __name__ == "__main__":
-    multiprocessing.get_context("spawn").Process(target=work).start()
-    time.sleep(600)
-"""
-
-
-def test_processes_end_when_their_parent_is_killed(tmp_path):
-    (tmp_path / "parent.py").write_text(PARENT)
-    parent = subprocess.Popen([sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout.readline() == "working\n"
-    parent.kill()
-    # Both have the pipe: it ends when the last of them does. Nothing else ends this one.
-    assert parent.communicate(timeout=60) == ("", None)
-
-
-def test_an_interrupted_comparison_waits_for_no_run():
-    with pytest.raises(KeyboardInterrupt), processes(1) as pool:
-        under_way = pool.submit(time.sleep, 600)
-        while not under_way.running():
-            time.sleep(0.1)
-        raise KeyboardInterrupt
-    with pytest.raises(BrokenProcessPool):
-        under_way.result()
-
-
 def test_results_of_other_settings_or_cells_are_not_mixed_in(grid, plan, tiny_dataset, tmp_path, pool, untrained):
     carry_out(grid, pool, 1, quiet)
     for change in (
@@ -260,16 +224,3 @@ def test_what_all_runs_share_is_settled_before_the_first(grid, pool, untrained):
     assert len(first) == 1 and all(len(run) == 3 for run in runs)
     assert [config.mode for config in first[0]] == ["brightfield", "self-training", "distilled"]
     assert {config.data for config in first[0]} == {str(grid.data)}
-
-
-def test_processes_share_the_cores(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(6), raising=False)
-    with processes(2) as pool:
-        assert isinstance(pool, ProcessPoolExecutor)
-        assert pool.submit(_threads).result() == 3
-
-
-def _threads():
-    import tensorflow as tf
-
-    return tf.config.threading.get_intra_op_parallelism_threads()

@@ -27,12 +27,16 @@ def command(data, plan_file, output, workers, report_only):
     split is read once for each run. Interrupted, the same command goes on where it stopped.
     """
     from tfctc.training.devices import import_tensorflow
+    from tfctc.training.hardware import switch_onednn
 
+    if not report_only:
+        switch_onednn(click.echo)
     import_tensorflow()
     from tfctc.comparison.grid import Grid
     from tfctc.comparison.plan import Plan
+    from tfctc.comparison.processes import processes
     from tfctc.comparison.report import write_report
-    from tfctc.comparison.run import carry_out, processes
+    from tfctc.comparison.run import carry_out
     from tfctc.data.manifest import Manifest
     from tfctc.errors import RunError
 

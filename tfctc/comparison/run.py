@@ -1,62 +1,14 @@
-"""Doing the runs of a grid, several at a time, each in a process of its own."""
+"""Doing the runs of a grid, several at a time."""
 
-import contextlib
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from threading import Thread
 
 from tfctc.comparison.grid import Grid
 from tfctc.comparison.results import read_results, write_results
 from tfctc.errors import RunError, TfctcError
 from tfctc.files import alone_in
-
-
-@contextlib.contextmanager
-def processes(workers: int) -> Iterator[Executor]:
-    """A pool whose processes share the machine's cores and end after a few runs, lest their memory grow.
-
-    Interrupted, it waits for none of them: what they have finished is kept.
-    """
-    # Those that this process may run on, where the system can tell.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = max(1, cores // workers)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, _start, (threads,), max_tasks_per_child=8) as pool:
-        try:
-            yield pool
-        except KeyboardInterrupt:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-
-
-def _start(threads: int) -> None:
-    """Interrupted at the keyboard, the parent says so; the processes that work for it end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    Thread(target=_end_after_parent, daemon=True).start()
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    from tfctc.training.devices import import_tensorflow
-    from tfctc.training.hardware import switch_onednn
-
-    switch_onednn()
-    import_tensorflow()
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    # Every model is judged by a function of its own; TensorFlow warns of many, as if they were one traced anew.
-    tf.get_logger().setLevel("ERROR")
-
-
-def _end_after_parent() -> None:
-    """Ends this process when its parent has been killed: nobody would take what it is working on."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], None]) -> None:
