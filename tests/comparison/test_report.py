@@ -11,6 +11,7 @@ from tfctc.comparison.grid import Job
 from tfctc.comparison.plan import Arm
 from tfctc.comparison.report import write_report
 from tfctc.comparison.run import carry_out
+from tfctc.comparison.statistics import interval
 from tfctc.comparison.summary import summarise
 
 
@@ -78,12 +79,40 @@ def test_what_is_made_of_several_arms_is_made_of_the_seeds_that_they_share(finis
                 results[job] = replace(outcome, auroc=figure, teacher_auroc=0.9 if job.arm == "distilled" else None)
     plan = replace(finished.plan, arms=arms, budgets=(8, 16), rivals=(), tuned_at=8)
     found = entry(summarise(plan, results), "distilled", 8)["auroc"]
+    assert found["against_more_labels"] == {
+        "labels": 16,
+        "mean": pytest.approx(-0.1),
+        "low": None,
+        "high": None,
+        "seeds": 1,
+    }
     # Half-way between 8 and 16 labels, as the baseline rises from 0.60 to 0.80.
     assert found["label_efficiency"] == {"value": pytest.approx(2**0.5), "seeds": 1}
     assert found["gap_closed"]["seeds"] == 2 and found["gap_closed"]["value"] == pytest.approx(0.1 / 0.275)
     found = entry(summarise(plan, results), "distilled", 16)["auroc"]
     assert found["seeds"] == 2 and found["gap_closed"]["seeds"] == 1
     assert found["gap_closed"]["value"] == pytest.approx(0.0)
+
+
+def test_an_arm_is_set_against_the_baseline_with_twice_its_labels_or_more(finished):
+    figures = {8: 0.60, 15: 0.70, 24: 0.80, 48: 0.90}
+    arms = {name: finished.plan.arms[name] for name in ("brightfield", "distilled")}
+    job, outcome = next((job, outcome) for job, outcome in finished.results.items() if outcome.judged)
+    results = {
+        replace(job, arm="brightfield", budget=budget, seed=seed): replace(outcome, auroc=figure + 0.05 * seed)
+        for budget, figure in figures.items()
+        for seed in (0, 1)
+    }
+    results |= {
+        replace(job, arm="distilled", budget=8, seed=s): replace(outcome, auroc=0.83 + 0.07 * s) for s in (0, 1)
+    }
+    plan = replace(finished.plan, arms=arms, budgets=tuple(figures), rivals=(), tuned_at=8)
+    found = entry(summarise(plan, results), "distilled", 8)["auroc"]["against_more_labels"]
+    theirs = interval([0.03, 0.05])
+    assert found == {"labels": 24, **{key: pytest.approx(value) for key, value in theirs.items()}}
+    few = {job: outcome for job, outcome in results.items() if job.budget in (8, 15)}
+    assert entry(summarise(plan, few), "distilled", 8)["auroc"]["against_more_labels"] is None
+    assert "against_more_labels" not in entry(summarise(plan, results), "brightfield", 8)["auroc"]
 
 
 def test_a_budget_tried_with_fewer_seeds_costs_label_efficiency_none_where_it_is_not_needed(finished):
@@ -120,6 +149,18 @@ def test_the_report_tells_the_same_in_every_form(finished, tmp_path):
         assert image.size == (1100, 800)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["simulated"] and entry(summary["arms"], "distilled", 8)["f1"]["mean"] == pytest.approx(0.4025)
+
+
+def test_the_baselines_labels_are_told_in_every_form(finished, tmp_path):
+    arms = {name: finished.plan.arms[name] for name in ("brightfield", "distilled")}
+    plan = replace(finished.plan, arms=arms, budgets=(8, 16), rivals=(), tuned_at=8)
+    results = {
+        replace(job, budget=16 if job.budget == "all" else 8): outcome for job, outcome in finished.results.items()
+    }
+    write_report(tmp_path, plan, DatasetFacts("tiny"), results)
+    for name in ("table.md", "index.html"):
+        text = (tmp_path / name).read_text()
+        assert "with more labels" in text and "+0.100 (+0.100 to +0.100), 16 labels" in text
 
 
 def test_the_same_results_draw_the_same_report(finished, tmp_path):

@@ -36,7 +36,7 @@ def write_report(folder: Path, plan: Plan, facts: DatasetFacts, results: Results
         lstrip_blocks=True,
     )
     templates.filters |= {"interval": _interval, "difference": lambda found: _interval(found, "+.3f")}
-    templates.filters |= {"gap": _gap, "efficiency": _efficiency}
+    templates.filters |= {"gap": _gap, "efficiency": _efficiency, "more": _more}
     values = {"report": report, "kind": kind, "titles": TITLES, "results": RESULTS}
     values["plot"] = base64.b64encode(image).decode()
     write_json(folder / "summary.json", report)
@@ -65,6 +65,10 @@ def _gap(found: dict | None, seeds: list[int]) -> str:
 
 def _efficiency(found: dict | None, seeds: list[int]) -> str:
     return "" if found is None else f"{found['value']:.1f}{_fewer(found, seeds)}"
+
+
+def _more(found: dict | None, seeds: list[int]) -> str:
+    return "" if found is None else f"{_interval(found, '+.3f')}, {found['labels']} labels{_fewer(found, seeds)}"
 
 
 def _fewer(found: dict, seeds: list[int]) -> str:

@@ -3,6 +3,8 @@
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
 from tfctc.comparison.plan import ALL, Plan
 from tfctc.comparison.results import FIGURES, Outcome, Results
 from tfctc.comparison.statistics import gap_closed, interval, labels_needed
@@ -16,7 +18,8 @@ def summarise(plan: Plan, results: Results) -> list[dict]:
 
     Each has, for every one of `FIGURES`: mean and 95 % interval over seeds; the same of the differences from the
     baseline and the rivals, paired by seed; the teacher's mean; the gap closed, up to the teacher or to the baseline
-    with all labels, whichever is lower; how many labels the baseline needs to come as far, over the labels used.
+    with all labels, whichever is lower; how many labels the baseline needs to come as far, over the labels used; and
+    the paired differences from the baseline with twice the labels, or as many more as it has been tried with.
     """
     judged: Judged = {}
     rates: dict[str, float] = {}
@@ -61,12 +64,13 @@ def _entry(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> di
     teacher = _of(judged, arm, budget, f"teacher_{figure}")
     entry["teacher"] = mean(teacher.values()) if teacher else None
     if plan.baseline in against:
-        entry |= _worth(plan, judged, arm, budget, figure)
+        entry["gap_closed"] = _gap_closed(plan, judged, arm, budget, figure)
+        entry |= _labels_saved(plan, judged, arm, budget, figure)
     return entry
 
 
-def _worth(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> dict:
-    """Gap closed and label efficiency, each over the seeds that all it is made of share."""
+def _gap_closed(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> dict | None:
+    """Over the seeds that all it is made of share."""
     own, baseline = (_of(judged, name, budget, figure) for name in (arm, plan.baseline))
     ceilings = [_of(judged, plan.baseline, ALL, figure)] if budget != ALL else []
     # Its own teacher; for an arm without one that sees DAPI, the first that does.
@@ -74,18 +78,28 @@ def _worth(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> di
     ceilings += [found for name in dapi if (found := _of(judged, name, budget, f"teacher_{figure}"))][:1]
     gaps = [shared for ceiling in ceilings if (shared := _shared(own, baseline, ceiling))]
     lowest = min(gaps, key=lambda gap: mean(gap[2]), default=None)
-    worth = {"gap_closed": gap_closed(*lowest) if lowest else None, "label_efficiency": None}
-    curve = {b: found for b in plan.budgets_of(plan.baseline) if (found := _of(judged, plan.baseline, b, figure))}
-    counted = [b for b in curve if b != ALL]
-    if budget in counted:
-        paired = own.keys() & curve[budget].keys()
-        # As many seeds as can be; budgets tried with fewer count where the others do not reach so far.
-        for budgets in ([b for b in counted if paired <= curve[b].keys()], counted):
-            if not worth["label_efficiency"] and (shared := _shared(own, *(curve[b] for b in budgets))):
-                reached, *points = map(mean, shared)
-                if needed := labels_needed(reached, budgets, points):
-                    worth["label_efficiency"] = {"value": needed / budget, "seeds": len(shared[0])}
-    return worth
+    return gap_closed(*lowest) if lowest else None
+
+
+def _labels_saved(plan: Plan, judged: Judged, arm: str, budget: Any, figure: str) -> dict:
+    """What the baseline does with more labels, each over the seeds that all it is made of share."""
+    saved = {"label_efficiency": None, "against_more_labels": None}
+    own = _of(judged, arm, budget, figure)
+    budgets = [b for b in plan.budgets_of(plan.baseline) if b != ALL]
+    curve = {b: found for b in budgets if (found := _of(judged, plan.baseline, b, figure))}
+    if budget not in curve:
+        return saved
+    paired = own.keys() & curve[budget].keys()
+    # As many seeds as can be; budgets tried with fewer count where the others do not reach so far.
+    for tried in ([b for b in curve if paired <= curve[b].keys()], list(curve)):
+        if not saved["label_efficiency"] and (shared := _shared(own, *(curve[b] for b in tried))):
+            reached, *points = map(mean, shared)
+            if needed := labels_needed(reached, tried, points):
+                saved["label_efficiency"] = {"value": needed / budget, "seeds": len(shared[0])}
+    more = min((b for b in curve if b >= 2 * budget), default=None)
+    if more and (shared := _shared(own, curve[more])):
+        saved["against_more_labels"] = {"labels": more, **interval(np.subtract(*shared))}
+    return saved
 
 
 def _shared(*figures: dict[int, float]) -> list[list[float]]:
