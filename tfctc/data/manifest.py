@@ -161,7 +161,7 @@ class Manifest:
                 raise ManifestError(f"{where}: {name} {value!r} has blanks around it", path=path, fix="remove them")
         for name, known in spellings.items():
             value = getattr(cell, name)
-            first = known.setdefault(unicodedata.normalize("NFC", value).casefold(), value)
+            first = known.setdefault(folded(value), value)
             # Two spellings of one patient would be dealt to two splits.
             if first != value:
                 same = unicodedata.normalize("NFC", value) == unicodedata.normalize("NFC", first)
@@ -192,6 +192,11 @@ class Manifest:
                         fix = "give every cell an id and images of its own"
                         raise ManifestError(problem, path=self.folder / MANIFEST, fix=fix)
                     first[name] = line
+
+
+def folded(name: str) -> str:
+    """What all spellings of a patient's or a site's name have in common."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def write_manifest(

@@ -39,6 +39,24 @@ def test_first_weights_that_have_seen_the_patients_to_be_tested_are_refused(tiny
         fit(heir, tmp_path / "again", quiet)
 
 
+@pytest.mark.parametrize("elsewhere", [shutil.copy, lambda source, place: place.symlink_to(source)])
+def test_first_weights_are_known_also_away_from_their_run(tiny_dataset, first, tmp_path, elsewhere):
+    best = tmp_path / "best.keras"
+    elsewhere(first.folder / "student.keras", best)
+    settings = replace(config(tiny_dataset, "brightfield"), student=ModelConfig("compact", weights=str(best)), seed=1)
+    with pytest.raises(RunError, match="best.keras: does not say whom it|trained on patient p.., that this run"):
+        fit(settings, tmp_path / "run", quiet)
+
+
+def test_a_patient_spelt_in_another_way_is_the_same(tiny_dataset, first, tmp_path):
+    capitals = changed(
+        tiny_dataset, tmp_path / "data", lambda rows: [row.update(patient_id=row["patient_id"].upper()) for row in rows]
+    )
+    earlier = ModelConfig("compact", weights=str(first.folder / "student.keras"))
+    with pytest.raises(RunError, match="trained on patient P.., that this run would be judged by"):
+        fit(replace(config(capitals, "brightfield"), student=earlier, seed=1), tmp_path / "run", quiet)
+
+
 def test_patients_stay_known_by_way_of_simulated_cells(tiny_dataset, first, tmp_path):
     def begin_with(run, data, **settings):
         student = ModelConfig("compact", weights=str(run.folder / "student.keras"))
