@@ -283,7 +283,7 @@ def test_no_label_is_no_budget(tiny_dataset, tmp_path):
 
 def test_a_run_is_not_judged_by_cells_that_it_has_learnt_from(tiny_dataset, runs, tmp_path):
     run = runs["brightfield"]
-    home = {split: [p for p, s in run.assignment.items() if s == split] for split in ("train", "test")}
+    home = {split: [p for p, s in run.assignment.items() if s == split] for split in ("train", "validation", "test")}
 
     def opened(name, change):
         data = changed(tiny_dataset, tmp_path / name, change)
@@ -291,6 +291,9 @@ def test_a_run_is_not_judged_by_cells_that_it_has_learnt_from(tiny_dataset, runs
 
     def of(rows, split):
         return [row for row in rows if row["patient_id"] in home[split]]
+
+    with pytest.raises(RunError, match="validation cells are not those that .* was chosen by; put the manifest back"):
+        opened("chosen", lambda rows: of(rows, "validation")[0].update(patient_id=home["test"][0]))
 
     with pytest.raises(RunError, match="training cells are not those that .* has learnt from; put the manifest back"):
         opened("moved", lambda rows: of(rows, "train")[0].update(patient_id=home["test"][0]))

@@ -61,7 +61,7 @@ def _fit(config: RunConfig, manifest: Manifest, folder: Path, say: Callable[[str
     assignment = dealt["groups"]
     # Now: while it trains, somebody may edit the manifest.
     whom = patients_of(config, manifest, assignment)
-    whom["learnt_from"] = layout.learnt_from(manifest, assignment, config.split.by)
+    whom |= layout.seen_in(manifest, assignment, config.split.by)
     cells = manifest.digest()
     _check_same_cells(folder, cells)
     # Reads every image. What cannot be used, of them or of the settings, is told before anything is written.

@@ -18,18 +18,26 @@ CONFIG, FACTS, SPLITS, RECORD = "config.json", "dataset.json", "splits.json", "r
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
 #: Of the teacher of a fold.
 FOLD_TEACHER = "teacher-{}.keras"
+#: Key of the record -> of which split's cells it says which they were, and what came of them.
+SEEN = {"learnt_from": ("train", "has learnt from"), "chosen_by": ("validation", "was chosen by")}
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
 
 
-def learnt_from(manifest: Manifest, assignment: Mapping[str, str], by: str) -> str:
-    """Says which cells the training split holds, in whatever order: equal only if they are the same ones.
+def seen_in(manifest: Manifest, assignment: Mapping[str, str], by: str) -> dict[str, str]:
+    """Says, for the record, which cells the splits hold that are no longer new to the run, in whatever order.
 
     Args:
         assignment: group -> split.
         by: the column that holds the group.
+
+    Returns:
+        A key of `SEEN` -> a digest, equal only if the cells are the same ones.
     """
-    cells = (cell.cell_id for cell in manifest.cells() if assignment[getattr(cell, by)] == "train")
-    return f"{sum(map(fingerprint, cells)) % 2**64:016x}"
+    sums = dict.fromkeys(SEEN, 0)
+    for cell in manifest.cells():
+        for key, (split, _) in SEEN.items():
+            sums[key] += fingerprint(cell.cell_id) * (assignment[getattr(cell, by)] == split)
+    return {key: f"{total % 2**64:016x}" for key, total in sums.items()}
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ class Run:
         """The TFDS builder of the run's own data, dealt exactly as it was for training.
 
         Raises:
-            RunError: the facts or the training cells are others than they were.
+            RunError: the facts, or the cells of training or validation, are others than they were.
         """
         from tfctc.data.builder import build
 
@@ -125,11 +133,13 @@ class Run:
         if manifest.facts != self.facts:
             raise RunError("is not described as it was in training", path=manifest.folder, fix="run fit again")
         builder = build(manifest, self.assignment, self.config.split.by, progress=progress)
-        # Else a cell that was learnt from could be taken for one of a patient never seen. Older runs say nothing of it.
-        known = self.record.get("learnt_from")
-        if known and known != learnt_from(manifest, self.assignment, self.config.split.by):
-            problem = f"its training cells are not those that {self.folder} has learnt from"
-            raise RunError(problem, path=manifest.folder, fix="put the manifest back as it was, or run fit again")
+        # Else a cell that was learnt from could be taken for one of a patient never seen.
+        for key, digest in seen_in(manifest, self.assignment, self.config.split.by).items():
+            split, what = SEEN[key]
+            if self.record.get(key, digest) != digest:  # An older run does not say, and is believed.
+                problem = f"its {split.replace('train', 'training')} cells are not those that {self.folder} {what}"
+                fix = "put the manifest back as it was, or run fit again"
+                raise RunError(problem, path=manifest.folder, fix=fix)
         return builder
 
     def _json(self, name: str) -> dict:
