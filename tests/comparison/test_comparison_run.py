@@ -10,7 +10,7 @@ import pytest
 
 from tfctc.comparison.grid import Grid
 from tfctc.comparison.plan import Arm, Plan
-from tfctc.comparison.results import Job
+from tfctc.comparison.results import Job, read_results, write_results
 from tfctc.comparison.run import carry_out
 from tfctc.comparison.summary import summarise
 from tfctc.errors import OutputError, RunError
@@ -83,9 +83,19 @@ def test_run_folders_may_be_deleted(grid, plan, tiny_dataset, tmp_path, pool, un
     carry_out(grid, pool, 1, quiet)
     shutil.rmtree(tmp_path / "runs")
     longer = replace(plan, seeds=(0, 1, 2), arms={**plan.arms, "new": Arm({"mode": "distilled"}, teachers="distilled")})
+    # Another processor, another result: what has been judged is not judged again.
+    for job, outcome in grid.results.items():
+        grid.results[job] = replace(outcome, auroc=0.4) if outcome.judged else outcome
+    write_results(tmp_path, grid.results)
+    before = read_results(tmp_path)
     pool.done.clear()
     again = Grid.open(longer, tiny_dataset, tmp_path)
     carry_out(again, pool, 1, quiet)
+    assert before.items() <= again.results.items()
+    trained_again = [
+        judged for folder, judged in done(pool) if "seed-2" not in folder.name and "new" not in folder.parts
+    ]
+    assert trained_again and not any(trained_again)
     arms = [folder.parts[-3] for folder, _ in done(pool)]
     assert [arms.count(arm) for arm in longer.arms] == [2, 2, 2 + 4, 2 + 4 + 2]
     assert again.left() == 0
@@ -159,6 +169,12 @@ def test_one_process_at_a_time_works_in_a_folder(grid, plan, tiny_dataset, tmp_p
     carry_out(grid, pool, 1, meanwhile)
     with pytest.raises(RunError, match="another tfctc compare has been at work there; start it again"):
         carry_out(late, pool, 1, quiet)
+    # Also where it has judged what was there.
+    known = read_results(tmp_path)
+    late.results.update({job: replace(outcome, auroc=None, f1=None) for job, outcome in known.items()})
+    with pytest.raises(RunError, match="another tfctc compare has been at work there; start it again"):
+        carry_out(late, pool, 1, quiet)
+    assert read_results(tmp_path) == known
     carry_out(Grid.open(plan, tiny_dataset, tmp_path), pool, 1, quiet)
 
 

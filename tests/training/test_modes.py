@@ -146,6 +146,10 @@ def test_teachers_taken_over_teach_as_those_trained_here(tiny_dataset, tmp_path,
     assert len(second.teachers()) == folds
     with pytest.raises(RunError, match="learnt from other cells"):
         fit(config(tiny_dataset, distill=again, label_budget=6), tmp_path / "third", quiet)
+    with pytest.raises(
+        RunError, match="first: its teachers have been trained with another distill.dapi_dropout; leave"
+    ):
+        fit(config(tiny_dataset, distill=replace(again, dapi_dropout=0.5)), tmp_path / "third", quiet)
     assert not (tmp_path / "third").exists()
 
 

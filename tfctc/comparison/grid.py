@@ -120,12 +120,15 @@ class Grid:
         return (self.place(job) / RECORD).exists()
 
     def to_judge(self, job: Job) -> bool:
-        """Whether the test split may be read: by a seed of the comparison, with the learning rate that was chosen."""
+        """Whether the test split may be read: once, by a seed of the comparison, with the learning rate chosen."""
+        if job in self.results and self.results[job].judged:
+            return False
         return job.rate == self.rate(job.arm) and job.seed in self.plan.seeds_of(job.budget)
 
     def add(self, job: Job, outcome: Outcome) -> None:
-        """Keeps what came of a job."""
-        self.results[job] = outcome
+        """Keeps what came of a job; where it has been judged before, what came of it then."""
+        if job not in self.results or not self.results[job].judged:
+            self.results[job] = outcome
         write_results(self.folder, self.results)
 
     def left(self) -> int:

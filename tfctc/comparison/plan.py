@@ -11,7 +11,7 @@ from tfctc import config as configs
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError
 from tfctc.training.checks import check_names
-from tfctc.training.course import hands_on, teacher_of
+from tfctc.training.course import hands_on, teacher_of, unlike
 
 #: The label budget that keeps every label.
 ALL = "all"
@@ -138,7 +138,8 @@ class Plan:
                     for seed in (*plan.seeds_of(budget), *plan.tuning_seeds):
                         plan.config(name, budget, seed, rate)
             except ConfigError as error:
-                raise ConfigError(f"arm {name}: {error.problem}", path=path, fix=error.fix) from None
+                problem = f"{error.path}: {error.problem}" if error.path else error.problem
+                raise ConfigError(f"arm {name}: {problem}", path=path, fix=error.fix) from None
             config = plan.sample(name)
             first = first or config
             if config.split != first.split:
@@ -159,6 +160,9 @@ class Plan:
             problem = f"arm {arm} asks for other teachers than arm {source} has"
             fix = "set " + ", ".join(f"teacher.{key} to {vars(given)[key]!r}" for key in other)
             raise ConfigError(problem, path=path, fix=fix)
+        if trained := unlike(self.sample(arm), config):
+            problem = f"arm {arm} asks for other teachers than arm {source} has"
+            raise ConfigError(problem, path=path, fix=f"leave out {trained[0]}, or set it for {source}")
         folds = 1 if config.mode == "brightfield" else config.distill.folds
         if folds != self.sample(arm).distill.folds:
             problem = f"arm {arm} asks for another number of teachers than arm {source} has"

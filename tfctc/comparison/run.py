@@ -19,7 +19,7 @@ def carry_out(grid: Grid, pool: Executor, workers: int, say: Callable[[str], Non
         TfctcError: what stopped a run; runs under way come to their end and are kept.
     """
     with alone_in(grid.folder, "tfctc compare"):
-        if read_results(grid.folder).keys() - grid.results.keys():
+        if read_results(grid.folder) != grid.results:
             raise RunError("another tfctc compare has been at work there", path=grid.folder, fix="start it again")
         # Told now, not after the first run, if nothing can be written there.
         write_results(grid.folder, grid.results)

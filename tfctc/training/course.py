@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tfctc.cells import DAPI
-from tfctc.config import ModelConfig, RunConfig
+from tfctc.config import DistillConfig, ModelConfig, RunConfig
 from tfctc.data import pipeline
 from tfctc.data.budget import keep_labels
 from tfctc.data.selection import Selection, seen_through
@@ -148,6 +148,16 @@ def teacher_of(config: RunConfig) -> ModelConfig | None:
 def hands_on(config: RunConfig) -> ModelConfig | None:
     """What another run takes over as its teacher: this one's, or, in mode brightfield, its student."""
     return config.student if config.mode == "brightfield" else teacher_of(config)
+
+
+def unlike(config: RunConfig, source: RunConfig) -> list[str]:
+    """Settings that `config` has of teachers, whose teachers of `source` have been trained otherwise."""
+    asked = {key: getattr(config.distill, key) for key in ("teacher_epochs", "dapi_dropout")}
+    return [
+        f"distill.{key}"
+        for key, value in asked.items()
+        if value not in (getattr(DistillConfig, key), getattr(source.distill, key))
+    ]
 
 
 def channels_of(config: RunConfig) -> tuple[str, ...]:

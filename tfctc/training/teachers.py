@@ -10,7 +10,7 @@ from tfctc.config import RunConfig
 from tfctc.errors import RunError
 from tfctc.models.fast import stock
 from tfctc.training import run as layout
-from tfctc.training.course import Course, hands_on, stream_seed
+from tfctc.training.course import Course, hands_on, stream_seed, unlike
 from tfctc.training.run import Run
 from tfctc.training.shown import some_without_dapi
 
@@ -60,6 +60,8 @@ def earlier(course: Course) -> Run:
         )
     if kind != course.teacher:
         raise RunError("its teachers are of another kind than teacher asks for", path=run.folder, fix="train anew")
+    if other := unlike(course.config, run.config):
+        raise RunError(f"its teachers have been trained with another {other[0]}", path=run.folder, fix="leave it out")
     return run
 
 
