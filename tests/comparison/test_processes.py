@@ -1,7 +1,5 @@
 """Processes of a pool, from their start to their end."""
 
-import subprocess
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -9,28 +7,6 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from tfctc.comparison.processes import processes
-
-PARENT = """
-import multiprocessing, time
-from tfctc.comparison.processes import _end_after_parent
-
-def work():
-    print("working", flush=True)
-    _end_after_parent()
-
-if __name__ == "__main__":
-    multiprocessing.get_context("spawn").Process(target=work).start()
-    time.sleep(600)
-"""
-
-
-def test_processes_end_when_their_parent_is_killed(tmp_path):
-    (tmp_path / "parent.py").write_text(PARENT)
-    parent = subprocess.Popen([sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout.readline() == "working\n"
-    parent.kill()
-    # Both have the pipe: it ends when the last of them does. Nothing else ends this one.
-    assert parent.communicate(timeout=60) == ("", None)
 
 
 def test_an_interrupted_comparison_waits_for_no_run():

@@ -2,14 +2,19 @@
 
 import csv
 import io
+import multiprocessing
 import subprocess
 import sys
+from itertools import repeat
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from tfctc.cli import main
+from tfctc.errors import TfctcError
+from tfctc.inference.batch import predict_cells
+from tfctc.inference.predictor import Predictor
 
 
 def predict(*arguments, code=0):
@@ -57,8 +62,6 @@ def test_another_threshold_changes_labels_alone(write_model, write_image, tmp_pa
 
 def test_the_written_probability_is_exact(write_model, write_image, tmp_path):
     """Whoever reads the table gets the float32 that was compared with the threshold."""
-    from tfctc.inference.predictor import Predictor
-
     image = write_image("a.png", 1 / 3)
     predict(write_model(), image, "-o", tmp_path / "out.csv")
     assert np.float32(rows(tmp_path / "out.csv")[1][1]) == np.float32(Predictor(write_model())(image).probability)
@@ -86,6 +89,40 @@ def test_several_processes_write_the_same_table(write_model, write_image, tmp_pa
         result = predict(write_model(), tmp_path / "cells", "-o", output, "--workers", workers, code=2)
         assert "1 of 41 images were refused" in result.output and "40.png: is 3 x 3 px" in result.output
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+ENDLESS = """
+import sys
+from itertools import repeat
+from pathlib import Path
+from tfctc.inference.batch import predict_cells
+from tfctc.inference.predictor import Predictor
+
+if __name__ == "__main__":
+    model, image, table = sys.argv[1:]
+    with open(table, "w", newline="") as file:
+        told = lambda cells: print("working", flush=True)
+        predict_cells(Predictor(model), repeat(("a", Path(image))), file, progress=told, workers=2)
+"""
+
+
+def test_processes_do_not_outlive_a_parent_that_is_killed(write_model, write_image, tmp_path):
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    command = [sys.executable, tmp_path / "endless.py", write_model(), write_image("a.png"), tmp_path / "table.csv"]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout.readline() == "working\n"
+    parent.kill()
+    parent.communicate(timeout=60)  # Ends when the last that has the pipe does.
+
+
+def test_a_process_that_is_killed_is_one_line(write_model, write_image, tmp_path):
+    def kill(cells):
+        multiprocessing.active_children()[0].kill()
+
+    cells = repeat(("a", write_image("a.png")))
+    message = "a process was killed, perhaps for want of memory; start it again, with fewer --workers"
+    with (tmp_path / "table.csv").open("w", newline="") as file, pytest.raises(TfctcError, match=message):
+        predict_cells(Predictor(write_model()), cells, file, progress=kill, workers=2)
 
 
 def test_a_dash_prints_the_table_and_nothing_else_to_stdout(write_model, write_image):

@@ -10,9 +10,9 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from threading import Thread
 
 from tfctc.training.devices import import_tensorflow
+from tfctc.workers import end_with_parent
 
 
 @contextlib.contextmanager
@@ -37,7 +37,7 @@ def processes(workers: int) -> Iterator[Executor]:
 def _start(threads: int) -> None:
     """Interrupted at the keyboard, the parent says so; the processes that work for it end with it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    Thread(target=_end_after_parent, daemon=True).start()
+    end_with_parent()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import_tensorflow()
     import tensorflow as tf
@@ -46,9 +46,3 @@ def _start(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     # Every model is judged by a function of its own; TensorFlow warns of many, as if they were one traced anew.
     tf.get_logger().setLevel("ERROR")
-
-
-def _end_after_parent() -> None:
-    """Ends this process when its parent has been killed: nobody would take what it is working on."""
-    multiprocessing.parent_process().join()
-    os._exit(1)

@@ -6,13 +6,15 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from tfctc.errors import ImageError
+from tfctc.errors import ImageError, TfctcError
 from tfctc.inference.predictor import Predictor
 from tfctc.quality import OK
+from tfctc.workers import end_with_parent
 
 REFUSED = "refused"
 #: Images that a process is handed at once.
@@ -42,6 +44,9 @@ def predict_cells(
         progress: called with 1 after each cell.
         workers: processes that share the images; the rows are the same and in the same order.
 
+    Raises:
+        TfctcError: one of the processes was killed.
+
     Returns:
         How many images were refused, and how many of the others are unlike those that the model knows.
     """
@@ -67,19 +72,24 @@ def _answers(
     # Spawned: a forked process would inherit LiteRT's threads as locks that nobody opens.
     spawn = multiprocessing.get_context("spawn")
     options = (predictor.path, predictor.threads or 1, predictor.runtime, threshold)
-    with ProcessPoolExecutor(workers, spawn, _begin, options) as pool:
-        # Not `pool.map`, which would hold all of the cells at once.
-        cells = iter(cells)
-        portions = iter(lambda: list(islice(cells, HANDED)), [])
-        waiting = deque(pool.submit(_in_process, portion) for portion in islice(portions, 2 * workers))
-        while waiting:
-            yield from waiting.popleft().result()
-            waiting.extend(pool.submit(_in_process, portion) for portion in islice(portions, 1))
+    try:
+        with ProcessPoolExecutor(workers, spawn, _begin, options) as pool:
+            # Not `pool.map`, which would hold all of the cells at once.
+            cells = iter(cells)
+            portions = iter(lambda: list(islice(cells, HANDED)), [])
+            waiting = deque(pool.submit(_in_process, portion) for portion in islice(portions, 2 * workers))
+            while waiting:
+                yield from waiting.popleft().result()
+                waiting.extend(pool.submit(_in_process, portion) for portion in islice(portions, 1))
+    except BrokenProcessPool:
+        fix = "start it again, with fewer --workers"
+        raise TfctcError("a process was killed, perhaps for want of memory", fix=fix) from None
 
 
 def _begin(path: Path, threads: int, runtime: str, threshold: float | None) -> None:
     """Of a process that answers. Interrupted at the keyboard, the parent ends it."""
     global _own
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _own = Predictor(path, threads, runtime), threshold
 
