@@ -33,6 +33,17 @@ def test_tensorflows_words_for_a_full_disk_are_those_of_the_system():
             raise other
 
 
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o755), (0o077, 0o700), (0o002, 0o775)])
+def test_a_folder_is_as_open_as_the_user_makes_folders(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        with atomic_folder(tmp_path / "made"):
+            pass
+        assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == mode and os.umask(mask) == mask
+    finally:
+        os.umask(before)
+
+
 def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
     (tmp_path / "a.txt").write_text("old")
     with pytest.raises(RuntimeError), atomic_file(tmp_path / "a.txt") as temporary:

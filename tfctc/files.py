@@ -88,6 +88,12 @@ def written_to(path: str | Path) -> Path:
     return target
 
 
+def _umask() -> int:
+    mask = os.umask(0o077)  # It can only be read by setting it.
+    os.umask(mask)
+    return mask
+
+
 def _temporary(path: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
 
@@ -136,7 +142,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         with as_output_errors(path, DISK):
             yield room
         with as_output_errors(path):
-            room.chmod(0o755)
+            room.chmod(0o777 & ~_umask())
             os.replace(room, path)
     finally:
         shutil.rmtree(room, ignore_errors=True)

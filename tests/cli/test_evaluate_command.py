@@ -118,6 +118,7 @@ def test_a_given_threshold_needs_no_second_class(trained):
     trained.change("validation", one_class)
     result = trained.evaluate("--threshold", "0.5")
     assert result.exit_code == 0 and json.loads(trained.point()) == {"threshold": 0.5, "rule": "0.5"}, result.output
+    assert "What is exported of this run has the threshold 0.5000 from now on" in result.output
 
 
 def test_a_wrong_rule_is_told_before_anything_is_predicted(trained, monkeypatch):
@@ -140,7 +141,8 @@ def test_one_patient_has_figures_and_no_interval(trained):
 
 def test_the_operating_point_is_the_students(trained):
     """Whatever the teacher is best at."""
-    assert trained.evaluate("--teacher").exit_code == 0
+    of_teacher = trained.evaluate("--teacher")
+    assert of_teacher.exit_code == 0 and "exported" not in of_teacher.output
     assert trained.point() == json.dumps(POINT).encode()
     assert {"teacher_evaluation.json", "teacher_predictions.csv"} <= {path.name for path in trained.folder.iterdir()}
     assert not (trained.folder / "evaluation.json").exists()

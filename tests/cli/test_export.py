@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made_up import edit_manifest
 from PIL import Image
 
 from tfctc.cli import main
@@ -63,6 +64,21 @@ def asked(monkeypatch):
 
     monkeypatch.setattr("tfctc.export.version.write_version", write)
     return calls
+
+
+@pytest.mark.parametrize(
+    ("split", "options"), [("train", []), ("validation", []), ("validation", ["--quantize", "auto"])]
+)
+def test_a_split_that_has_lost_its_labels_is_told(run, tiny_dataset, tmp_path, asked, split, options):
+    groups = json.loads((run / "splits.json").read_text())["groups"]
+    changed = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    edit_manifest(changed, lambda rows: [r.update(label="") for r in rows if groups[r["patient_id"]] == split])
+    other = shutil.copytree(run, tmp_path / "run")
+    settings = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(settings | {"data": str(changed)}))
+    result = CliRunner().invoke(main, ["export", str(other), *options, "--output", str(tmp_path / "out")])
+    assert result.exit_code == 2 and isinstance(result.exception, SystemExit), result.output
+    assert f"data: holds no labelled cell of the {split} split; put it back" in result.output and not asked
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,13 @@ from tfctc.cli.options import say_next
 @click.option(
     "--threshold", "rule", default="f1", show_default=True, help="Best on validation: f1, youden; or a number."
 )
-@click.option("--teacher", is_flag=True, help="Judge the teacher instead: the only evaluation that reads DAPI.")
+@click.option("--teacher", is_flag=True, help="Judge the teacher instead, which is shown DAPI too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def command(run, rule, teacher, as_json):
     """Figures of a run on the patients of its test split, each with an interval.
 
-    The threshold is chosen on the validation split unless it is a number. Intervals are bootstrapped by patient.
+    The threshold is chosen on the validation split unless it is a number; what is exported afterwards has the
+    student's. Intervals are bootstrapped by patient.
     """
     import json
     from dataclasses import asdict
@@ -31,14 +32,14 @@ def command(run, rule, teacher, as_json):
     from tfctc.evaluation.evaluate import evaluate
     from tfctc.evaluation.metrics import fixed_threshold
     from tfctc.files import write_json
-    from tfctc.training.answers import answers, write_answers
+    from tfctc.training.answers import answers, check_cells, write_answers
     from tfctc.training.run import EVALUATION, OPERATING_POINT, PREDICTIONS, Run
 
     chosen = fixed_threshold(rule) is None
     run = Run.open(run)
     model = run.teacher() if teacher else run.student()
     builder = run.builder(progress=lambda line: click.echo(line, err=True))
-    _check_cells(run, builder, tuple(model.input), chosen)
+    check_cells(run, builder, tuple(model.input), {"validation": chosen, "test": False})
     found = answers(run, model, builder, _bar)
     result = evaluate(found["validation"], found["test"], rule=rule, seed=run.config.seed)
     report = {
@@ -60,27 +61,10 @@ def command(run, rule, teacher, as_json):
             point |= {"chosen_on": "validation", "cells": result.validation_cells}
         write_json(run.folder / OPERATING_POINT, point)
     click.echo(json.dumps(report, indent=2) if as_json else _text(report))
+    if not teacher:
+        click.echo(f"What is exported of this run has the threshold {result.threshold:.4f} from now on.", err=as_json)
     click.echo(f"Wrote {written[0]} and {written[1]}.", err=as_json)
     say_next("tfctc", "export", run.folder, err=as_json)
-
-
-def _check_cells(run, builder, channels, chosen):
-    """Raises if the data set has lost, since training, the cells that figures or a threshold to be chosen need."""
-    from tfctc.data.pipeline import labels
-    from tfctc.data.selection import seen_through
-    from tfctc.errors import ManifestError
-
-    selection = seen_through(channels)
-    for split in ("validation", "test"):
-        counts = labels(builder, split, selection)[:2]
-        lost = [name for name, count in zip(run.facts.classes, counts, strict=True) if not count]
-        if len(lost) == 2 or (lost and chosen and split == "validation"):
-            kind = lost[0] if len(lost) == 1 else "labelled"
-            raise ManifestError(
-                f"holds no {kind} cell{' with DAPI' if selection.pairs else ''} of the {split} split",
-                path=run.config.data,
-                fix="put it back as it was in training, or add some",
-            )
 
 
 def _bar(length: int, label: str):

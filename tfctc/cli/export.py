@@ -43,6 +43,7 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     """Write the bright-field-only model of RUN to OUTPUT/NAME/VERSION/, with its record and a model card.
 
     Every artefact is held against the Keras model on cells of the validation split; if one differs, nothing is written.
+    Its threshold is that of RUN, as the last `tfctc evaluate` of the student has set it.
     OUTPUT/NAME is a base path for TensorFlow Serving. With --verify, which needs no TensorFlow, RUN is such a VERSION.
     """
     if verify:
@@ -59,6 +60,7 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     from tfctc.export.subject import Subject, model_name
     from tfctc.export.version import write_version
     from tfctc.quality import limits
+    from tfctc.training.answers import check_cells
     from tfctc.training.run import PREDICTIONS, Run
 
     run = Run.open(run)
@@ -69,6 +71,8 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     record = run.record
     training = {"run": run.name, "mode": run.config.mode, "seed": run.config.seed, "cells": record["cells"]}
     student, builder = run.student(), run.builder(progress=lambda line: click.echo(line, err=True))
+
+    check_cells(run, builder, tuple(student.input), {"train": False, "validation": "auto" in precisions})
 
     def images(split, most):
         return _images(labelled_records(builder, split, tuple(student.input), BATCH), most)

@@ -73,7 +73,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
         run = fit(config, output, say=click.echo)
     except KeyboardInterrupt:
         if (output / CONFIG).exists():
-            click.echo("Interrupted; the epochs that are finished are kept.", err=True)
+            click.echo("Interrupted; at most the last minute and the epoch under way are lost.", err=True)
             say_next("tfctc", "fit", "--resume", output, err=True)
         raise
     click.echo(f"Wrote the run to {run.folder} (student.keras, config.json, history.csv, logs).")

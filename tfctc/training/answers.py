@@ -2,15 +2,40 @@
 
 import contextlib
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 
 from tfctc.data.manifest import Manifest
-from tfctc.data.pipeline import count, labelled_records
+from tfctc.data.pipeline import count, labelled_records, labels
+from tfctc.data.selection import seen_through
+from tfctc.errors import ManifestError
 from tfctc.evaluation.predictions import Predictions, predict
 from tfctc.files import atomic_file
 from tfctc.training.run import Run
+
+
+def check_cells(run: Run, builder, channels: tuple[str, ...], splits: Mapping[str, bool]) -> None:
+    """Checks that the data set has not lost, since training, what is to be asked of a model that sees `channels`.
+
+    Args:
+        builder: of the run's data.
+        splits: split -> whether cells of both classes are needed, or of one.
+
+    Raises:
+        ManifestError: it has.
+    """
+    selection = seen_through(channels)
+    for split, both in splits.items():
+        counts = labels(builder, split, selection)[:2]
+        lost = [name for name, count in zip(run.facts.classes, counts, strict=True) if not count]
+        if len(lost) == 2 or (lost and both):
+            kind = lost[0] if len(lost) == 1 else "labelled"
+            raise ManifestError(
+                f"holds no {kind} cell{' with DAPI' if selection.pairs else ''} of the {split} split",
+                path=run.config.data,
+                fix="put it back as it was in training, or add some",
+            )
 
 
 def answers(run: Run, model: keras.Model, builder, bar: Callable | None = None) -> dict[str, Predictions]:

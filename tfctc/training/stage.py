@@ -66,8 +66,7 @@ class Stage:
             show: ``(x, y, sample_weight, fraction of training done)`` to what the model is shown, after augmentation.
             monitor: in place of `training.monitor`.
         """
-        training, steps = self.config.training, self.steps(selections)
-        total = steps * training.epochs
+        training, steps, total = self.config.training, self._steps(selections), self.total_steps(selections)
         stream = self._stream(model, channels, selections, total, show)
         self._compile(model, total)
         averaging = None
@@ -100,7 +99,11 @@ class Stage:
         checkpoint.restore_best()
         return checkpoint
 
-    def steps(self, selections: Sequence[Selection]) -> int:
+    def total_steps(self, selections: Sequence[Selection]) -> int:
+        """Training steps of all epochs."""
+        return self._steps(selections) * self.config.training.epochs
+
+    def _steps(self, selections: Sequence[Selection]) -> int:
         """Training steps of an epoch."""
         training = self.config.training
         cells = sum(pipeline.count(self.builder, "train", selection) for selection in selections)

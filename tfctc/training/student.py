@@ -36,8 +36,7 @@ def train_student(course: Course, teachers: Sequence[keras.Model]) -> keras.Mode
     model, selections, show, how = student, [labelled], None, "from labels alone"
     if losses_of(config):
         selections = [labelled, course.selection("unlabelled")]
-        total = stage.steps(selections) * config.training.epochs
-        model = _taught(course, student, [folded(teacher) for teacher in teachers], total)
+        model = _taught(course, student, [folded(teacher) for teacher in teachers], stage.total_steps(selections))
         how = f"taught through {', '.join(config.distill.losses)}"
     elif config.mode == "dapi-augmented":
         show = some_as_dapi(course)
