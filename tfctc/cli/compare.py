@@ -48,7 +48,7 @@ def command(data, plan_file, output, workers, report_only):
             with processes(workers) as pool:
                 carry_out(grid, pool, workers, click.echo)
         except KeyboardInterrupt:
-            click.echo("Interrupted; at most the last minute and the epoch under way are lost, of each run under way.", err=True)
+            click.echo("Interrupted; of each run at most the last minute and the epoch under way are lost.", err=True)
             click.echo("Next: the same command goes on where this one ended", err=True)
             raise
     if not any(outcome.judged for outcome in grid.results.values()):
