@@ -28,7 +28,7 @@ from tfctc.evaluation.intervals import bootstrap
 from tfctc.evaluation.metrics import f1
 from tfctc.evaluation.predictions import Predictions, predict
 from tfctc.files import write_json
-from tfctc.training.course import teacher_of
+from tfctc.training.roles import teacher_of
 from tfctc.training.run import RECORD, Run
 
 FIGURES = {"auroc": "AUROC", "within_patients": "within patients", "f1": "F1"}

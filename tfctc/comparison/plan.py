@@ -11,7 +11,7 @@ from tfctc import config as configs
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError
 from tfctc.training.checks import check_names
-from tfctc.training.course import hands_on, teacher_of, unlike
+from tfctc.training.roles import hands_on, teacher_of, unlike
 
 #: The label budget that keeps every label.
 ALL = "all"

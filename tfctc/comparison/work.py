@@ -15,9 +15,9 @@ from tfctc.data.selection import seen_through
 from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold, figures
 from tfctc.training.answers import answers, write_answers
-from tfctc.training.course import teacher_of
 from tfctc.training.fit import as_begun, deal_groups, fit
 from tfctc.training.hardware import choose_precision
+from tfctc.training.roles import teacher_of
 from tfctc.training.run import HISTORY, PREDICTIONS, RECORD, Run
 
 

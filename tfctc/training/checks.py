@@ -6,7 +6,7 @@ from tfctc.distill.losses import build_losses
 from tfctc.errors import ConfigError
 from tfctc.models.backbones import BACKBONES
 from tfctc.models.weights import check_source
-from tfctc.training.course import teacher_of
+from tfctc.training.roles import teacher_of
 from tfctc.training.run import Run
 
 #: Settings of `distill` that only teachers use.

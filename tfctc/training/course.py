@@ -8,16 +8,16 @@ import keras
 import numpy as np
 
 from tfctc.cells import DAPI
-from tfctc.config import DistillConfig, ModelConfig, RunConfig
+from tfctc.config import ModelConfig, RunConfig
 from tfctc.data import pipeline
 from tfctc.data.budget import keep_labels
 from tfctc.data.selection import Selection, seen_through
 from tfctc.data.summary import Summary, summarise
-from tfctc.distill.losses import DistillationLoss, build_losses
-from tfctc.errors import ConfigError, ManifestError
+from tfctc.errors import ManifestError
 from tfctc.files import atomic_file
 from tfctc.models.classifier import build_classifier
 from tfctc.training.checkpoints import Checkpoint
+from tfctc.training.roles import all_losses, channels_of, teacher_of
 from tfctc.training.stage import Stage
 
 STATE, LOGS = "state", "logs"
@@ -121,59 +121,10 @@ class Course:
                             path=self.config.data,
                             fix="--mode brightfield" if selection.pairs else "label more cells",
                         )
-        reading = [name for name, loss in _all_losses(self.config).items() if DAPI in loss.teacher_taps]
+        reading = [name for name, loss in all_losses(self.config).items() if DAPI in loss.teacher_taps]
         if reading and not pipeline.count(self.builder, "train", self.selection("all", pairs=True)):
             problem = f"no cell in the training split has the DAPI that {reading[0]} reads"
             raise ManifestError(problem, path=self.config.data, fix="--mode brightfield, without pretraining")
-
-
-def losses_of(config: RunConfig) -> dict[str, DistillationLoss]:
-    """What the student is taught through; nothing in a mode without.
-
-    Raises:
-        ConfigError: a loss that is not known, or that reads DAPI in a mode without.
-    """
-    losses = build_losses(config.distill.losses) if config.taught_by else {}
-    for name, loss in losses.items():
-        if config.mode == "self-training" and DAPI in loss.teacher_taps:
-            raise ConfigError(f"mode self-training shows no DAPI, which distillation loss {name} reads")
-    return losses
-
-
-def teacher_of(config: RunConfig) -> ModelConfig | None:
-    """The teacher, if the mode has one and a loss asks it."""
-    return config.taught_by if any(loss.asks_teacher for loss in losses_of(config).values()) else None
-
-
-def hands_on(config: RunConfig) -> ModelConfig | None:
-    """What another run takes over as its teacher: this one's, or, in mode brightfield, its student."""
-    return config.student if config.mode == "brightfield" else teacher_of(config)
-
-
-def unlike(config: RunConfig, source: RunConfig) -> list[str]:
-    """Settings that `config` has of teachers, whose teachers of `source` have been trained otherwise."""
-    asked = {key: getattr(config.distill, key) for key in ("teacher_epochs", "dapi_dropout")}
-    return [
-        f"distill.{key}"
-        for key, value in asked.items()
-        if value not in (getattr(DistillConfig, key), getattr(source.distill, key))
-    ]
-
-
-def channels_of(config: RunConfig) -> tuple[str, ...]:
-    """The channels that any stage of the run reads."""
-    teacher, losses = teacher_of(config), _all_losses(config)
-    reads_dapi = config.mode == "dapi-augmented" or any(DAPI in loss.teacher_taps for loss in losses.values())
-    channels = config.student.channels + (teacher.channels if teacher else ()) + ((DAPI,) if reads_dapi else ())
-    return tuple(dict.fromkeys(channels))
-
-
-def _all_losses(config: RunConfig) -> dict[str, DistillationLoss]:
-    """Those that the student is taught through, and those of its pretraining."""
-    losses = {f"distillation loss {name}": loss for name, loss in losses_of(config).items()}
-    if config.pretrain.epochs:
-        losses |= {f"pretraining loss {name}": loss for name, loss in build_losses(config.pretrain.losses).items()}
-    return losses
 
 
 def stream_seed(config: RunConfig, stream: str, fold: int = 0) -> int:

@@ -27,10 +27,11 @@ from tfctc.models.weights import weights_sha256
 from tfctc.training import run as layout
 from tfctc.training.checkpoints import Checkpoint
 from tfctc.training.checks import check_names
-from tfctc.training.course import STATE, Course, teacher_of
+from tfctc.training.course import STATE, Course
 from tfctc.training.devices import choose_strategy
 from tfctc.training.hardware import POLICIES, choose_precision
 from tfctc.training.patients import patients_of
+from tfctc.training.roles import teacher_of
 from tfctc.training.run import Run
 from tfctc.training.student import check_networks, train_student
 from tfctc.training.teachers import earlier, taken_over, train_teachers

@@ -6,7 +6,7 @@ from tfctc.config import RunConfig
 from tfctc.data.manifest import Manifest, folded
 from tfctc.errors import RunError
 from tfctc.training import run as layout
-from tfctc.training.course import teacher_of
+from tfctc.training.roles import teacher_of
 from tfctc.training.run import Run
 
 #: Population -> patient -> split, as dealt: a simulation's folder, or "" for the real ones.

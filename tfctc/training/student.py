@@ -13,7 +13,8 @@ from tfctc.models.classifier import LOGITS, tapped
 from tfctc.models.fast import folded, stock
 from tfctc.models.weights import inherit
 from tfctc.training import run as layout
-from tfctc.training.course import Course, losses_of, stream_seed
+from tfctc.training.course import Course, stream_seed
+from tfctc.training.roles import losses_of
 from tfctc.training.shown import some_as_dapi
 
 #: Fraction of training done -> strength of the distillation losses.

@@ -10,7 +10,8 @@ from tfctc.config import RunConfig
 from tfctc.errors import RunError
 from tfctc.models.fast import stock
 from tfctc.training import run as layout
-from tfctc.training.course import Course, hands_on, stream_seed, unlike
+from tfctc.training.course import Course, stream_seed
+from tfctc.training.roles import hands_on, unlike
 from tfctc.training.run import Run
 from tfctc.training.shown import some_without_dapi
 
