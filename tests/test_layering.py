@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tfctc"
-GROUND = ("errors", "registry", "cells", "config", "files", "images", "artefact", "runtime", "quality", "_version")
+GROUND = (
+    "errors",
+    "registry",
+    "cells",
+    "config",
+    "files",
+    "images",
+    "workers",
+    "artefact",
+    "runtime",
+    "quality",
+    "_version",
+)
 FLOORS = [
     GROUND,
     ("augment",),
