@@ -34,9 +34,10 @@ def seen_in(manifest: Manifest, assignment: Mapping[str, str], by: str) -> dict[
         A key of `SEEN` -> a digest, equal only if the cells are the same ones.
     """
     sums = dict.fromkeys(SEEN, 0)
+    keys = {split: key for key, (split, _) in SEEN.items()}
     for cell in manifest.cells():
-        for key, (split, _) in SEEN.items():
-            sums[key] += fingerprint(cell.cell_id) * (assignment[getattr(cell, by)] == split)
+        if key := keys.get(assignment[getattr(cell, by)]):
+            sums[key] += fingerprint(cell.cell_id)
     return {key: f"{total % 2**64:016x}" for key, total in sums.items()}
 
 
