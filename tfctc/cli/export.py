@@ -71,7 +71,6 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     record = run.record
     training = {"run": run.name, "mode": run.config.mode, "seed": run.config.seed, "cells": record["cells"]}
     student, builder = run.student(), run.builder(progress=lambda line: click.echo(line, err=True))
-
     check_cells(run, builder, tuple(student.input), {"train": False, "validation": "auto" in precisions})
 
     def images(split, most):

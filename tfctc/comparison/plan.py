@@ -156,12 +156,11 @@ class Plan:
         for name, teacher in ((source, given), (arm, asked)):
             if teacher is None:
                 raise ConfigError(f"arm {name} has no teacher: its mode has none, or no loss asks one", path=path)
+        problem = f"arm {arm} asks for other teachers than arm {source} has"
         if other := [key for key in vars(given) if vars(given)[key] != vars(asked)[key]]:
-            problem = f"arm {arm} asks for other teachers than arm {source} has"
             fix = "set " + ", ".join(f"teacher.{key} to {vars(given)[key]!r}" for key in other)
             raise ConfigError(problem, path=path, fix=fix)
         if trained := unlike(self.sample(arm), config):
-            problem = f"arm {arm} asks for other teachers than arm {source} has"
             raise ConfigError(problem, path=path, fix=f"leave out {trained[0]}, or set it for {source}")
         folds = 1 if config.mode == "brightfield" else config.distill.folds
         if folds != self.sample(arm).distill.folds:
