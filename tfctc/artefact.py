@@ -14,7 +14,7 @@ from tfctc.errors import ArtefactError
 
 #: Name of the record in the appended archive, and of what lies beside the artefacts: what they are, the SHA-256 of
 #: every file, and images with the Keras model's answers to them.
-RECORD, MANIFEST, SUMS, REFERENCE = "tfctc.json", "manifest.json", "SHA256SUMS", "reference.npz"
+RECORD, VERSION_MANIFEST, SUMS, REFERENCE = "tfctc.json", "manifest.json", "SHA256SUMS", "reference.npz"
 SCHEMA = 1
 #: Bytes 4 to 8 of a TFLite flatbuffer.
 MAGIC = b"TFL3"
@@ -91,7 +91,7 @@ def _check_neighbours(path: Path, found: str) -> None:
     # A copied or renamed file is on its own; it has been held against its own record already.
     if not (path.parent / SUMS).exists() or path.name not in (sums := read_sums(path.parent)):
         return
-    for name, digest in ((path.name, found), (MANIFEST, file_sha256(path.parent / MANIFEST))):
+    for name, digest in ((path.name, found), (VERSION_MANIFEST, file_sha256(path.parent / VERSION_MANIFEST))):
         if sums.get(name) != digest:
             problem = f"is not the file that {SUMS} beside it lists"
             raise ArtefactError(problem, path=path.parent / name, fix="copy the whole version folder again")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfctc.artefact import MANIFEST
+from tfctc.artefact import VERSION_MANIFEST
 from tfctc.errors import TfctcError
 from tfctc.inference.verify import check_files
 
@@ -140,7 +140,7 @@ class BodyLimit:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("version", type=Path, help=f"folder with {MANIFEST}")
+    parser.add_argument("version", type=Path, help=f"folder with {VERSION_MANIFEST}")
     parser.add_argument("--port", type=int, default=8501)
     parser.add_argument("--most-bytes", type=int, default=16_000_000, help="of a request's body")
     args = parser.parse_args()

@@ -109,7 +109,7 @@ def test_auto_writes_what_is_chosen_on_validation(run, tmp_path, asked, monkeypa
         assert bound == 0.05 and len(calibration) and set(lost) == {"value", "low", "high"}
         return "float16", {"chosen": "float16"}
 
-    monkeypatch.setattr("tfctc.export.choice.choose_precision", choose)
+    monkeypatch.setattr("tfctc.export.choice.smallest_precision", choose)
     options = ["--quantize", "none", "--quantize", "auto", "--f1-bound", "0.05", "--output", str(tmp_path)]
     result = CliRunner().invoke(main, ["export", str(run), *options])
     assert result.exit_code == 0, result.output

@@ -10,7 +10,7 @@ from tfctc.errors import ExportError, SplitError
 from tfctc.export import choice as choice_module
 from tfctc.export import parity
 from tfctc.export.card import model_card
-from tfctc.export.choice import choose_precision
+from tfctc.export.choice import smallest_precision
 from tfctc.export.litert import PRECISIONS, convert
 from tfctc.export.version import write_version
 
@@ -42,7 +42,7 @@ def once(flatbuffers, monkeypatch):
 
 def test_the_bound_decides_and_every_try_is_told(subject, images):
     said = []
-    chosen, choice = choose_precision(subject, images, images[::2], losing(1), 1.0, said.append)
+    chosen, choice = smallest_precision(subject, images, images[::2], losing(1), 1.0, said.append)
     sizes = {name: tried["bytes"] for name, tried in choice["tried"].items()}
     assert list(sizes) == list(PRECISIONS.values()) and all(t["within"] for t in choice["tried"].values())
     assert choice["chosen"] == min(sizes, key=sizes.get) and chosen == choice["chosen"] and choice["bound"] == 1.0
@@ -52,20 +52,20 @@ def test_the_bound_decides_and_every_try_is_told(subject, images):
     losses = sorted(set(figures.values()))
     for below, above in itertools.pairwise(losses):
         within = {name for name, figure in figures.items() if figure <= below}
-        chosen, choice = choose_precision(subject, images, images[::2], losing(1), (below + above) / 2, quiet)
+        chosen, choice = smallest_precision(subject, images, images[::2], losing(1), (below + above) / 2, quiet)
         assert {name for name, tried in choice["tried"].items() if tried["within"]} == within
         assert PRECISIONS[chosen] == choice["chosen"] == min(within, key=sizes.get)
 
 
 def test_the_upper_end_of_the_interval_counts(subject, images):
     with pytest.raises(ExportError, match="no precision keeps the loss of F1 within 0.5"):
-        choose_precision(subject, images, images[::2], losing(1e9), 0.5, quiet)
+        smallest_precision(subject, images, images[::2], losing(1e9), 0.5, quiet)
 
 
 def test_what_fails_its_gate_is_out_of_the_question(subject, images, monkeypatch):
     for name in ("int8", "mixed", "dynamic"):
         monkeypatch.setitem(parity.GATES, name, parity.Gate("mean_abs", -1.0, 1))
-    chosen, choice = choose_precision(subject, images, images[::2], losing(1), 1.0, quiet)
+    chosen, choice = smallest_precision(subject, images, images[::2], losing(1), 1.0, quiet)
     assert chosen == "float16" and "int8 differs from Keras" in choice["tried"]["int8"]["problem"]
 
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_converted_is_out_of_the_question(subject, images, flatbu
         return flatbuffers[precision]
 
     monkeypatch.setattr(choice_module, "convert", convert)
-    chosen, choice = choose_precision(subject, images, images[::2], losing(1), 1.0, quiet)
+    chosen, choice = smallest_precision(subject, images, images[::2], losing(1), 1.0, quiet)
     assert choice["tried"]["mixed"] == {"within": False, "problem": "not even half of the layers are enough"}
     assert chosen == min(set(PRECISIONS) - {"mixed"}, key=lambda precision: len(flatbuffers[precision]))
 
@@ -100,5 +100,5 @@ def test_cells_that_tell_no_loss_are_refused_before_the_work(subject, images):
 
     said = []
     with pytest.raises(SplitError, match="two patients"):
-        choose_precision(subject, images, images[::2], loss, 1.0, said.append)
+        smallest_precision(subject, images, images[::2], loss, 1.0, said.append)
     assert not said

@@ -107,11 +107,11 @@ def _choose(subject, builder, calibration, bound, say):
     from tfctc.cells import BRIGHTFIELD
     from tfctc.data.pipeline import labelled_records
     from tfctc.evaluation.loss import f1_loss
-    from tfctc.export.choice import choose_precision
+    from tfctc.export.choice import smallest_precision
 
     cells = next(labelled_records(builder, "validation", (BRIGHTFIELD,), CHOICE_CELLS).as_numpy_iterator())
     loss = partial(f1_loss, cells["label"], cells["patient_id"], subject.threshold)
-    return choose_precision(subject, cells[BRIGHTFIELD], calibration, loss, bound, say)
+    return smallest_precision(subject, cells[BRIGHTFIELD], calibration, loss, bound, say)
 
 
 def _verify(folder, runtime):

@@ -10,7 +10,7 @@ from tfctc.comparison.results import FIGURES, Outcome
 from tfctc.config import RunConfig
 from tfctc.data.builder import build
 from tfctc.data.manifest import Manifest
-from tfctc.data.pipeline import labels
+from tfctc.data.pipeline import classes_lacking
 from tfctc.data.selection import seen_through
 from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold, figures
@@ -74,7 +74,7 @@ def _outcome(run, judge: bool) -> Outcome:
 def _teacher_can_be_judged(run: Run, builder) -> bool:
     """There is one, and cells of both classes that it can see are in the test split."""
     teacher = teacher_of(run.config)
-    return teacher is not None and all(labels(builder, "test", seen_through(teacher.channels))[:2])
+    return teacher is not None and not classes_lacking(builder, "test", seen_through(teacher.channels))
 
 
 def _figures(run, model, builder, table: str | None = None) -> dict[str, float]:

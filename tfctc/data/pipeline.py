@@ -156,6 +156,12 @@ def count(builder: Cells, split: str, selection: Selection = LABELLED) -> int:
     return sum(labels(builder, split, selection))
 
 
+def classes_lacking(builder: Cells, split: str, selection: Selection = LABELLED) -> list[str]:
+    """Names of the classes of which a split has no selected cell, the negative first."""
+    counts = labels(builder, split, selection)[:2]
+    return [name for name, cells in zip(builder.facts.classes, counts, strict=True) if not cells]
+
+
 def class_weights(builder: Cells, selection: Selection = LABELLED) -> tuple[float, float]:
     """Weights that make both classes count alike in training: cells / (2 * cells of the class)."""
     negative, positive, _ = labels(builder, "train", selection)

@@ -12,7 +12,7 @@ from tfctc.export.litert import PRECISIONS, convert
 from tfctc.export.subject import Subject
 
 
-def choose_precision(
+def smallest_precision(
     subject: Subject,
     images: np.ndarray,
     calibration: Sequence[np.ndarray],

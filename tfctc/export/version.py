@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfctc.artefact import MANIFEST, REFERENCE, SUMS, file_sha256, seal
+from tfctc.artefact import REFERENCE, SUMS, VERSION_MANIFEST, file_sha256, seal
 from tfctc.cells import DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.export import parity
@@ -92,7 +92,7 @@ def write_version(
             (folder / CARD).write_text(model_card(manifest, subject.evaluation), encoding="utf-8")
             (folder / README).write_text(readme(manifest), encoding="utf-8")
             manifest["files"] = _files(folder)
-            write_json(folder / MANIFEST, manifest)
+            write_json(folder / VERSION_MANIFEST, manifest)
             sums = {name: facts["sha256"] for name, facts in _files(folder).items()}
             (folder / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), "utf-8")
     except BaseException:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfctc.artefact import MANIFEST, REFERENCE, SUMS, file_sha256, read_sums, unseal
+from tfctc.artefact import REFERENCE, SUMS, VERSION_MANIFEST, file_sha256, read_sums, unseal
 from tfctc.errors import ArtefactError
 from tfctc.inference.predictor import Predictor
 
@@ -33,14 +33,14 @@ def check_files(folder: str | Path) -> dict[str, Any]:
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in sums and name != SUMS:
             raise ArtefactError(f"is not listed in {SUMS}", path=path, fix="take it away, or copy the folder again")
-    if MANIFEST not in sums or REFERENCE not in sums:
-        raise ArtefactError(f"lists no {MANIFEST} or no {REFERENCE}", path=folder / SUMS, fix=FIX)
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    if VERSION_MANIFEST not in sums or REFERENCE not in sums:
+        raise ArtefactError(f"lists no {VERSION_MANIFEST} or no {REFERENCE}", path=folder / SUMS, fix=FIX)
+    manifest = json.loads((folder / VERSION_MANIFEST).read_text(encoding="utf-8"))
     for path in sorted(folder.glob("*.tflite")):
         record = unseal(path)[1]
         for key in record.keys() - {"parity", "flatbuffer"}:
             if record[key] != manifest.get(key):
-                raise ArtefactError(f"says another {key} than {MANIFEST}", path=path, fix=FIX)
+                raise ArtefactError(f"says another {key} than {VERSION_MANIFEST}", path=path, fix=FIX)
     return manifest
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -59,20 +60,12 @@ def copy_weights(source: keras.Model, target: keras.Model, scale: float = 1.0) -
     Args:
         scale: of kernels that are adapted to other channels.
     """
-    donors = {layer.name: layer for layer in source.layers}
-    left = []
-    for layer in target.layers:
-        if not layer.weights or isinstance(layer, keras.layers.Normalization):
-            continue
-        values = donors[layer.name].get_weights() if layer.name in donors else []
-        shapes = [w.shape for w in layer.weights]
-        if len(values) == len(shapes) and _sees_channels(shapes[0]) and values[0].shape[:2] == shapes[0][:2]:
-            values[0] = _adapt_kernel(values[0], shapes[0][2], scale)
-        if [v.shape for v in values] == shapes:
-            layer.set_weights(values)
-        else:
-            left.append(layer.name)
-    return left
+
+    def adapted(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        fits = _sees_channels(shape) and kernel.shape[:2] == shape[:2]
+        return _adapt_kernel(kernel, shape[2], scale) if fits else kernel
+
+    return _copy(source, target, adapted)
 
 
 def inherit(student: keras.Model, teacher: keras.Model) -> None:
@@ -90,20 +83,38 @@ def inherit(student: keras.Model, teacher: keras.Model) -> None:
             f"distill.start: a teacher that sees {', '.join(seen)} knows nothing of {channel}",
             fix='set distill.start = "student"',
         )
-    donors = {layer.name: layer for layer in teacher.layers}
-    for layer in student.layers:
+
+    def own(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        first = len(shape) == kernel.ndim == 4 and (shape[2], kernel.shape[2]) == (1, len(seen))
+        return kernel[:, :, [seen.index(channel)]] if first else kernel
+
+    if _copy(teacher, student, own):
+        raise ConfigError(
+            "distill.start: student and teacher are different networks",
+            fix='choose one backbone for both, or distill.start = "student"',
+        )
+
+
+def _copy(source: keras.Model, target: keras.Model, fitted: Callable[[np.ndarray, tuple], np.ndarray]) -> list[str]:
+    """Copies layers of the same name and shapes but for `Normalization`; returns the names of the others.
+
+    Args:
+        fitted: a layer's first weights, for the shape that they should have.
+    """
+    donors = {layer.name: layer for layer in source.layers}
+    left = []
+    for layer in target.layers:
         if not layer.weights or isinstance(layer, keras.layers.Normalization):
             continue
         values = donors[layer.name].get_weights() if layer.name in donors else []
         shapes = [w.shape for w in layer.weights]
-        if values and len(shapes[0]) == 4 and (shapes[0][2], values[0].shape[2]) == (1, len(seen)):
-            values[0] = values[0][:, :, [seen.index(channel)]]
-        if [v.shape for v in values] != shapes:
-            raise ConfigError(
-                "distill.start: student and teacher are different networks",
-                fix='choose one backbone for both, or distill.start = "student"',
-            )
-        layer.set_weights(values)
+        if len(values) == len(shapes):
+            values[0] = fitted(values[0], shapes[0])
+        if [v.shape for v in values] == shapes:
+            layer.set_weights(values)
+        else:
+            left.append(layer.name)
+    return left
 
 
 def _sees_channels(shape: tuple[int, ...]) -> bool:

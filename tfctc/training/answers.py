@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import keras
 
 from tfctc.data.manifest import Manifest
-from tfctc.data.pipeline import count, labelled_records, labels
+from tfctc.data.pipeline import classes_lacking, count, labelled_records
 from tfctc.data.selection import seen_through
 from tfctc.errors import ManifestError
 from tfctc.evaluation.predictions import Predictions, predict
@@ -27,8 +27,7 @@ def check_cells(run: Run, builder, channels: tuple[str, ...], splits: Mapping[st
     """
     selection = seen_through(channels)
     for split, both in splits.items():
-        counts = labels(builder, split, selection)[:2]
-        lost = [name for name, count in zip(run.facts.classes, counts, strict=True) if not count]
+        lost = classes_lacking(builder, split, selection)
         if len(lost) == 2 or (lost and both):
             kind = lost[0] if len(lost) == 1 else "labelled"
             raise ManifestError(

@@ -112,15 +112,13 @@ class Course:
                 selections[who] = (self.taught_selection(fold), self.validation())
         for who, chosen in selections.items():
             for split, selection in zip(("training", "validation"), chosen, strict=True):
-                counts = pipeline.labels(self.builder, split.removesuffix("ing"), selection)
-                for name, count in zip(self.builder.facts.classes, counts, strict=False):
-                    if not count:
-                        kind = "labelled cell with DAPI" if selection.pairs else "labelled cell"
-                        raise ManifestError(
-                            f"{who} has no {kind} of class {name} in the {split} split",
-                            path=self.config.data,
-                            fix="--mode brightfield" if selection.pairs else "label more cells",
-                        )
+                if lacking := pipeline.classes_lacking(self.builder, split.removesuffix("ing"), selection):
+                    kind = "labelled cell with DAPI" if selection.pairs else "labelled cell"
+                    raise ManifestError(
+                        f"{who} has no {kind} of class {lacking[0]} in the {split} split",
+                        path=self.config.data,
+                        fix="--mode brightfield" if selection.pairs else "label more cells",
+                    )
         reading = [name for name, loss in all_losses(self.config).items() if DAPI in loss.teacher_taps]
         if reading and not pipeline.count(self.builder, "train", self.selection("all", pairs=True)):
             problem = f"no cell in the training split has the DAPI that {reading[0]} reads"
