@@ -2,6 +2,7 @@
 
 import csv
 import os
+import unicodedata
 
 import numpy as np
 import pytest
@@ -47,6 +48,25 @@ def test_says_what_it_wrote_where_and_what_is_next(scans):
         rows = list(csv.DictReader(file))
     assert [row["cell_id"] for row in rows] == [f"c{n:02}" for n in range(24)]
     assert all(os.path.isfile(row["brightfield"]) and os.path.isfile(row["dapi"]) for row in rows)
+
+
+def test_a_label_is_the_same_however_its_accents_are_coded(scans, tmp_path):
+    """A Mac's file names have them apart, what is typed has them in one."""
+    one, apart = (unicodedata.normalize(form, "leucócito") for form in ("NFC", "NFD"))
+    assert one != apart
+    table = (scans / "labels.csv").read_text()
+    (scans / "labels.csv").write_text(table.replace("WBC", apart, 6).replace("WBC", one), encoding="utf-8")
+    for n, typed in enumerate((one, apart)):
+        output = tmp_path / f"out-{n}"
+        arguments = ["import", scans, "--pattern", PATTERN, "--labels", scans / "labels.csv", "--output", output]
+        arguments += ["--map", "CTC=ctc", "--map", f"{typed}={apart}", "--classes", f"{typed},ctc"]
+        result = CliRunner().invoke(main, list(map(str, arguments)))
+        assert result.exit_code == 0, result.output
+        with (output / "manifest.csv").open(encoding="utf-8") as file:
+            assert [row["label"] for row in csv.DictReader(file)] == [one, "ctc"] * 12
+    result = run(scans, "--drop", apart, output=tmp_path / "dropped")
+    assert result.exit_code == 0, result.output
+    assert "12 cell(s) dropped by label" in result.output
 
 
 def spoil(folder, what):

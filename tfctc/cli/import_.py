@@ -45,7 +45,7 @@ def command(folder, pattern, preset, channels, labels, mapping, drop, classes, n
     from tfctc.data.importers import PRESETS
     from tfctc.data.importers.folder import Description, gather, write
     from tfctc.data.importers.labels import Columns, read_labels
-    from tfctc.data.importers.pairing import pair
+    from tfctc.data.importers.pairing import composed, pair
     from tfctc.errors import ConfigError
 
     if bool(pattern) == bool(preset):
@@ -53,15 +53,14 @@ def command(folder, pattern, preset, channels, labels, mapping, drop, classes, n
     if preset:
         pattern = PRESETS[preset].pattern
         click.echo(PRESETS[preset].note)
-    names = tuple(part.strip() for part in classes.split(","))
+    names = tuple(composed(part.strip()) for part in classes.split(","))
     name = name or os.path.basename(os.path.realpath(output))
     description = Description(name, names, options["bit_depth"], options["mpp"], options["group_name"])
     found = pair(folder, pattern, _pairs(channels, "--channel"))
     columns = Columns(*(options[f"{part}_column"] for part in ("id", "label", "patient", "site")))
     known = read_labels(labels, columns) if labels else {}
-    cells, report = gather(
-        found, known, names, mapping=_pairs(mapping, "--map"), drop=set(drop), skip_orphans=options["skip_orphans"]
-    )
+    left_out, mapping = set(map(composed, drop)), _pairs(mapping, "--map")
+    cells, report = gather(found, known, names, mapping=mapping, drop=left_out, skip_orphans=options["skip_orphans"])
     with click.progressbar(length=len(cells), label="Checking images", update_min_steps=50) as bar:
         facts, notes = write(output, cells, description, bar.update)
     for note in (*report.notes, *notes):
@@ -77,11 +76,12 @@ def command(folder, pattern, preset, channels, labels, mapping, drop, classes, n
 
 
 def _pairs(assignments: tuple[str, ...], option: str) -> dict[str, str]:
+    from tfctc.data.importers.pairing import composed
     from tfctc.errors import ConfigError
 
     pairs: dict[str, str] = {}
     for text in assignments:
-        old, equals, new = text.partition("=")
+        old, equals, new = composed(text).partition("=")
         if not equals:
             raise ConfigError(f"{option} expects OLD=NEW, got {text!r}")
         if pairs.setdefault(old, new) != new:

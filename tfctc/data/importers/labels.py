@@ -29,7 +29,7 @@ class Known:
 
 
 def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Known]:  # noqa: B008  (frozen)
-    """Cell id -> what the CSV says of it; ids, patients and sites as `pairing.composed` writes them.
+    """Cell id -> what the CSV says of it, as `pairing.composed` writes them.
 
     Raises:
         ManifestError: unreadable, a column that is not there or there twice, no row, one with too few or too many
@@ -53,12 +53,11 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
                 if None in row or None in row.values():
                     fix = "separate them by commas, and quote those that hold one"
                     raise ManifestError(f"{line} has not {len(columns_there)} values", path=path, fix=fix)
-                cell_id, label, *home = (row[name].strip() if name else "" for name in wanted)
-                cell_id = composed(cell_id)
+                cell_id, *rest = (composed(row[name].strip()) if name else "" for name in wanted)
                 if not cell_id or cell_id in known:
                     problem = f"{line} repeats cell {cell_id}" if cell_id else f"{line} has no id"
                     raise ManifestError(problem, path=path, fix="keep one row a cell")
-                known[cell_id] = Known(label, *map(composed, home))
+                known[cell_id] = Known(*rest)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
     if not known:
