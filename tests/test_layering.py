@@ -2,10 +2,11 @@
 
 import ast
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "tfctc"
+PACKAGE, TOOLS = Path(__file__).parents[1] / "tfctc", Path(__file__).parents[1] / "tools"
 GROUND = (
     "errors",
     "registry",
@@ -77,3 +78,11 @@ def test_rooms_that_never_meet(here, there):
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in (*GROUND, "inference")], ids=lambda p: p.stem)
 def test_the_instrument_side_names_no_heavy_library(path):
     assert not {name.split(".")[0] for name in imports(path)} & HEAVY
+
+
+@pytest.mark.parametrize("path", sorted(TOOLS.glob("*.py")), ids=lambda p: p.stem)
+def test_what_a_tool_imports_is_there(path):
+    """Some are run by hand alone, and import late."""
+    for name in imports(path):
+        if name.startswith("tfctc."):
+            resolve_name(name)

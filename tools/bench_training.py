@@ -193,7 +193,7 @@ def measure_fit(size: int, batch: int, precision: str, folder: Path, rounds: int
     from tfctc.data.manifest import Manifest
     from tfctc.data.simulate import SimulationOptions, write_dataset
     from tfctc.data.splits import deal
-    from tfctc.training.stage import only_complete
+    from tfctc.training.stage import only
 
     if not folder.exists():
         write_dataset(folder, 2000, seed=0, options=SimulationOptions(size=size))
@@ -208,7 +208,7 @@ def measure_fit(size: int, batch: int, precision: str, folder: Path, rounds: int
     found = networks(size, precision)
     baseline, distilled = found["student"].train_function, found["distiller"].train_function
     arms = {
-        "fit, baseline": (baseline, iter(stream((BRIGHTFIELD,)).map(only_complete((BRIGHTFIELD,))))),
+        "fit, baseline": (baseline, iter(stream((BRIGHTFIELD,)).map(only((BRIGHTFIELD,))))),
         "fit, distilled": (distilled, iter(stream(CHANNELS))),
         "bare baseline step": (baseline, endless({BRIGHTFIELD: x[BRIGHTFIELD]}, y, weight)),
         "bare distilled step": (distilled, endless(x, y, weight)),
