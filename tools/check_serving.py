@@ -68,6 +68,7 @@ def malformed(good: list[bytes], facts: DatasetFacts) -> dict[str, bytes]:
         "wrong shape": floats(np.zeros((height, width + 1, 1)).tolist()),
         "ragged": floats([[[0.0]], [[0.0], [0.0]]]),
         "wrong dtype": floats([[["a"]] * width] * height),
+        "raw counts": floats(np.full((height, width, 1), facts.full_scale).tolist()),
         "not a number": floats([[[float("nan")]] * width] * height).replace(b"NaN", b"null"),
         "truncated PNG": file(png[: len(png) // 2]),
         "PNG header alone": file(png[:20]),

@@ -32,6 +32,29 @@ def test_serving_default_answers_as_keras_for_any_batch(served, images, keras_pr
         np.testing.assert_allclose(found["probability"], keras_probability[part], atol=1e-5)
 
 
+def test_serving_default_takes_the_ends_of_the_range(served, images):
+    ends = np.zeros_like(images[:2])
+    ends[1] = 1
+    assert np.isfinite(served["serving_default"](brightfield=tf.constant(ends))["probability"]).all()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda good: good * 4095, r"numbers from 0 to 1 expected"),
+        (lambda good: good - 1, r"numbers from 0 to 1 expected"),
+        (lambda good: np.where(good == good.max(), np.nan, good), r"numbers from 0 to 1 expected"),
+        (lambda good: good[:, :16, :16], "24 x 20 px expected"),
+        (lambda good: np.swapaxes(good, 1, 2), "24 x 20 px expected"),
+    ],
+    ids=["raw counts", "below zero", "not a number", "too small", "turned"],
+)
+def test_serving_default_refuses_what_training_never_saw(served, images, spoil, message):
+    bad = tf.constant(spoil(images[:2]), tf.float32)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served["serving_default"](brightfield=bad)
+
+
 def test_serving_bytes_answers_as_keras_for_png_files(served, counts, keras_probability):
     files = [png(c[..., 0]) for c in counts[:5]]
     found = served["serving_bytes"](image_bytes=tf.constant(files))["probability"]

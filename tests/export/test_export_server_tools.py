@@ -58,6 +58,7 @@ def test_what_cannot_be_answered_is_said_clearly(tool, answers, images, facts, f
     assert said["colour PNG"] == "one grey channel expected, got a colour PNG"
     for kind in ("wrong shape", "ragged", "wrong dtype", "not a number", "NaN"):
         assert said[kind] == "row 0: numbers of shape 24 x 20 x 1 expected for input brightfield"
+    assert said["raw counts"] == "numbers from 0 to 1 expected"
     assert said["not base64"] == "row 0: base64 strings expected for input image_bytes"
     assert said["unknown signature"] == "unknown signature 'train'; there are serving_default, serving_bytes"
 

@@ -112,7 +112,7 @@ def _use(manifest) -> str:
             f"    tensorflow_model_server --rest_api_port=8501 --model_name={name} --model_base_path=EXPORTS/{name}",
             "",
             "Signature `serving_default` takes `brightfield`, float32 in [0, 1]; `serving_bytes` takes `image_bytes`,",
-            "grey PNG files. Both answer with `probability`.",
+            "grey PNG files. Both answer with `probability`; what is beyond that, or of another size, is an error.",
         ]
     return "\n".join(lines).rstrip()
 

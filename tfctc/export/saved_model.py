@@ -17,10 +17,14 @@ def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Pat
     """Writes `model` (``brightfield`` -> logits) into `folder`, which may exist.
 
     Signatures, both giving ``probability`` float32 ``(B,)`` of the positive class:
-        serving_default: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1].
+        serving_default: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1]; of another size or beyond that, or not a
+            number, a request is an error.
         serving_bytes: ``image_bytes`` string ``(B,)``, grey PNG files of the declared bit depth. TensorFlow Serving
             takes them base64-encoded, as it does for every input whose name ends in ``_bytes``.
     """
+
+    def from_images(brightfield):
+        return answer(model, checked(brightfield, facts))
 
     def from_bytes(image_bytes):
         shape = tf.TensorSpec((*facts.image_size, 1), tf.float32)
@@ -28,7 +32,7 @@ def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Pat
 
     archive = keras.export.ExportArchive()
     # add_endpoint alone finds the weights. track(model), or model.export(), would store each of them twice.
-    archive.add_endpoint("serving_default", lambda brightfield: answer(model, brightfield), [image_spec(facts, None)])
+    archive.add_endpoint("serving_default", from_images, [image_spec(facts, None)])
     archive.add_endpoint("serving_bytes", from_bytes, [tf.TensorSpec((None,), tf.string, name=IMAGE_BYTES)])
     archive.write_out(str(folder), verbose=False)
 
@@ -41,6 +45,25 @@ def image_spec(facts: DatasetFacts, batch: int | None) -> tf.TensorSpec:
 def answer(model: keras.Model, brightfield: tf.Tensor) -> dict[str, tf.Tensor]:
     """``{"probability": (B,)}`` from float32 images ``(B, H, W, 1)`` in [0, 1]."""
     return {PROBABILITY: probability(model({BRIGHTFIELD: brightfield}, training=False))}
+
+
+def checked(brightfield: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:
+    """Images ``(B, H, W, 1)`` as they are: the declared shape of a signature is no check of what a server is sent.
+
+    Raises:
+        tf.errors.InvalidArgumentError: another size than declared, a value outside [0, 1], or one that is no number.
+    """
+    height, width = facts.image_size
+    size = f"tfctc: {height} x {width} px expected"
+    checks = [
+        tf.debugging.assert_equal(tf.shape(brightfield)[1:], (height, width, 1), size),
+        # NaN is in no range.
+        tf.debugging.Assert(
+            tf.reduce_all((brightfield >= 0) & (brightfield <= 1)), ["tfctc: numbers from 0 to 1 expected"]
+        ),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.identity(brightfield)
 
 
 def encode(images: np.ndarray, facts: DatasetFacts) -> np.ndarray:
