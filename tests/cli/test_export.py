@@ -21,6 +21,7 @@ from tfctc.export.litert import PRECISIONS
 from tfctc.models.classifier import build_classifier
 from tfctc.models.fast import stock
 from tfctc.models.weights import weights_sha256
+from tfctc.quality import limits
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -128,6 +129,27 @@ def test_calibration_is_of_the_training_split_and_parity_of_validation(run, tiny
     assert images.shape[1:] == calibration.shape[1:] == (16, 16, 1)
     assert {image.tobytes() for image in images} == expected["validation"]
     assert {image.tobytes() for image in calibration} == expected["train"]
+
+
+@pytest.mark.parametrize(("mode", "labelled_alone"), [("distilled", False), ("brightfield", True)])
+def test_quality_is_held_against_the_images_learnt_from(run, tiny_dataset, tmp_path, asked, mode, labelled_alone):
+    """Those without a label too, where the student was taught through them."""
+    groups = json.loads((run / "splits.json").read_text())["groups"]
+    changed = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    edit_manifest(changed, lambda rows: [row.update(label="") for row in rows if row["cell_id"][-1] in "23"])
+    other = shutil.copytree(run, tmp_path / "run")
+    settings = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(settings | {"data": str(changed), "mode": mode}))
+    assert CliRunner().invoke(main, ["export", str(other), "--output", str(tmp_path / "out")]).exit_code == 0
+    learnt = [
+        np.asarray(Image.open(tiny_dataset / row["brightfield"])).astype(np.float32) / np.float32(4095)
+        for row in csv.DictReader((changed / "manifest.csv").open())
+        if groups[row["patient_id"]] == "train" and (row["label"] or not labelled_alone)
+    ]
+    expected = limits(learnt)
+    assert asked[0][0].quality.keys() == expected.keys()
+    for name, values in asked[0][0].quality.items():
+        assert values == pytest.approx(expected[name], rel=1e-9)
 
 
 def test_the_run_is_what_is_exported(run, tmp_path, asked):

@@ -53,7 +53,7 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     from tfctc.training.devices import import_tensorflow
 
     import_tensorflow()
-    from tfctc.data.pipeline import labelled_records
+    from tfctc.data.pipeline import ALL, LABELLED, in_order, labelled_records
     from tfctc.errors import RunError
     from tfctc.export.calibration import calibration_set
     from tfctc.export.litert import CALIBRATED, PRECISIONS
@@ -61,6 +61,7 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     from tfctc.export.version import write_version
     from tfctc.quality import limits
     from tfctc.training.answers import check_cells
+    from tfctc.training.roles import all_losses
     from tfctc.training.run import PREDICTIONS, Run
 
     run = Run.open(run)
@@ -73,10 +74,11 @@ def command(run, tflite, saved_model, precisions, f1_bound, verify, runtime, nam
     student, builder = run.student(), run.builder(progress=lambda line: click.echo(line, err=True))
     check_cells(run, builder, tuple(student.input), {"train": False, "validation": "auto" in precisions})
 
-    def images(split, most):
-        return _images(labelled_records(builder, split, tuple(student.input), BATCH), most)
+    def images(split, most, selection=LABELLED):
+        return _images(in_order(builder, split, tuple(student.input), BATCH, selection), most)
 
-    quality = limits(images("train", QUALITY_CELLS))
+    # Through a loss the student has learnt from unlabelled cells too.
+    quality = limits(images("train", QUALITY_CELLS, ALL if all_losses(run.config) else LABELLED))
     named = name or model_name(run.name)
     subject = Subject(student, named, run.facts, run.operating_point, run.evaluation, training, quality)
     if subject.weights_sha256 != record["weights_sha256"]["student"]:

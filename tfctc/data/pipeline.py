@@ -124,12 +124,19 @@ def eval_batches(
 
 
 def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:
-    """The labelled cells of a split that have all `channels`, in fixed order.
+    """The labelled cells of a split that have all `channels`, as `in_order`."""
+    return in_order(builder, split, channels, batch_size, seen_through(channels))
+
+
+def in_order(
+    builder: Cells, split: str, channels: tuple[str, ...], batch_size: int, selection: Selection = ALL
+) -> tf.data.Dataset:
+    """Selected cells of a split in fixed order, as they are.
 
     Returns:
         Batches ``{channel: float32 (B, H, W, 1) in [0, 1], "cell_id", "patient_id": bytes, "label": int32}``.
     """
-    cells = records(builder, split, channels, selection=seen_through(channels))
+    cells = records(builder, split, channels, selection=selection)
 
     def select(batch):
         names = {name: batch[name] for name in ("cell_id", "patient_id", "label")}
