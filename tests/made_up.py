@@ -1,6 +1,7 @@
 """Made-up cells for tests: two image files each, quick to write and easy to tell apart."""
 
 import csv
+import json
 
 import numpy as np
 from PIL import Image
@@ -43,6 +44,23 @@ def made_up_cells(facts):
         for p in range(PATIENTS)
         for i in range(CELLS_EACH)
     ]
+
+
+def read_cells(folder, groups, split):
+    """The labelled cells of a split, read again from the files alone.
+
+    Args:
+        groups: patient -> split, as they were dealt.
+
+    Returns:
+        Bright-field, float32 ``(N, H, W, 1)`` in [0, 1], and labels, 1 for the positive class; in the manifest's order.
+    """
+    facts = json.loads((folder / "dataset.json").read_text())
+    with (folder / "manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["label"] and groups[row["patient_id"]] == split]
+    counts = np.stack([np.asarray(Image.open(folder / row["brightfield"])) for row in rows])
+    labels = np.array([row["label"] == facts["classes"][1] for row in rows], int)
+    return counts[..., None].astype(np.float32) / np.float32(2 ** facts["bit_depth"] - 1), labels
 
 
 def edit_manifest(folder, change):

@@ -1,6 +1,5 @@
 """What tfctc export writes for which options. That it is right is shown in tests/export and test_end_to_end.py."""
 
-import csv
 import json
 import runpy
 import shutil
@@ -10,8 +9,7 @@ import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from made_up import edit_manifest
-from PIL import Image
+from made_up import edit_manifest, read_cells
 
 from tfctc.cli import main
 from tfctc.config import ModelConfig, RunConfig, SplitConfig, to_dict
@@ -104,8 +102,13 @@ def test_options_decide_what_is_written(run, tmp_path, asked, options, saved_mod
         assert words in result.output
 
 
-def test_auto_writes_what_is_chosen_on_validation(run, tmp_path, asked, monkeypatch):
+def test_auto_writes_what_is_chosen_on_validation(run, tiny_dataset, tmp_path, asked, monkeypatch):
+    groups = json.loads((run / "splits.json").read_text())["groups"]
+    expected, _ = read_cells(tiny_dataset, groups, "validation")
+
     def choose(subject, images, calibration, loss, bound, say):
+        # Sorted lists, not sets: each cell counts once.
+        assert sorted(i.tobytes() for i in images) == sorted(i.tobytes() for i in expected)
         lost = loss(np.linspace(0, 1, len(images)), np.linspace(1, 0, len(images)))
         assert bound == 0.05 and len(calibration) and set(lost) == {"value", "low", "high"}
         return "float16", {"chosen": "float16"}
@@ -121,14 +124,11 @@ def test_calibration_is_of_the_training_split_and_parity_of_validation(run, tiny
     """Read again from the files, by the groups as they were dealt. Bright-field, never DAPI."""
     assert CliRunner().invoke(main, ["export", str(run), "--output", str(tmp_path)]).exit_code == 0
     groups = json.loads((run / "splits.json").read_text())["groups"]
-    expected = {"train": set(), "validation": set(), "test": set()}
-    for row in csv.DictReader((tiny_dataset / "manifest.csv").open()):
-        pixels = np.asarray(Image.open(tiny_dataset / row["brightfield"]))
-        expected[groups[row["patient_id"]]].add((pixels.astype(np.float32) / np.float32(4095)).tobytes())
     _, images, calibration, *_ = asked[0]
     assert images.shape[1:] == calibration.shape[1:] == (16, 16, 1)
-    assert {image.tobytes() for image in images} == expected["validation"]
-    assert {image.tobytes() for image in calibration} == expected["train"]
+    for split, given in (("validation", images), ("train", calibration)):
+        expected, _ = read_cells(tiny_dataset, groups, split)
+        assert {image.tobytes() for image in given} == {image.tobytes() for image in expected}
 
 
 @pytest.mark.parametrize(("mode", "labelled_alone"), [("distilled", False), ("brightfield", True)])
