@@ -8,7 +8,8 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from made_up import edit_manifest
+from made_up import edit_manifest, read_cells
+from sklearn.metrics import f1_score
 
 from tfctc.config import DistillConfig, ModelConfig, PretrainConfig, RunConfig, TrainingConfig
 from tfctc.errors import RunError
@@ -115,12 +116,36 @@ def test_mixed_precision_leaves_a_float32_model(tiny_dataset, tmp_path):
         assert {layer.compute_dtype for layer in model.layers} == {"float32"}
 
 
-def test_no_stage_leaves_it_to_keras_whether_to_use_xla(tiny_dataset, tmp_path, monkeypatch):
-    """On a GPU Keras would, and XLA's failed check ends the process; here there is none, so the question is caught."""
+@pytest.fixture(scope="module")
+def finished(tiny_dataset, tmp_path_factory):
+    """A finished run, and what its stages said to Keras of XLA."""
     asked, compiled = [], keras.Model.compile
-    monkeypatch.setattr(keras.Model, "compile", lambda *a, **k: asked.append(k["jit_compile"]) or compiled(*a, **k))
-    fit(config(tiny_dataset, epochs=1), tmp_path / "run", quiet)
-    assert asked == [False, False]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "compile", lambda *a, **k: asked.append(k["jit_compile"]) or compiled(*a, **k))
+        settings = config(tiny_dataset, epochs=1, precision="float32")
+        run = fit(settings, tmp_path_factory.mktemp("finished") / "run", quiet)
+    return run, asked
+
+
+def test_no_stage_leaves_it_to_keras_whether_to_use_xla(finished):
+    """On a GPU Keras would, and XLA's failed check ends the process; here there is none, so the question is caught."""
+    assert finished[1] == [False, False]
+
+
+def test_the_operating_point_is_the_best_on_validation_and_knows_nothing_of_the_test_cells(tiny_dataset, finished):
+    run, _ = finished
+    student, threshold, best = run.student(), run.operating_point["threshold"], {}
+    for split in ("validation", "test"):
+        images, labels = read_cells(tiny_dataset, run.dealt["groups"], split)
+        logits = student.predict({"brightfield": images}, verbose=0).astype(np.float64)
+        probabilities = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+        ordered = np.sort(probabilities)
+        # Of several that are best alike, any will do here: which is taken is for the tests of the rule.
+        halfway = (ordered + [0, *ordered[:-1]]) / 2
+        f1 = np.array([f1_score(labels, probabilities >= between) for between in halfway])
+        best[split] = halfway[np.isclose(f1, f1.max())]
+    assert np.abs(best["validation"] - threshold).min() < 1e-5
+    assert np.abs(best["test"] - threshold).min() > 1e-4, "the two splits cannot be told apart"
 
 
 def test_auto_is_settled_when_a_run_begins_and_kept_when_it_goes_on(tiny_dataset, tmp_path, monkeypatch):
