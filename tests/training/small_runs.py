@@ -5,6 +5,10 @@ import shutil
 from made_up import edit_manifest
 
 from tfctc.config import DistillConfig, ModelConfig, RunConfig, SplitConfig, TrainingConfig
+from tfctc.data.builder import build
+from tfctc.data.manifest import Manifest
+from tfctc.training.course import Course
+from tfctc.training.fit import deal_groups
 
 BOTH = ("brightfield", "dapi")
 
@@ -26,3 +30,11 @@ def changed(data, folder, change):
     """A copy of the data set whose manifest's rows `change` has had."""
     shutil.copytree(data, folder, ignore=shutil.ignore_patterns("tfrecords"))
     return edit_manifest(folder, change)
+
+
+def course(settings, folder):
+    """A run that has trained nothing yet."""
+    manifest = Manifest.open(settings.data)
+    dealt = deal_groups(settings, manifest)
+    builder = build(manifest, dealt["groups"], settings.split.by, progress=quiet)
+    return Course.prepare(settings, builder, folder, dealt, manifest.digest(), quiet)
