@@ -35,7 +35,10 @@ def tfctc(tmp_path, monkeypatch):
 def test_two_ways_of_training_are_set_against_each_other(tiny_dataset, tfctc, tmp_path):
     result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
     assert result.exit_code == 0, result.output
-    assert "distilled, 8 labels, seed 3, rate 0.003: test AUROC" in result.output and "Next: open out" in result.output
+    assert (
+        "distilled, 8 labels, seed 3, rate 0.003: test AUROC" in result.output
+        and "Next: python -m webbrowser out" in result.output
+    )
     arms = json.loads((tmp_path / "out/summary.json").read_text())["arms"]
     assert [(arm["arm"], arm["budget"], arm["seeds"]) for arm in arms] == [
         ("brightfield", 8, [3]),
@@ -63,13 +66,19 @@ def test_a_report_of_nothing_is_a_mistake(tiny_dataset, tfctc, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_more_labels_than_there_are_name_the_run(tiny_dataset, tfctc, tmp_path):
-    (tmp_path / "plan.toml").write_text(PLAN.replace("[8]", "[800]"))
+def test_more_labels_than_there_are_are_told_before_the_first_run(tiny_dataset, tfctc, tmp_path):
+    (tmp_path / "plan.toml").write_text(PLAN.replace("[8]", "[8, 800]"))
     result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
-    assert (
-        result.exit_code == 2
-        and "brightfield, 800 labels, seed 3, rate 0.003: training.label_budget must" in result.output
-    )
+    assert result.exit_code == 2 and "training.label_budget must leave both classes a label" in result.output
+    assert "got 800" in result.output and not (tmp_path / "out/runs").exists()
+
+
+def test_a_folder_of_other_things_is_left_alone(tiny_dataset, tfctc, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/index.html").write_text("mine")
+    result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
+    assert result.exit_code == 2 and "out: exists already and holds no comparison" in result.output
+    assert (tmp_path / "out/index.html").read_text() == "mine" and len(list((tmp_path / "out").iterdir())) == 1
 
 
 def test_interrupted_it_says_how_to_go_on(tiny_dataset, tfctc, monkeypatch):

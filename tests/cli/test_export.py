@@ -141,11 +141,7 @@ def test_quality_is_held_against_the_images_learnt_from(run, tiny_dataset, tmp_p
     settings = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(settings | {"data": str(changed), "mode": mode}))
     assert CliRunner().invoke(main, ["export", str(other), "--output", str(tmp_path / "out")]).exit_code == 0
-    learnt = [
-        np.asarray(Image.open(tiny_dataset / row["brightfield"])).astype(np.float32) / np.float32(4095)
-        for row in csv.DictReader((changed / "manifest.csv").open())
-        if groups[row["patient_id"]] == "train" and (row["label"] or not labelled_alone)
-    ]
+    learnt, _ = read_cells(changed if labelled_alone else tiny_dataset, groups, "train")
     expected = limits(learnt)
     assert asked[0][0].quality.keys() == expected.keys()
     for name, values in asked[0][0].quality.items():

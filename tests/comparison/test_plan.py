@@ -44,9 +44,16 @@ def test_all_arms_and_seeds_share_one_deal(tmp_path):
     assert {plan.config(arm, 8, seed, 0.1).split.seed for arm in plan.arms for seed in (0, 7)} == {0}
 
 
+def test_runs_that_are_compared_share_their_arithmetic(tmp_path):
+    assert load(tmp_path, PLAN).sample("distilled").training.precision == "float32"
+    named = PLAN.replace("training.batch_size = 4", 'training = {precision = "bfloat16"}')
+    assert load(tmp_path, named).sample("distilled").training.precision == "bfloat16"
+
+
 @pytest.mark.parametrize(
     "old,new,message",
     [
+        ("epochs = 2", 'epochs = 2\nprecision = "auto"', "training.precision must be float32, bfloat16 or float16"),
         ('teachers = "brightfield"', 'teachers = "bright"', "unknown arm 'bright'.*arms are: brightfield"),
         ('rivals = ["self-training"]', 'rivals = ["none"]', "unknown arm 'none'"),
         ('budgets = [8, "all"]', "budgets = [8, 8]", "budgets must be some values, each once"),

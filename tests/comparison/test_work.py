@@ -15,7 +15,7 @@ from tfctc.errors import RunError
 
 
 def test_a_finished_run_is_judged_as_it_is_and_never_taken_for_another(tiny_dataset, tmp_path):
-    training = TrainingConfig(epochs=2, steps_per_epoch=2, batch_size=8)
+    training = TrainingConfig(epochs=2, steps_per_epoch=2, batch_size=8, precision="float32")
     config = RunConfig(
         str(tiny_dataset), mode="brightfield", split=SplitConfig(validation=0.25, test=0.25),
         student=ModelConfig("compact"), training=training,
@@ -34,7 +34,7 @@ def test_a_finished_run_is_judged_as_it_is_and_never_taken_for_another(tiny_data
 
 def test_a_finished_run_on_other_labels_is_not_taken_over(tiny_dataset, tmp_path):
     data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
-    training = TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=8)
+    training = TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=8, precision="float32")
     config = RunConfig(
         str(data), mode="brightfield", split=SplitConfig(validation=0.25, test=0.25), augment={},
         student=ModelConfig("compact"), training=training,
@@ -48,7 +48,9 @@ def test_a_finished_run_on_other_labels_is_not_taken_over(tiny_dataset, tmp_path
 
 def test_the_epoch_is_the_one_that_is_kept(tiny_dataset, tmp_path):
     """By the loss: it need not be the one with the best AUROC."""
-    training = TrainingConfig(epochs=6, steps_per_epoch=2, batch_size=8, learning_rate=0.01, monitor="val_loss")
+    training = TrainingConfig(
+        epochs=6, steps_per_epoch=2, batch_size=8, precision="float32", learning_rate=0.01, monitor="val_loss"
+    )
     config = RunConfig(
         str(tiny_dataset), mode="brightfield", split=SplitConfig(validation=0.25, test=0.25), augment={},
         student=ModelConfig("compact"), training=training,
@@ -64,7 +66,8 @@ def test_a_teacher_that_can_see_no_test_cell_is_not_judged(tiny_dataset, tmp_pat
     both = ("brightfield", "dapi")
     config = RunConfig(
         str(tiny_dataset), split=SplitConfig(validation=0.25, test=0.25), augment={}, student=ModelConfig("compact"),
-        teacher=ModelConfig("compact", both), training=TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=8),
+        teacher=ModelConfig("compact", both),
+        training=TrainingConfig(epochs=1, steps_per_epoch=1, batch_size=8, precision="float32"),
     )  # fmt: skip
     data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
     config = replace(config, data=str(data))

@@ -69,6 +69,15 @@ def test_precision_is_asked_for_each_network_and_size(cache, monkeypatch):
     assert asked == ["float32", "mixed_bfloat16"] * 2
 
 
+def test_precision_is_asked_anew_for_a_process_of_fewer_threads(cache, monkeypatch):
+    """As those of a comparison are: what 16 bits gain goes with the threads."""
+    asked = measured(monkeypatch, "_step_seconds", {"float32": 2.0, "mixed_bfloat16": 1.0})
+    for threads in (0, 1, 0):
+        monkeypatch.setattr("tensorflow.config.threading.get_intra_op_parallelism_threads", lambda n=threads: n)
+        hardware.choose_precision(ModelConfig("compact"), (32, 32), 8)
+    assert asked == ["float32", "mixed_bfloat16"] * 2
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"a machine": 1}'])
 def test_a_file_that_says_nothing_is_written_anew(cache, monkeypatch, text):
     measured(monkeypatch, "_step_seconds", {"float32": 1.0, "mixed_bfloat16": 1.0})

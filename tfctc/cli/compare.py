@@ -55,4 +55,4 @@ def command(data, plan_file, output, workers, report_only):
         raise RunError("holds no finished run to report", path=output, fix="run without --report-only")
     written = write_report(output, plan, Manifest.open(data).facts, grid.results)
     click.echo(f"Wrote {', '.join(map(str, written))}.")
-    say_next("open", written[0])
+    say_next("python", "-m", "webbrowser", written[0])

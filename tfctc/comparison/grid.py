@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from statistics import mean
 
 from tfctc import config as configs
 from tfctc.comparison.plan import Plan
-from tfctc.comparison.results import Job, Outcome, read_results, write_results
+from tfctc.comparison.results import RESULTS, Job, Outcome, read_results, write_results
 from tfctc.config import RunConfig
 from tfctc.data.manifest import Manifest
 from tfctc.errors import RunError
@@ -34,9 +35,16 @@ class Grid:
         """Goes on with what is in `folder`.
 
         Raises:
-            RunError: results there are of other settings, other cells or another learning rate.
+            RunError: results there are of other settings, other cells or another learning rate, or there is something
+                else.
         """
         manifest, fix = Manifest.open(data), "choose another --output, or name the changed arm anew"
+        if (
+            os.path.lexists(folder)
+            and not (folder / RESULTS).exists()
+            and (not folder.is_dir() or any(folder.iterdir()))
+        ):
+            raise RunError("exists already and holds no comparison", path=folder, fix="choose another --output")
         grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest(), read_results(folder))
         for job, outcome in grid.results.items():
             # Else the figures of two rates were mixed, or two rates judged on the test split.
@@ -60,8 +68,13 @@ class Grid:
         return replace(config, data=str(self.data), distill=replace(config.distill, teachers=teachers))
 
     def samples(self) -> list[RunConfig]:
-        """One run's of each arm."""
-        return [replace(self.plan.sample(arm), data=str(self.data)) for arm in self.plan.arms]
+        """One run's of each arm and budget."""
+        plan, seed = self.plan, self.plan.seeds[0]
+        wanted = [(arm, budget) for arm in plan.arms for budget in plan.budgets_of(arm)]
+        return [
+            replace(plan.config(arm, budget, seed, plan.rates_of(arm)[0]), data=str(self.data))
+            for arm, budget in wanted
+        ]
 
     def settings(self, job: Job) -> str:
         """A digest of what decides the run, wherever it is done."""

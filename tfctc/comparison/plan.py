@@ -55,7 +55,8 @@ class Plan:
         seeds: of labels kept, first weights and augmentation; the same for every arm, so that arms are paired.
         further_seeds: budget -> more of them, where differences are small beside what seeds make. Decided on after a
             look at the first, they make intervals that exclude zero more often than they say.
-        base: settings of a `RunConfig` that all arms share.
+        base: settings of a `RunConfig` that all arms share. Its training.precision is "float32" unless said, never
+            "auto": what is faster on one machine would be mixed with what is on the next.
         baseline: the arm that every other is set against.
         rivals: further arms that the others are set against.
         learning_rates: each arm takes the one with the best mean validation AUROC.
@@ -193,10 +194,12 @@ class Plan:
 
     def config(self, arm: str, budget: Any, seed: int, rate: float) -> RunConfig:
         """What `fit` is given, but for the data and the teachers."""
-        given = _merged(self.base, self.arms[arm].settings)
+        given = _merged({"training": {"precision": "float32"}}, _merged(self.base, self.arms[arm].settings))
         changes = {"seed": seed, "training.learning_rate": rate}
         changes |= {"training.label_budget": None if budget == ALL else budget}
         config = configs.from_dict(RunConfig, configs.with_changes(given, changes))
+        if config.training.precision == "auto":
+            raise ConfigError("training.precision must be float32, bfloat16 or float16 where runs are compared")
         return replace(config, split=replace(config.split, seed=config.split.seed or 0))
 
     def sample(self, arm: str) -> RunConfig:

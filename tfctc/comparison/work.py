@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tfctc.comparison.results import FIGURES, Outcome
 from tfctc.config import RunConfig
+from tfctc.data.budget import keep_labels
 from tfctc.data.builder import build
 from tfctc.data.manifest import Manifest
 from tfctc.data.pipeline import classes_lacking
@@ -15,23 +16,24 @@ from tfctc.data.selection import seen_through
 from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold, figures
 from tfctc.training.answers import answers, write_answers
-from tfctc.training.fit import as_begun, deal_groups, fit
-from tfctc.training.hardware import choose_precision
+from tfctc.training.fit import deal_groups, fit
 from tfctc.training.roles import teacher_of
 from tfctc.training.run import HISTORY, PREDICTIONS, RECORD, Run
 
 
 def prepare(configs: Sequence[RunConfig]) -> None:
-    """What all runs of the grid share: every image checked, the records written, the fastest arithmetic measured.
+    """What all runs of the grid share: every image checked, the records written, labels enough for every budget.
 
     Args:
-        configs: one of each arm.
+        configs: one of each arm and budget.
+
+    Raises:
+        ConfigError: a budget that cannot be kept to.
     """
     manifest = Manifest.open(configs[0].data)
-    build(manifest, deal_groups(configs[0], manifest)["groups"], configs[0].split.by)
-    for config in configs:
-        if config.training.precision == "auto":
-            choose_precision(config.student, tuple(manifest.facts.image_size), config.training.batch_size)
+    builder = build(manifest, deal_groups(configs[0], manifest)["groups"], configs[0].split.by)
+    for budget in {config.training.label_budget for config in configs} - {None}:
+        keep_labels(builder, budget, seed=0)
 
 
 def do(config: RunConfig, folder: Path, judge: bool) -> Outcome:
@@ -44,7 +46,7 @@ def do(config: RunConfig, folder: Path, judge: bool) -> Outcome:
     # Beside the run: `fit` wants its folder to itself.
     with (folder.parent / f"{folder.name}.log").open("a") as log, contextlib.redirect_stdout(log):
         run = Run.open(folder) if (folder / RECORD).exists() else fit(config, folder, print)
-        if run.config != as_begun(config, folder):
+        if run.config != config:
             raise RunError("holds a run of other settings", path=folder, fix="move it away")
         if not run.had(Manifest.open(config.data).digest()):
             raise RunError("holds a run on other cells", path=folder, fix="move it away")

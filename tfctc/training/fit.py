@@ -56,7 +56,7 @@ def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = prin
 
 def _fit(config: RunConfig, manifest: Manifest, folder: Path, say: Callable[[str], None]) -> Run:
     started = time.monotonic()
-    config = as_begun(config, folder)
+    config = _as_begun(config, folder)
     _check_free(folder, config)
     dealt = deal_groups(config, manifest)
     assignment = dealt["groups"]
@@ -106,7 +106,7 @@ def deal_groups(config: RunConfig, manifest: Manifest) -> dict:
     return dealt
 
 
-def as_begun(config: RunConfig, folder: Path) -> RunConfig:
+def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
     """`config`, its "auto" replaced by what the run in `folder`, if there is one, began with."""
     saved = folder / layout.CONFIG
     if config.training.precision == "auto" and saved.exists():

@@ -85,6 +85,8 @@ def choose_precision(
     names = ["float32", "bfloat16", *(["float16"] if gpus else [])]
     height, width = image_size
     question = f"precision of {part.backbone}, {height} x {width} px, batch {batch_size}"
+    # 0: as many as there are cores, which is the machine's own.
+    question += f", {tf.config.threading.get_intra_op_parallelism_threads()} threads"
     question += f", oneDNN {os.environ.get(ONEDNN, 'as it comes')}, {' + '.join(gpus) or 'no GPU'}"
 
     def measure():
