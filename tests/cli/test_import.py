@@ -169,6 +169,9 @@ def test_a_single_class_or_patient_is_refused_by_fit(scans, arguments, message):
     [
         (["--preset", "deparray"], "give either --pattern or --preset"),
         (["--map", "WBC"], "--map expects OLD=NEW, got 'WBC'"),
+        (["--map", "=ctc"], "--map expects OLD=NEW, got '=ctc'"),
+        (["--map", " =ctc"], "--map expects OLD=NEW, got ' =ctc'"),
+        (["--channel", "=dapi"], "--channel expects OLD=NEW, got '=dapi'"),
         (["--map", "CTC=leukocyte"], "--map CTC: given as 'ctc' and as 'leukocyte'; give it once"),
         (["--channel", "x=dapi", "--channel", "x=brightfield"], "--channel x: given as 'dapi' and as 'brightfield';"),
         (["--classes", "ctc"], "classes must be two different names"),

@@ -82,7 +82,7 @@ def _pairs(assignments: tuple[str, ...], option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in assignments:
         old, equals, new = composed(text).partition("=")
-        if not equals:
+        if not old.strip() or not equals:  # A shell's unset variable leaves OLD empty: every unlabelled cell.
             raise ConfigError(f"{option} expects OLD=NEW, got {text!r}")
         if pairs.setdefault(old, new) != new:
             raise ConfigError(f"{option} {old}: given as {pairs[old]!r} and as {new!r}", fix="give it once")
