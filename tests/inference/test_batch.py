@@ -158,6 +158,26 @@ def test_a_model_by_another_name_is_not_overwritten_either(write_model, write_im
     assert model.read_bytes() == before
 
 
+@pytest.mark.parametrize("head", ["cell_id,brightfield", "cell_id,p_other,label,quality,threshold,model_version", ""])
+def test_another_table_is_not_overwritten(write_model, write_image, tmp_path, head):
+    table = tmp_path / "manifest.csv"
+    table.write_text(f"{head}\nc,a.png\n")
+    result = predict(write_model(), write_image("a.png"), "-o", table, code=2)
+    assert f"{table}: is no table of such answers; choose another --output" in result.output
+    assert table.read_text() == f"{head}\nc,a.png\n"
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_answers_and_an_empty_file_are_overwritten(write_model, write_image, tmp_path, line_break):
+    out = tmp_path / "out.csv"
+    out.touch()
+    predict(write_model(), write_image("a.png", 0.8), "-o", out)
+    answers = rows(out)
+    out.write_text(line_break.join([",".join(answers[0]), "of before", ""]), newline="")
+    predict(write_model(), tmp_path / "a.png", "-o", out)
+    assert rows(out) == answers
+
+
 @pytest.mark.parametrize("threshold", ["nan", "-nan", "inf", "1.5"])
 def test_a_threshold_is_a_number_from_0_to_1(write_model, write_image, tmp_path, threshold):
     result = predict(write_model(), write_image("a.png"), "--threshold", threshold, "-o", tmp_path / "o.csv", code=2)

@@ -47,7 +47,7 @@ def command(model, images, pattern, threshold, threads, runtime, workers, watch,
     """
     from tfctc.errors import ConfigError, ImageError, OutputError
     from tfctc.files import DISK, as_output_errors, atomic_file
-    from tfctc.inference.batch import predict_cells
+    from tfctc.inference.batch import columns, predict_cells, refuse_other_table
     from tfctc.inference.predictor import Predictor
     from tfctc.inference.sources import find_cells
 
@@ -58,6 +58,8 @@ def command(model, images, pattern, threshold, threads, runtime, workers, watch,
     predictor = Predictor(model, threads, runtime)
     if watch:
         return _watch(predictor, images, pattern, threshold, settle, output)
+    if output != "-":
+        refuse_other_table(output, columns(predictor))
     cells = find_cells(images, pattern)
 
     def write(file):

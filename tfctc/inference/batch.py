@@ -1,7 +1,9 @@
 """Many images: one CSV row each, one image in memory at a time (or a few, where several processes share the work)."""
 
 import csv
+import io
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from tfctc.errors import ImageError, TfctcError
+from tfctc.errors import ImageError, OutputError, TfctcError
+from tfctc.files import as_output_errors
 from tfctc.inference.predictor import Predictor
 from tfctc.quality import OK
 from tfctc.workers import end_with_parent
@@ -101,6 +104,24 @@ def _in_process(cells: list[tuple[str, Path]]) -> list[tuple[list[str], ImageErr
 
 def columns(predictor: Predictor) -> list[str]:
     return ["cell_id", f"p_{predictor.facts.positive}", "label", "quality", "threshold", "model_version"]
+
+
+def as_line(row: list[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(row)
+    return text.getvalue().encode()
+
+
+def refuse_other_table(path: str | Path, header: list[str]) -> None:
+    """Raises an OutputError if `path` is a file that begins with something else than a table's `header`."""
+    expected = as_line(header).rstrip(b"\n")
+    with as_output_errors(path):
+        if not os.path.isfile(path):
+            return
+        with open(path, "rb") as file:
+            first = file.readline(len(expected) + len(b"\r\n"))
+    if first and first.rstrip(b"\r\n") != expected:
+        raise OutputError("is no table of such answers", path=path, fix="choose another --output")
 
 
 def answer(

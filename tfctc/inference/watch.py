@@ -2,7 +2,6 @@
 
 import csv
 import fcntl
-import io
 import os
 import re
 import time
@@ -14,7 +13,7 @@ from tfctc.data.importers.pairing import refuse_unwritable
 from tfctc.data.unique import fingerprint
 from tfctc.errors import ImageError, OutputError, PairingError
 from tfctc.files import as_output_errors, written_to
-from tfctc.inference.batch import QUALITY, REFUSED, answer
+from tfctc.inference.batch import QUALITY, REFUSED, answer, as_line
 from tfctc.inference.predictor import Predictor
 from tfctc.inference.sources import in_folder
 
@@ -56,7 +55,7 @@ class Journal:
         except BlockingIOError:
             self._refuse("is being written by another tfctc predict --watch")
         self.check()
-        for number, row in enumerate(self._whole_rows(_line(header))):
+        for number, row in enumerate(self._whole_rows(as_line(header))):
             if number == 0:
                 if row != header:
                     self._refuse(f"has columns {row}, {header} expected")
@@ -115,7 +114,7 @@ class Journal:
             raise OutputError(problem, path=self.path, fix=fix)
 
     def _write(self, row: list[str]) -> None:
-        left = _line(row)
+        left = as_line(row)
         with as_output_errors(self.path):
             while left:
                 left = left[self._file.write(left) :]
@@ -127,12 +126,6 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
-
-
-def _line(row: list[str]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(row)
-    return text.getvalue().encode()
 
 
 @dataclass
