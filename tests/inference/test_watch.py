@@ -331,6 +331,7 @@ def test_other_channels_are_told_or_passed_over(begin, write_image):
         (["cells"], ["--settle", "nan"], "nan is not a finite number"),
         (["cells"], ["--settle", "inf"], "inf is not a finite number"),
         (["cells"], ["-o", "cells.png"], "cells.png: is the name of an image or a model"),
+        (["cells"], ["--pattern", "("], "--pattern '(' is not a regular expression"),
     ],
 )
 def test_what_cannot_be_watched_says_so(write_model, write_image, tmp_path, monkeypatch, images, options, message):
@@ -339,6 +340,7 @@ def test_what_cannot_be_watched_says_so(write_model, write_image, tmp_path, monk
     arguments = [write_model(), *(tmp_path / name for name in images), "--watch", *options]
     result = CliRunner().invoke(main, ["predict", *map(str, arguments)])
     assert result.exit_code == 2 and message in result.output
+    assert not list(tmp_path.glob("*.csv"))
 
 
 def test_killed_twenty_times_it_answers_every_cell_once(write_model, write_image, tmp_path):

@@ -128,8 +128,9 @@ def _watch(predictor, images, pattern, threshold, settle, output):
     def tell(row, error):
         click.echo(f"refused: {error}" if error else f"{row[0]}: {row[2]} ({float(row[1]):.3f})", err=True)
 
+    expression = compiled(pattern)  # Before there is a journal, which would be left behind.
     journal = Journal(output, columns(predictor), predictor.model_version)
-    watcher = Watcher(predictor, images[0], journal, compiled(pattern), threshold, settle, tell)
+    watcher = Watcher(predictor, images[0], journal, expression, threshold, settle, tell)
     click.echo(f"Watching {images[0]}; {len(journal)} cells have been answered in {output}. Ctrl-C ends.", err=True)
     try:
         while True:
