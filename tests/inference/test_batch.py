@@ -178,6 +178,11 @@ def test_answers_and_an_empty_file_are_overwritten(write_model, write_image, tmp
     assert rows(out) == answers
 
 
+def test_settle_goes_with_watch(write_model, write_image, tmp_path):
+    result = predict(write_model(), write_image("a.png"), "--settle", "1.0", "-o", tmp_path / "out.csv", code=2)
+    assert "--settle goes with --watch; leave it out" in result.output and not (tmp_path / "out.csv").exists()
+
+
 @pytest.mark.parametrize("threshold", ["nan", "-nan", "inf", "1.5"])
 def test_a_threshold_is_a_number_from_0_to_1(write_model, write_image, tmp_path, threshold):
     result = predict(write_model(), write_image("a.png"), "--threshold", threshold, "-o", tmp_path / "o.csv", code=2)

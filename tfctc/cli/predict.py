@@ -7,6 +7,8 @@ import click
 
 from tfctc.cli.options import FiniteRange, runtime_option
 
+#: Seconds for which a file in a watched folder must not change, unless told.
+SETTLE = 1.0
 #: Seconds between two looks at a watched folder, at the least, where nothing is new.
 SHORTEST_REST = 0.05
 
@@ -26,10 +28,8 @@ SHORTEST_REST = 0.05
 @click.option(
     "--settle",
     type=FiniteRange(min=0),
-    default=1.0,
-    show_default=True,
     metavar="SECONDS",
-    help="With --watch: a file that has not changed for so long is complete.",
+    help=f"With --watch: a file that has not changed for so long is complete.  [default: {SETTLE}]",
 )
 @click.option(
     "-o", "--output", default="predictions.csv", show_default=True, metavar="CSV", help="Results; - prints them."
@@ -55,9 +55,11 @@ def command(model, images, pattern, threshold, threads, runtime, workers, watch,
         _refuse_input(output, model, images)
     if watch and workers > 1:
         raise ConfigError("--watch works in one process", fix="leave out --workers")
+    if settle is not None and not watch:
+        raise ConfigError("--settle goes with --watch", fix="leave it out")
     predictor = Predictor(model, threads, runtime)
     if watch:
-        return _watch(predictor, images, pattern, threshold, settle, output)
+        return _watch(predictor, images, pattern, threshold, SETTLE if settle is None else settle, output)
     if output != "-":
         refuse_other_table(output, columns(predictor))
     cells = find_cells(images, pattern)
