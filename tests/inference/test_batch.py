@@ -39,7 +39,8 @@ def test_a_row_for_each_image_with_the_label_by_the_threshold(write_model, write
     np.testing.assert_allclose([float(a[1]) for a in answers], [0.2, 0.5, 0.8], atol=1e-3)
     assert [a[2] for a in answers] == ["ctc" if float(a[1]) >= 0.5 else "leukocyte" for a in answers]
     assert {answers[0][2], answers[2][2]} == {"leukocyte", "ctc"}
-    assert f"Wrote 3 rows to {out}" in result.output and "Next: " in result.output
+    counts = ", ".join(f"{sum(a[2] == label for a in answers)} {label}" for label in ("leukocyte", "ctc"))
+    assert f"Wrote 3 rows to {out}: {counts}\n" in result.output and "Next: " in result.output
 
 
 def test_images_unlike_those_trained_on_are_answered_and_counted(write_model, write_image, tmp_path):
@@ -75,6 +76,7 @@ def test_a_refused_image_is_a_row_a_line_and_exit_code_2(write_model, write_imag
     result = predict(write_model(), good.parent, "-o", out, code=2)
     answers = rows(out)[1:]
     assert [a[2] for a in answers] == ["ctc", "refused", "refused"] and [a[1] for a in answers][1:] == ["", ""]
+    assert f"Wrote 3 rows to {out}: 0 leukocyte, 1 ctc\n" in result.output
     assert result.output.count("refused: ") == 2 and str(turned) in result.output and str(broken) in result.output
     assert result.output.count("tfctc: error:") == 1
     assert result.output.strip().splitlines()[-1].startswith("tfctc: error: 2 of 3 images were refused")

@@ -74,7 +74,7 @@ def command(model, images, pattern, threshold, threads, runtime, workers, watch,
         stdout = click.get_text_stream("stdout")
         try:
             with as_output_errors(output, DISK):
-                refused, unlike = write(stdout)
+                labels, refused, unlike = write(stdout)
                 stdout.flush()
         except OutputError:
             # Or Python tries again at its end to write what is left, and has its own words for it.
@@ -83,16 +83,16 @@ def command(model, images, pattern, threshold, threads, runtime, workers, watch,
             raise
     else:
         with atomic_file(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            refused, unlike = write(file)
-        click.echo(f"Wrote {len(cells)} rows to {output}", err=True)
+            labels, refused, unlike = write(file)
+    counts = ", ".join(f"{labels[name]} {name}" for name in predictor.facts.classes)
+    click.echo(f"Wrote {len(cells)} rows to {output}: {counts}", err=True)
     if unlike:
         click.echo(f"note: {unlike} image(s) are unlike those trained on, see column quality", err=True)
     if refused:
         raise ImageError(
             f"{refused} of {len(cells)} images were refused", fix="mend the files named above and predict again"
         )
-    facts = predictor.facts
-    click.echo(f"Next: look at the rows with label {facts.positive} in {output}", err=True)
+    click.echo(f"Next: look at the rows with label {predictor.facts.positive} in {output}", err=True)
 
 
 def _refuse_input(output, model, images):

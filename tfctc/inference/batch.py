@@ -5,7 +5,7 @@ import io
 import multiprocessing
 import os
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -22,8 +22,8 @@ from tfctc.workers import end_with_parent
 REFUSED = "refused"
 #: Images that a process is handed at once.
 HANDED = 16
-#: Its place in a row.
-QUALITY = 3
+#: Their places in a row.
+LABEL, QUALITY = 2, 3
 
 
 def predict_cells(
@@ -34,7 +34,7 @@ def predict_cells(
     refuse: Callable[[ImageError], None] = lambda error: None,
     progress: Callable[[int], None] = lambda cells: None,
     workers: int = 1,
-) -> tuple[int, int]:
+) -> tuple[Counter[str], int, int]:
     """Writes ``cell_id, p_<positive>, label, quality, threshold, model_version``, a row a cell.
 
     An image that is not of the model's kind has no probability and the label and quality `REFUSED`.
@@ -51,19 +51,21 @@ def predict_cells(
         TfctcError: one of the processes was killed.
 
     Returns:
-        How many images were refused, and how many of the others are unlike those that the model knows.
+        How many cells got each label, how many images were refused, and how many of the others are unlike those that
+        the model knows.
     """
-    writer, refused, unlike = csv.writer(file), 0, 0
+    writer, labels, refused, unlike = csv.writer(file), Counter(), 0, 0
     writer.writerow(columns(predictor))
     for row, error in _answers(predictor, cells, threshold, workers):
         if error:
             refused += 1
             refuse(error)
-        elif row[QUALITY] != OK:
-            unlike += 1
+        else:
+            labels[row[LABEL]] += 1
+            unlike += row[QUALITY] != OK
         writer.writerow(row)
         progress(1)
-    return refused, unlike
+    return labels, refused, unlike
 
 
 def _answers(
