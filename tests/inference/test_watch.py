@@ -343,6 +343,28 @@ def test_what_cannot_be_watched_says_so(write_model, write_image, tmp_path, monk
     assert not list(tmp_path.glob("*.csv"))
 
 
+@pytest.mark.parametrize(("options", "others"), [(["--pattern", "(?P<cell>z)"], "b/a.png"), ([], "a.jpg")])
+def test_files_of_which_none_is_a_cell_are_told_once(write_model, write_image, tmp_path, monkeypatch, options, others):
+    """The journal may lie in the folder, and is none of them."""
+    (tmp_path / "cells" / "b").mkdir(parents=True)
+    looks = []
+
+    def rest(seconds):
+        looks.append(seconds)
+        if len(looks) == 2:
+            write_image("one.png").rename(tmp_path / "cells" / others)
+        if len(looks) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", rest)
+    out = tmp_path / "cells" / "answers.csv"
+    arguments = ["predict", str(write_model()), str(tmp_path / "cells"), "--watch", *options, "-o", str(out)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("note: ") == 1, result.output
+    assert f"note: 1 file(s) so far, {others!r} for one, and no PNG or TIFF that is to be answered" in result.output
+
+
 def test_killed_twenty_times_it_answers_every_cell_once(write_model, write_image, tmp_path):
     """Files arrive all the while, some of them slowly; the last process is asked to end, and says what it did."""
     rng = random.Random(0)

@@ -134,12 +134,32 @@ def _watch(predictor, images, pattern, threshold, settle, output):
     journal = Journal(output, columns(predictor), predictor.model_version)
     watcher = Watcher(predictor, images[0], journal, expression, threshold, settle, tell)
     click.echo(f"Watching {images[0]}; {len(journal)} cells have been answered in {output}. Ctrl-C ends.", err=True)
+    told = False
     try:
         while True:
             if not watcher.look():
+                told = told or _tells_of_others(watcher)
                 time.sleep(min(max(settle / 2, SHORTEST_REST), 1.0))
     except KeyboardInterrupt:
         click.echo(f"Ended; {len(journal)} cells have been answered in {output}.", err=True)
     finally:
         journal.close()
     click.echo("Next: the same command goes on where this one ended", err=True)
+
+
+def _tells_of_others(watcher) -> bool:
+    """Whether there is an image to answer, or other files alone, which it says."""
+    from os.path import realpath
+
+    from tfctc.data.importers.pairing import image_files
+    from tfctc.inference.sources import in_folder
+
+    if any(in_folder(watcher.folder, watcher.pattern)):
+        return True
+    journal = realpath(watcher.journal.path)
+    others = [path for path in image_files(watcher.folder, ("",)) if realpath(path) != journal]
+    if others:
+        name = others[0].relative_to(watcher.folder).as_posix()
+        what = "and no PNG or TIFF that is to be answered; does --pattern match the whole path?"
+        click.echo(f"note: {len(others)} file(s) so far, {name!r} for one, {what}", err=True)
+    return bool(others)

@@ -141,9 +141,10 @@ def refuse_unwritable(name: str, path: Path) -> None:
         raise ImageError("file name is not UTF-8", path=shown, fix="rename it") from None
 
 
-def image_files(folder: Path) -> Iterator[Path]:
+def image_files(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Path]:
     """Every image file below `folder`, in one fixed order; hidden files and folders are passed over.
 
+    With other `suffixes`, in small letters, every file that has one of them; all have the empty one.
     Each folder is read once, however many links lead to it: by its own path if it has one below `folder`.
 
     Raises:
@@ -161,7 +162,7 @@ def image_files(folder: Path) -> Iterator[Path]:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             waiting += [link for name in folders if (link := Path(parent, name)).is_symlink()]
             for name in sorted(files):
-                if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                if name.lower().endswith(suffixes) and not name.startswith("."):
                     yield Path(parent, name)
 
 
