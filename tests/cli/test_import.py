@@ -113,8 +113,8 @@ def spoil(folder, what):
         ("NaN", "p0_c01_BF.tif: holds NaN or infinite pixels; export the raw counts again"),
         ("RGB file", "p0_c01_BF.png: is a RGB image, one grey channel expected"),
         ("above the bit depth", "above 4095 (bit depth 12); declare the right bit depth"),
-        ("unknown label", "cell c24: unknown label 'platelet'"),
-        ("empty folder", "scans: no image file matches the pattern (there is none)"),
+        ("unknown label", "scans/labels.csv: cell c24: unknown label 'platelet'"),
+        ("empty folder", "scans: holds no PNG or TIFF image; export the images as one of these"),
     ],
 )
 def test_bad_input_ends_with_one_line_and_leaves_nothing(scans, what, message):

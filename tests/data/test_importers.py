@@ -55,7 +55,7 @@ def test_a_channel_may_have_any_name(tmp_path):
         (["p1/c1_DAPI.png"], PATTERN, PairingError, "no bright-field image among channels dapi"),
         (["p1/c1_PE.png"], PATTERN, PairingError, "no bright-field image among channels PE"),
         (["p1/x.png"], PATTERN, PairingError, r"no image file matches the pattern \(e.g. p1/x.png\)"),
-        ([], PATTERN, PairingError, "there is none"),
+        (["p1/c1_BF.jpg"], PATTERN, PairingError, "holds no PNG or TIFF image; export the images as one of these"),
         (["p1/c1_BF.png"], "(?P<cell>", ConfigError, "not a regular expression"),
         (["p1/c1_BF.png"], "(?P<cell>.*)", ConfigError, r"lacks the group \(\?P<channel>"),
     ],
@@ -170,11 +170,24 @@ def test_a_label_table_by_its_own_column_names(tmp_path):
     assert known == {"a": Known("G1", "b1", "h1"), "b": Known("", "b2", "")}
 
 
+@pytest.mark.parametrize(("of_table", "typed"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_column_is_the_same_however_its_accents_are_coded(tmp_path, of_table, typed):
+    (tmp_path / "t.csv").write_text(unicodedata.normalize(of_table, "cell_id,célula\na,x\n"), encoding="utf-8")
+    assert read_labels(tmp_path / "t.csv", Columns(label=unicodedata.normalize(typed, "célula"))) == {"a": Known("x")}
+
+
+def test_rows_that_a_spreadsheet_left_empty_are_none(tmp_path):
+    (tmp_path / "t.csv").write_text("cell_id,label\n,\na,x\n , \n,\n")
+    assert read_labels(tmp_path / "t.csv") == {"a": Known("x")}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("id,label\na,x\n", r"has no column 'cell_id' \(columns: 'id', 'label'\)"),
-        ("cell_id;label\na;x\n", r"has no column 'cell_id' \(columns: 'cell_id;label'\)"),
+        ("id,label\na,x\n", "; name it with --id-column"),
+        ("cell_id;label\na;x\n", r"has no column 'cell_id' \(columns: 'cell_id;label'\); separate them by commas"),
+        ("cell_id\tlabel\na\tx\n", "; separate them by commas"),
         ("cell_id,label\na,x\na,y\n", "line 3 repeats cell a"),
         ("cell_id,label\na,x\n,x\n", "line 3 has no id"),
         ("cell_id,label\na,x\nb\n", "line 3 has not 2 values"),

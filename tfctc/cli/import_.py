@@ -60,7 +60,8 @@ def command(folder, pattern, preset, channels, labels, mapping, drop, classes, n
     columns = Columns(*(options[f"{part}_column"] for part in ("id", "label", "patient", "site")))
     known = read_labels(labels, columns) if labels else {}
     left_out, mapping = set(map(composed, drop)), _pairs(mapping, "--map")
-    cells, report = gather(found, known, names, mapping=mapping, drop=left_out, skip_orphans=options["skip_orphans"])
+    told = {"mapping": mapping, "drop": left_out, "table": labels, "skip_orphans": options["skip_orphans"]}
+    cells, report = gather(found, known, names, **told)
     with click.progressbar(length=len(cells), label="Checking images", update_min_steps=50) as bar:
         facts, notes = write(output, cells, description, bar.update)
     for note in (*report.notes, *notes):

@@ -51,6 +51,7 @@ def gather(
     *,
     mapping: Mapping[str, str],
     drop: set[str],
+    table: str | Path | None = None,
     skip_orphans: bool = False,
 ) -> tuple[list[Cell], Report]:
     """Puts files and labels together, ordered by cell id.
@@ -59,6 +60,7 @@ def gather(
         known: what the table says of the cells; empty if there is none.
         mapping: the table's labels -> class names; an empty name makes a cell unlabelled.
         drop: the table's labels whose cells are left out.
+        table: the file that `known` was read from, for what is said of it.
         skip_orphans: leave out cells without bright-field or patient instead of raising.
 
     Raises:
@@ -101,7 +103,7 @@ def gather(
                     files.site or row.site,
                     _real(files.files[BRIGHTFIELD]),
                     _real(files.files[DAPI]) if DAPI in files.files else "",
-                    translate(row.label, mapping, classes, f"cell {cell_id}"),
+                    translate(row.label, mapping, classes, f"cell {cell_id}", table),
                 )
             )
     if torn:

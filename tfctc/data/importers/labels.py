@@ -39,20 +39,25 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            wanted = (columns.cell_id, columns.label, columns.patient, columns.site)
-            columns_there = reader.fieldnames or []
+            wanted = tuple(map(composed, (columns.cell_id, columns.label, columns.patient, columns.site)))
+            columns_there = reader.fieldnames = list(map(composed, reader.fieldnames or []))
             for name in filter(None, wanted):
                 if columns_there.count(name) != 1:
                     count = "several columns" if name in columns_there else "no column"
                     # Quoted: blanks and a wrong separator are seen.
                     problem = f"has {count} {name!r} (columns: {', '.join(map(repr, columns_there)) or 'none'})"
-                    raise ManifestError(problem, path=path, fix="name it with --id-column, --label-column and so on")
+                    fix = "name it with --id-column, --label-column and so on"
+                    if len(columns_there) == 1 and {";", "\t"} & set(*columns_there):
+                        fix = "separate them by commas"
+                    raise ManifestError(problem, path=path, fix=fix)
             for row in reader:
                 line = f"line {reader.line_num}"
                 # So DictReader marks values that are too many, or wanting.
                 if None in row or None in row.values():
                     fix = "separate them by commas, and quote those that hold one"
                     raise ManifestError(f"{line} has not {len(columns_there)} values", path=path, fix=fix)
+                if not any(map(str.strip, row.values())):  # So a spreadsheet writes a row that was emptied.
+                    continue
                 cell_id, *rest = (composed(row[name].strip()) if name else "" for name in wanted)
                 if not cell_id or cell_id in known:
                     problem = f"{line} repeats cell {cell_id}" if cell_id else f"{line} has no id"
@@ -65,8 +70,10 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
     return known
 
 
-def translate(label: str, mapping: Mapping[str, str], classes: tuple[str, str], where: str) -> str:
-    """A table's label as one of `classes`, or empty for none.
+def translate(
+    label: str, mapping: Mapping[str, str], classes: tuple[str, str], where: str, table: str | Path | None = None
+) -> str:
+    """A label of a cell, `where`, of a `table` as one of `classes`, or empty for none.
 
     Raises:
         ManifestError: a label that is neither mapped nor a class.
@@ -78,6 +85,7 @@ def translate(label: str, mapping: Mapping[str, str], classes: tuple[str, str], 
         choices = " or ".join(f"--map {label}={name}" for name in likely)
         raise ManifestError(
             f"{where}: unknown label {label!r}, classes are {' and '.join(classes)}",
+            path=table,
             fix=f"{choices}, --drop {label}, or other --classes",
         )
     return label

@@ -90,8 +90,11 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
             )
         cell.files[channel] = path
     if not found.cells and not found.ignored:
-        names_one = f"e.g. {found.unmatched[0]}" if found.unmatched else "there is none"
-        raise PairingError(f"no image file matches the pattern ({names_one})", path=folder, fix="mend the pattern")
+        if not found.unmatched:
+            fix = "export the images as one of these, or give the folder that they are in"
+            raise PairingError("holds no PNG or TIFF image", path=folder, fix=fix)
+        problem = f"no image file matches the pattern (e.g. {found.unmatched[0]})"
+        raise PairingError(problem, path=folder, fix="mend the pattern")
     if not any(BRIGHTFIELD in cell.files for cell in found.cells.values()):
         seen = ", ".join([*found.ignored, *{c for cell in found.cells.values() for c in cell.files}])
         problem = f"no bright-field image among channels {seen}"
