@@ -129,6 +129,11 @@ def refused(result, message):
     assert len([line for line in result.output.splitlines() if "error" in line]) == 1
 
 
+def test_who_named_a_preset_is_not_told_to_mend_its_pattern(scans):
+    result = CliRunner().invoke(main, ["import", str(scans), "--preset", "deparray"])
+    refused(result, "scans: no image file matches the pattern (e.g. p0_c00_BF.png); give a --pattern that does")
+
+
 def test_an_output_that_cannot_be_written(scans):
     (scans.parent / "file").write_text("mine")
     refused(run(scans, output=scans.parent / "file" / "below"), "cannot be written")

@@ -3,6 +3,7 @@
 import csv
 import os
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -293,10 +294,12 @@ def test_a_copy_of_an_image_is_no_second_cell(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"scans", "whole"}
 
 
+@pytest.mark.parametrize("in_case", [str, lambda path: Path(path).with_suffix(Path(path).suffix.upper())])
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_registered_preset_pairs_its_own_example(tmp_path, name):
+def test_every_registered_preset_pairs_its_own_example(tmp_path, name, in_case):
+    """Extensions in small letters or in capitals, as systems have them."""
     preset = PRESETS[name]
-    touch(tmp_path, *preset.example)
+    touch(tmp_path, *map(in_case, preset.example))
     found = pair(tmp_path, preset.pattern)
     (cell,) = found.cells.values()
     assert set(cell.files) == {"brightfield", "dapi"} and not found.unmatched

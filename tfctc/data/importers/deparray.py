@@ -6,7 +6,7 @@ from tfctc.data.importers import PRESETS, Preset
 # name in it. A folder for each patient is assumed.
 PRESETS.register("deparray")(
     Preset(
-        pattern=r"(?P<cell>(?:.*/)?(?P<patient>[^/]+)/[^/]+?)[ _-](?P<channel>[A-Za-z]+)\.tiff?",
+        pattern=r"(?P<cell>(?:.*/)?(?P<patient>[^/]+)/[^/]+?)[ _-](?P<channel>[A-Za-z]+)\.(?i:tiff?)",
         note="preset deparray: unverified against a vendor export; look through the manifest before you trust it",
         example=("patient1/run2_cell0007_BF.tif", "patient1/run2_cell0007_DAPI.tif"),
     )

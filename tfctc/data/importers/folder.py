@@ -83,7 +83,7 @@ def gather(
     if known and not set(known) & set(found.cells):
         raise PairingError(
             f"no id of the label table is a cell's ({next(iter(known))} against {next(iter(found.cells))})",
-            fix="mend the pattern's group cell, or --id-column",
+            fix="give a --pattern whose group cell finds these, or another --id-column",
         )
     cells, dropped, homeless, torn = [], 0, [], []
     for cell_id in sorted(set(found.cells) - set(lost)):
@@ -109,7 +109,7 @@ def gather(
     if torn:
         raise ManifestError(
             f"{len(torn)} cell(s) of another patient or site by the label table than by the path: {listed(torn)}",
-            fix="mend the table or the pattern, or leave out --patient-column and --site-column",
+            fix="mend the table, give another --pattern, or leave out --patient-column and --site-column",
         )
     if homeless and not skip_orphans:
         raise ManifestError(
@@ -172,7 +172,8 @@ def write(
             Manifest.open(room)
         except ManifestError as error:
             # It names a temporary folder, and mends a file that is never there.
-            fix = "; ".join(filter(None, (error.fix, "mend the names of the files, the pattern or the label table")))
+            names = "mend the names of the files or the label table, or give another --pattern"
+            fix = "; ".join(filter(None, (error.fix, names)))
             problem = f"would be refused by fit: {error.problem}"
             raise ManifestError(problem, path=Path(output) / MANIFEST, fix=fix) from None
         twins: dict[bytes, str] = {}

@@ -94,7 +94,7 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
             fix = "export the images as one of these, or give the folder that they are in"
             raise PairingError("holds no PNG or TIFF image", path=folder, fix=fix)
         problem = f"no image file matches the pattern (e.g. {found.unmatched[0]})"
-        raise PairingError(problem, path=folder, fix="mend the pattern")
+        raise PairingError(problem, path=folder, fix="give a --pattern that does")
     if not any(BRIGHTFIELD in cell.files for cell in found.cells.values()):
         seen = ", ".join([*found.ignored, *{c for cell in found.cells.values() for c in cell.files}])
         problem = f"no bright-field image among channels {seen}"
