@@ -71,10 +71,10 @@ def read_sums(folder: str | Path) -> dict[str, str]:
         rows = [line.split("  ", 1) for line in path.read_text(encoding="utf-8").splitlines()]
         return {name: digest for digest, name in rows}
     except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
+        problem, first = f"cannot be read ({error.strerror})", "give the folder NAME/VERSION of an export, or "
     except ValueError:
-        problem = "is damaged"
-    raise ArtefactError(problem, path=path, fix="copy the whole version folder again") from None
+        problem, first = "is damaged", ""
+    raise ArtefactError(problem, path=path, fix=f"{first}copy the whole version folder again") from None
 
 
 def file_sha256(path: str | Path) -> str | None:

@@ -7,7 +7,9 @@ import subprocess
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from tfctc.cli import main
 from tfctc.errors import ArtefactError
 from tfctc.inference.predictor import Predictor
 from tfctc.inference.verify import check_files, check_tflite
@@ -72,8 +74,19 @@ def test_a_bit_flipped_in_the_list_itself_is_found(version):
         with pytest.raises(ArtefactError):
             check_files(folder)
     (folder / "SHA256SUMS").unlink()
-    with pytest.raises(ArtefactError, match="SHA256SUMS: cannot be read"):
-        check_files(folder)
+    for other in (folder, folder.parent, folder / "model_float32.tflite"):
+        with pytest.raises(ArtefactError, match="SHA256SUMS: cannot be read .*; give the folder NAME/VERSION"):
+            check_files(other)
+
+
+def test_what_is_next_is_a_file_that_is_there(version):
+    folder = version()
+    result = CliRunner().invoke(main, ["export", "--verify", str(folder)])
+    assert result.exit_code == 0 and f"Next: tfctc predict {folder}/model_float32.tflite IMAGES" in result.output
+    (folder / "model_float32.tflite").unlink()
+    seal_folder(folder)
+    result = CliRunner().invoke(main, ["export", "--verify", str(folder)])
+    assert result.exit_code == 0 and "Verified" in result.output and "Next: " not in result.output
 
 
 def test_what_was_put_there_is_found(version):
