@@ -34,6 +34,13 @@ def test_toml_is_read_and_changes_win(tmp_path):
     assert config.mode == "brightfield" and config.student.backbone == "compact"
 
 
+def test_toml_is_known_by_its_name_in_any_letters_and_with_a_byte_order_mark(tmp_path):
+    """As editors on Windows write it."""
+    (tmp_path / "RUN.TOML").write_text("\ufeffseed = 3\n", encoding="utf-8")
+    (tmp_path / "run.json").write_text('\ufeff{"seed": 3}', encoding="utf-8")
+    assert {configs.load(RunConfig, path).seed for path in tmp_path.iterdir()} == {3}
+
+
 def test_a_table_that_names_one_key_leaves_the_others_as_they_were():
     """A teacher of another backbone sees DAPI still, though a network by itself sees bright-field alone."""
     config = configs.from_dict(RunConfig, {"teacher": {"backbone": "compact"}})

@@ -315,8 +315,8 @@ def load(kind: type[T], path: str | Path) -> T:
     """Reads `kind` from a .json or .toml file."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        text = path.read_text(encoding="utf-8-sig")
+        values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise ConfigError("no such file", path=path) from None
     except (OSError, UnicodeDecodeError, ValueError) as error:

@@ -139,6 +139,25 @@ def test_one_patient_has_figures_and_no_interval(trained):
         assert 0 <= figure["value"] <= 1 and figure["low"] is figure["high"] is None
 
 
+def test_cells_that_have_been_moved_are_found_where_the_run_is_told_to_look(trained, tmp_path):
+    there = trained.data.rename(tmp_path / "elsewhere")
+    result = trained.evaluate()
+    settings = trained.folder / "config.json"
+    assert result.exit_code == 2 and f"the cells in {trained.data}, which are not there" in result.output
+    assert f"or have data in {settings} say where it is now" in result.output
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"data": str(there)}))
+    result = trained.evaluate()
+    assert result.exit_code == 0, result.output
+
+
+def test_figures_are_shown_where_they_cannot_be_kept(trained):
+    (trained.folder / "evaluation.json").mkdir()
+    result = trained.evaluate()
+    assert result.exit_code == 2 and "evaluation.json: is a folder" in result.output
+    assert 0 < result.output.lower().find("auroc") < result.output.index("evaluation.json: is a folder")
+    assert trained.point() == json.dumps(POINT).encode()
+
+
 def test_the_operating_point_is_the_students(trained):
     """Whatever the teacher is best at."""
     of_teacher = trained.evaluate("--teacher")

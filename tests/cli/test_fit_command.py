@@ -73,6 +73,25 @@ def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path
     assert alone.teacher.weights == "none" and both.teacher.weights == str(earlier / "teacher.keras")
 
 
+def test_paths_of_settings_hold_in_every_folder(tiny_dataset, tmp_path, monkeypatch, fitted):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my/weights.h5").touch()
+    (tmp_path / "run.toml").write_text('distill.teachers = "runs/a"\nstudent.weights = "imagenet"\n')
+    result = tfctc(tiny_dataset, "--config", "run.toml", "--set", "teacher.weights=my/weights.h5")
+    assert result.exit_code == 0, result.output
+    ((config, _),) = fitted
+    assert config.distill.teachers == str(tmp_path / "runs/a") and config.student.weights == "imagenet"
+    assert config.teacher.weights == str(tmp_path / "my/weights.h5")
+
+
+def test_cells_that_have_been_moved_are_told_to_who_resumes(tmp_path, fitted):
+    write_json(tmp_path / "config.json", {"data": "gone/cells"})
+    result = tfctc("--resume", tmp_path)
+    assert result.exit_code == 2 and "begun with the cells in gone/cells, which are not there" in result.output
+    assert f"or have data in {tmp_path / 'config.json'} say where it is now" in result.output and not fitted
+
+
 def test_a_run_to_resume_that_cannot_be_asked_for_is_one_line(fitted):
     result = tfctc("--resume", "x" * 300)
     assert result.exit_code == 2 and "config.json: cannot be read (File name too long); check path" in result.output

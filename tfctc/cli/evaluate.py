@@ -51,6 +51,8 @@ def command(run, rule, teacher, as_json):
         "interval_by": run.facts.group,
         **asdict(result),
     }
+    # First: whoever may not write there can read them all the same.
+    click.echo(json.dumps(report, indent=2) if as_json else _text(report))
     stem = f"{model.name}_" if teacher else ""
     written = [run.folder / f"{stem}{EVALUATION}", run.folder / f"{stem}{PREDICTIONS}"]
     write_json(written[0], report)
@@ -60,7 +62,6 @@ def command(run, rule, teacher, as_json):
         if result.validation_cells is not None:
             point |= {"chosen_on": "validation", "cells": result.validation_cells}
         write_json(run.folder / OPERATING_POINT, point)
-    click.echo(json.dumps(report, indent=2) if as_json else _text(report))
     if not teacher:
         click.echo(f"What is exported of this run has the threshold {result.threshold:.4f} from now on.", err=as_json)
     click.echo(f"Wrote {written[0]} and {written[1]}.", err=as_json)

@@ -1,6 +1,7 @@
 """tfctc fit."""
 
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     from tfctc.errors import ConfigError, RunError
     from tfctc.files import is_file
     from tfctc.training.checks import check_names
-    from tfctc.training.run import CONFIG, STUDENT, TEACHER, Run
+    from tfctc.training.run import CONFIG, STUDENT, TEACHER, Run, data_of
 
     given = (data, output, config_file, settings, mode, backbone, epochs, earlier, seed)
     if resume:
@@ -48,6 +49,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
         if not is_file(resume / CONFIG, RunError):
             raise RunError("is not a run folder", path=resume, fix="give the folder of an interrupted tfctc fit")
         config, output = configs.load(RunConfig, resume / CONFIG), resume
+        data_of(config, output)
     else:
         changes = {"mode": mode, "training.epochs": epochs, "seed": seed}
         changes |= {"student.backbone": backbone, "teacher.backbone": backbone}
@@ -64,7 +66,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
         # Before cells are simulated for a mistake.
         check_names(config)
         manifest = _manifest(data or (Path(config.data) if config.data else None), config.seed)
-        config = configs.from_dict(RunConfig, {**configs.to_dict(config), "data": str(manifest.folder.resolve())})
+        config = _from_anywhere(replace(config, data=str(manifest.folder)))
         output = output or _next_free(Path("runs"), manifest.facts.name)
 
     from tfctc.training.fit import fit
@@ -78,6 +80,20 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
         raise
     click.echo(f"Wrote the run to {run.folder} (student.keras, config.json, history.csv, logs).")
     say_next("tfctc", "evaluate", run.folder)
+
+
+def _from_anywhere(config):
+    """Its paths made absolute: a run is gone on with, and evaluated, from other folders too."""
+
+    def absolute(path):
+        return path if path in (None, "none", "imagenet") else str(Path(path).resolve())
+
+    def network(part):
+        return replace(part, weights=absolute(part.weights))
+
+    distill = replace(config.distill, teachers=absolute(config.distill.teachers))
+    networks = {"student": network(config.student), "teacher": network(config.teacher)}
+    return replace(config, data=absolute(config.data), distill=distill, **networks)
 
 
 def _manifest(data: Path | None, seed: int):

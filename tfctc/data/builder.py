@@ -176,7 +176,7 @@ def build(
                     builder = opened()
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
-        raise OutputError(problem, path=data_dir, fix="copy the data set's manifest to a place of your own") from None
+        raise OutputError(problem, path=data_dir, fix="copy the data set to a place of your own") from None
     return builder
 
 

@@ -1,6 +1,7 @@
 """A run folder: everything `fit` leaves behind, and how to read it again."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,18 @@ def seen_in(manifest: Manifest, assignment: Mapping[str, str], by: str) -> dict[
         if key := keys.get(assignment[getattr(cell, by)]):
             sums[key] += fingerprint(cell.cell_id)
     return {key: f"{total % 2**64:016x}" for key, total in sums.items()}
+
+
+def data_of(config: RunConfig, folder: Path) -> Manifest:
+    """The data set that the run in `folder` has been begun with.
+
+    Raises:
+        RunError: it is not there any more.
+    """
+    if not os.path.exists(config.data):
+        fix = f"put it back, or have data in {folder / CONFIG} say where it is now"
+        raise RunError(f"was begun with the cells in {config.data}, which are not there", path=folder, fix=fix)
+    return Manifest.open(config.data)
 
 
 @dataclass(frozen=True)
@@ -126,11 +139,12 @@ class Run:
         """The TFDS builder of the run's own data, dealt exactly as it was for training.
 
         Raises:
-            RunError: the facts, or the cells of training or validation, are others than they were.
+            RunError: they are not there, or the facts, or the cells of training or validation, are others than they
+                were.
         """
         from tfctc.data.builder import build
 
-        manifest = Manifest.open(self.config.data)
+        manifest = data_of(self.config, self.folder)
         if manifest.facts != self.facts:
             raise RunError("is not described as it was in training", path=manifest.folder, fix="run fit again")
         builder = build(manifest, self.assignment, self.config.split.by, progress=progress)
