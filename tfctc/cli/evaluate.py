@@ -40,7 +40,7 @@ def command(run, rule, teacher, as_json):
     model = run.teacher() if teacher else run.student()
     builder = run.builder(progress=lambda line: click.echo(line, err=True))
     check_cells(run, builder, tuple(model.input), {"validation": chosen, "test": False})
-    found = answers(run, model, builder, _bar)
+    found = answers(model, builder, _bar)
     result = evaluate(found["validation"], found["test"], rule=rule, seed=run.config.seed)
     report = {
         "model": model.name,

@@ -81,7 +81,7 @@ def _teacher_can_be_judged(run: Run, builder) -> bool:
 
 def _figures(run, model, builder, table: str | None = None) -> dict[str, float]:
     """Of the test split, at the threshold with the best F1 on validation."""
-    found = answers(run, model, builder)
+    found = answers(model, builder)
     if table:
         write_answers(run, table, found["test"])
     validation, test = found["validation"], found["test"]

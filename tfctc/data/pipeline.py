@@ -15,6 +15,7 @@ import tensorflow_datasets as tfds
 
 from tfctc.cells import DAPI_PRESENT, UNLABELLED
 from tfctc.data.builder import Cells, without_warnings
+from tfctc.data.manifest import IDS
 from tfctc.data.selection import FOLD, Selection, seen_through
 
 #: Cells held to be shuffled, and their pixels' bytes: the lower bound counts. The tfrecords are shuffled already, so
@@ -22,7 +23,6 @@ from tfctc.data.selection import FOLD, Selection, seen_through
 SHUFFLE_CELLS, SHUFFLE_BYTES = 4096, 2**28
 #: Bytes of a cached record beside its pixels, measured roughly: ids, label, bookkeeping.
 RECORD_BYTES = 300
-IDS = ("cell_id", "patient_id", "site")
 LABELLED, ALL = Selection(), Selection("all")
 
 

@@ -37,7 +37,7 @@ def check_cells(run: Run, builder, channels: tuple[str, ...], splits: Mapping[st
             )
 
 
-def answers(run: Run, model: keras.Model, builder, bar: Callable | None = None) -> dict[str, Predictions]:
+def answers(model: keras.Model, builder, bar: Callable | None = None) -> dict[str, Predictions]:
     """The model's answers on the labelled cells of "validation" and "test".
 
     Args:

@@ -17,7 +17,7 @@ from tfctc._version import __version__
 from tfctc.config import RunConfig
 from tfctc.data import pipeline
 from tfctc.data.builder import build
-from tfctc.data.manifest import Manifest
+from tfctc.data.manifest import FACTS, Manifest
 from tfctc.data.splits import deal, deal_folds
 from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold
@@ -73,7 +73,7 @@ def _fit(config: RunConfig, manifest: Manifest, folder: Path, say: Callable[[str
         earlier(course)
     write_json(folder / layout.CONFIG, configs.to_dict(config))
     write_json(folder / layout.SPLITS, dealt)
-    write_json(folder / layout.FACTS, configs.to_dict(manifest.facts))
+    write_json(folder / FACTS, configs.to_dict(manifest.facts))
     write_json(folder / CELLS, cells)
     if config.training.precision == "auto":
         size, batch = tuple(manifest.facts.image_size), config.training.batch_size

@@ -10,15 +10,13 @@ from pathlib import Path
 from tfctc import config as configs
 from tfctc.cells import DatasetFacts
 from tfctc.config import RunConfig
-from tfctc.data.manifest import Manifest
+from tfctc.data.manifest import FACTS, Manifest
 from tfctc.data.unique import fingerprint
 from tfctc.errors import RunError
 from tfctc.files import is_file
 
-CONFIG, FACTS, SPLITS, RECORD = "config.json", "dataset.json", "splits.json", "run.json"
+CONFIG, SPLITS, RECORD = "config.json", "splits.json", "run.json"
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
-#: Of the teacher of a fold.
-FOLD_TEACHER = "teacher-{}.keras"
 #: Key of the record -> of which split's cells it says which they were, and what came of them.
 SEEN = {"learnt_from": ("train", "has learnt from"), "chosen_by": ("validation", "was chosen by")}
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
@@ -40,6 +38,11 @@ def seen_in(manifest: Manifest, assignment: Mapping[str, str], by: str) -> dict[
         if key := keys.get(assignment[getattr(cell, by)]):
             sums[key] += fingerprint(cell.cell_id)
     return {key: f"{total % 2**64:016x}" for key, total in sums.items()}
+
+
+def teacher_names(folds: int) -> list[str]:
+    """What the one teacher is called, or that of each fold; their files too."""
+    return ["teacher"] if folds == 1 else [f"teacher-{fold}" for fold in range(folds)]
 
 
 def data_of(config: RunConfig, folder: Path) -> Manifest:
@@ -116,8 +119,7 @@ class Run:
         Raises:
             RunError: the run had none, or a file is damaged.
         """
-        folds = self.config.distill.folds
-        return [self._model(name) for name in ([TEACHER] if folds == 1 else map(FOLD_TEACHER.format, range(folds)))]
+        return [self._model(f"{name}.keras") for name in teacher_names(self.config.distill.folds)]
 
     def had(self, cells: str) -> bool:
         """Whether it began with the cells of this `Manifest.digest`. An older run does not say, and is believed."""

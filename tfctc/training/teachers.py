@@ -21,8 +21,7 @@ def train_teachers(course: Course) -> list[keras.Model]:
     config, part = course.config, course.teacher
     count, epochs = config.distill.folds, config.distill.teacher_epochs or config.training.epochs
     teachers = []
-    for fold in range(count):
-        name = _name(config, fold)
+    for fold, name in enumerate(layout.teacher_names(count)):
         seed = stream_seed(config, "teacher", fold)
         teacher = course.network(part, name, seed)
         without = "" if count == 1 else f", without fold {fold} of {count}"
@@ -36,7 +35,7 @@ def train_teachers(course: Course) -> list[keras.Model]:
             show=some_without_dapi(course, seed) if DAPI in part.channels and config.distill.dapi_dropout else None,
         )
         course.outcomes[name] = outcome
-        course.save(stock(teacher), _file(config, fold))
+        course.save(stock(teacher), f"{name}.keras")
         teachers.append(teacher)
     return teachers
 
@@ -71,11 +70,12 @@ def taken_over(course: Course) -> list[keras.Model]:
     run = earlier(course)
     course.say(f"Teachers: those of {run.folder}")
     teachers = []
-    for fold, saved in enumerate(run.teachers() if run.config.taught_by else [run.student()]):
+    found = run.teachers() if run.config.taught_by else [run.student()]
+    for name, saved in zip(layout.teacher_names(course.config.distill.folds), found, strict=True):
         # Of the layers that it was trained with, so that the same student comes of it.
-        teacher = course.network(course.teacher, _name(course.config, fold), seed=0)
+        teacher = course.network(course.teacher, name, seed=0)
         teacher.set_weights(saved.get_weights())
-        course.save(stock(teacher), _file(course.config, fold))
+        course.save(stock(teacher), f"{name}.keras")
         teachers.append(teacher)
     return teachers
 
@@ -84,11 +84,3 @@ def _labels(config: RunConfig) -> tuple:
     """What decides which training cells keep their label."""
     budget = config.training.label_budget
     return budget, None if budget is None else config.seed
-
-
-def _name(config: RunConfig, fold: int) -> str:
-    return "teacher" if config.distill.folds == 1 else f"teacher-{fold}"
-
-
-def _file(config: RunConfig, fold: int) -> str:
-    return layout.TEACHER if config.distill.folds == 1 else layout.FOLD_TEACHER.format(fold)
