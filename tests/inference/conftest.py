@@ -5,6 +5,11 @@ from PIL import Image
 from tfctc.artefact import seal
 from tfctc.cells import DatasetFacts
 from tfctc.config import to_dict
+from tfctc.inference.batch import columns
+from tfctc.inference.journal import Journal
+from tfctc.inference.predictor import Predictor
+from tfctc.inference.sources import compiled
+from tfctc.inference.watch import Watcher
 
 HEIGHT, WIDTH = 12, 10
 
@@ -69,3 +74,22 @@ def write_image(facts, tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def begin(write_model, tmp_path):
+    """Starts a watcher as a new process would; the one before has ended."""
+    open_journals = []
+
+    def start(pattern=None, settle=0.0, **changes):
+        for journal in open_journals:
+            journal.close()
+        predictor = Predictor(write_model(**changes))
+        journal = Journal(tmp_path / "answers.csv", columns(predictor), predictor.model_version)
+        open_journals.append(journal)
+        return Watcher(predictor, tmp_path / "cells", journal, compiled(pattern), settle=settle)
+
+    (tmp_path / "cells").mkdir()
+    yield start
+    for journal in open_journals:
+        journal.close()

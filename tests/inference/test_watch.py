@@ -1,7 +1,6 @@
 """Each cell of a watched folder is answered once, whatever happens in between."""
 
 import csv
-import errno
 import os
 import random
 import shutil
@@ -9,41 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from tfctc.cli import main
-from tfctc.errors import ImageError, OutputError, PairingError
+from tfctc.errors import ImageError, PairingError
 from tfctc.inference import watch
-from tfctc.inference.batch import columns
-from tfctc.inference.predictor import Predictor
-from tfctc.inference.sources import compiled
-from tfctc.inference.watch import Journal, Watcher
 
 
 def rows(path):
     return list(csv.reader(path.open(newline="")))
-
-
-@pytest.fixture
-def begin(write_model, tmp_path):
-    """Starts a watcher as a new process would; the one before has ended."""
-    open_journals = []
-
-    def start(pattern=None, settle=0.0, **changes):
-        for journal in open_journals:
-            journal.close()
-        predictor = Predictor(write_model(**changes))
-        journal = Journal(tmp_path / "answers.csv", columns(predictor), predictor.model_version)
-        open_journals.append(journal)
-        return Watcher(predictor, tmp_path / "cells", journal, compiled(pattern), settle=settle)
-
-    (tmp_path / "cells").mkdir()
-    yield start
-    for journal in open_journals:
-        journal.close()
 
 
 def test_what_is_new_is_answered_once(begin, write_image, tmp_path):
@@ -189,104 +164,6 @@ def test_a_name_that_no_row_can_hold_is_told_once_and_the_watch_goes_on(begin, w
 def test_a_folder_that_is_not_utf8_may_hold_cells(begin, write_image, tmp_path):
     write_image("cells/p/a.png", 0.8).parent.rename(tmp_path / "cells" / os.fsdecode(b"p\xfc"))
     assert begin().look() == 1 and begin().look() == 0
-
-
-@pytest.mark.parametrize("how", ["replaced", "deleted"])
-def test_a_journal_that_is_no_longer_there_ends_the_watch(begin, write_image, tmp_path, how):
-    watcher, out = begin(), tmp_path / "answers.csv"
-    write_image("cells/a.png", 0.8)
-    watcher.look()
-    write_image("cells/b.png", 0.8)
-    if how == "replaced":
-        shutil.copy(out, tmp_path / "copy.csv")
-        (tmp_path / "copy.csv").replace(out)
-    else:
-        out.unlink()
-    for looked in (watcher.look, lambda: watcher.journal.add(["b", "1", "ctc", "ok", "0.5", "mean/1+abc"], out)):
-        with pytest.raises(OutputError, match="answers.csv: was replaced or removed while being written; start"):
-            looked()
-    begin().look()
-    assert labels(out)[-1] == ("b", "ctc") and len(labels(out)) == 2
-
-
-def test_a_journal_that_is_replaced_before_it_is_locked_is_told(begin, tmp_path, monkeypatch):
-    lock = watch.fcntl.flock
-    monkeypatch.setattr(watch.fcntl, "flock", lambda *a: ((tmp_path / "answers.csv").unlink(), lock(*a)))
-    with pytest.raises(OutputError, match="was replaced or removed"):
-        begin()
-
-
-def test_a_journal_is_a_regular_file(begin, tmp_path):
-    (tmp_path / "answers.csv").symlink_to("/dev/null")
-    with pytest.raises(OutputError, match="answers.csv: is no regular file"):
-        begin()
-
-
-@pytest.mark.parametrize("call", ["fsync", "fstat"])
-def test_what_the_system_says_of_the_journal_while_watching_is_one_line(begin, write_image, monkeypatch, call):
-    watcher = begin()
-    write_image("cells/a.png")
-    with monkeypatch.context() as patched, pytest.raises(OutputError, match="answers.csv: cannot be written .Input"):
-        patched.setattr(os, call, failing)
-        watcher.look()
-
-
-@pytest.mark.parametrize(("owner", "call"), [(Path, "open"), (os, "stat"), (Journal, "_whole_rows")])
-def test_what_the_system_says_of_the_journal_at_first_is_one_line(begin, tmp_path, monkeypatch, owner, call):
-    watcher = begin()
-    watcher.journal.close()
-    with monkeypatch.context() as patched, pytest.raises(OutputError, match="answers.csv: cannot be written .Input"):
-        patched.setattr(owner, call, failing)
-        Journal(tmp_path / "answers.csv", columns(watcher.predictor), "mean/1+abc")
-
-
-def failing(*arguments, **options):
-    raise OSError(errno.EIO, "Input/output error")
-
-
-@pytest.mark.parametrize("left", [3, 1])
-def test_a_row_that_was_cut_off_is_written_anew(begin, write_image, tmp_path, left):
-    watcher = begin()
-    for name in "ab":
-        write_image(f"cells/{name}.png", 0.8)
-    watcher.look()
-    whole = (tmp_path / "answers.csv").read_bytes()
-    lines = whole.splitlines(keepends=True)
-    (tmp_path / "answers.csv").write_bytes(b"".join(lines[: left - 1]) + lines[left - 1][:-1])
-    begin().look()
-    assert (tmp_path / "answers.csv").read_bytes() == whole
-
-
-def test_one_journal_has_one_writer_and_one_model(begin, write_image, tmp_path):
-    watcher = begin()
-    write_image("cells/a.png")
-    watcher.look()
-    with pytest.raises(OutputError, match="answers.csv: is being written by another"):
-        Journal(tmp_path / "answers.csv", columns(watcher.predictor), "mean/1+abc")
-    before = (tmp_path / "answers.csv").read_bytes()
-    with pytest.raises(OutputError, match=r"answers of mean/1\+abc, not of mean/2\+def"):
-        begin(model_version="mean/2+def")
-    assert (tmp_path / "answers.csv").read_bytes() == before
-
-
-@pytest.mark.parametrize("content", [b"a letter", b"a letter\n", b"\xff\xfe\n", b"cell_id,x\n"])
-def test_what_is_no_journal_is_left_alone(begin, tmp_path, content):
-    (tmp_path / "answers.csv").write_bytes(content)
-    with pytest.raises(OutputError, match="answers.csv: (is no table|has columns)"):
-        begin()
-    assert (tmp_path / "answers.csv").read_bytes() == content
-
-
-@pytest.mark.parametrize(("line", "values"), [(b"\n", 0), (b"c,0.5,ctc,ok,0.5,mean/1+abc,\n", 7), (b"c,0.5\n", 2)])
-def test_a_row_of_another_length_is_named(begin, write_image, tmp_path, line, values):
-    watcher, out = begin(), tmp_path / "answers.csv"
-    write_image("cells/a.png")
-    watcher.look()
-    content = out.read_bytes() + line
-    out.write_bytes(content)
-    with pytest.raises(OutputError, match=f"answers.csv: line 3 has {values} values, 6 expected; choose another"):
-        begin()
-    assert out.read_bytes() == content
 
 
 def test_a_second_image_of_a_cell_is_told(begin, write_image):

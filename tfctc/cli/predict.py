@@ -119,8 +119,9 @@ def _watch(predictor, images, pattern, threshold, settle, output):
     from tfctc.errors import ConfigError, ImageError
     from tfctc.files import is_folder
     from tfctc.inference.batch import columns
+    from tfctc.inference.journal import Journal
     from tfctc.inference.sources import compiled
-    from tfctc.inference.watch import Journal, Watcher
+    from tfctc.inference.watch import Watcher
 
     if len(images) != 1 or not is_folder(images[0], ImageError):
         raise ConfigError("--watch wants one folder", fix="name the folder that images arrive in, and nothing else")
