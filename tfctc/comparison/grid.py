@@ -14,6 +14,7 @@ from tfctc.comparison.results import RESULTS, Job, Outcome, read_results, write_
 from tfctc.config import RunConfig
 from tfctc.data.manifest import Manifest
 from tfctc.errors import RunError
+from tfctc.files import as_output_errors
 from tfctc.training.run import RECORD
 
 #: Settings that came after results which have been kept, and the value at which a run is what it was before them.
@@ -39,13 +40,12 @@ class Grid:
                 else.
         """
         manifest, fix = Manifest.open(data), "choose another --output, or name the changed arm anew"
-        if (
-            os.path.lexists(folder)
-            and not (folder / RESULTS).exists()
-            and (not folder.is_dir() or any(folder.iterdir()))
-        ):
+        with as_output_errors(folder):
+            others = os.path.lexists(folder) and not (folder / RESULTS).exists() and any(folder.iterdir())
+            results = read_results(folder)
+        if others:
             raise RunError("exists already and holds no comparison", path=folder, fix="choose another --output")
-        grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest(), read_results(folder))
+        grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest(), results)
         for job, outcome in grid.results.items():
             # Else the figures of two rates were mixed, or two rates judged on the test split.
             if outcome.judged and plan.wants(job.arm, job.budget, job.seed) and job.rate != grid.rate(job.arm):
