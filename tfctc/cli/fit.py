@@ -40,7 +40,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
     from tfctc.errors import ConfigError, RunError
     from tfctc.files import is_file
     from tfctc.training.checks import check_names
-    from tfctc.training.run import CONFIG, STUDENT, TEACHER, Run, data_of
+    from tfctc.training.run import CONFIG, STUDENT, TEACHER, Run, check_data
 
     given = (data, output, config_file, settings, mode, backbone, epochs, earlier, seed)
     if resume:
@@ -49,7 +49,7 @@ def command(data, output, resume, config_file, settings, mode, backbone, epochs,
         if not is_file(resume / CONFIG, RunError):
             raise RunError("is not a run folder", path=resume, fix="give the folder of an interrupted tfctc fit")
         config, output = configs.load(RunConfig, resume / CONFIG), resume
-        data_of(config, output)
+        check_data(config, output)
     else:
         changes = {"mode": mode, "training.epochs": epochs, "seed": seed}
         changes |= {"student.backbone": backbone, "teacher.backbone": backbone}

@@ -70,10 +70,10 @@ class Grid:
     def samples(self) -> list[RunConfig]:
         """One run's of each arm and budget."""
         plan, seed = self.plan, self.plan.seeds[0]
-        wanted = [(arm, budget) for arm in plan.arms for budget in plan.budgets_of(arm)]
         return [
             replace(plan.config(arm, budget, seed, plan.rates_of(arm)[0]), data=str(self.data))
-            for arm, budget in wanted
+            for arm in plan.arms
+            for budget in plan.budgets_of(arm)
         ]
 
     def settings(self, job: Job) -> str:

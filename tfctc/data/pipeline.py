@@ -129,7 +129,7 @@ def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batc
 
 
 def in_order(
-    builder: Cells, split: str, channels: tuple[str, ...], batch_size: int, selection: Selection = ALL
+    builder: Cells, split: str, channels: tuple[str, ...], batch_size: int, selection: Selection
 ) -> tf.data.Dataset:
     """Selected cells of a split in fixed order, as they are.
 

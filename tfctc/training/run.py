@@ -45,16 +45,11 @@ def teacher_names(folds: int) -> list[str]:
     return ["teacher"] if folds == 1 else [f"teacher-{fold}" for fold in range(folds)]
 
 
-def data_of(config: RunConfig, folder: Path) -> Manifest:
-    """The data set that the run in `folder` has been begun with.
-
-    Raises:
-        RunError: it is not there any more.
-    """
+def check_data(config: RunConfig, folder: Path) -> None:
+    """Raises a RunError if the data set that the run in `folder` has been begun with is not there any more."""
     if not os.path.exists(config.data):
         fix = f"put it back, or have data in {folder / CONFIG} say where it is now"
         raise RunError(f"was begun with the cells in {config.data}, which are not there", path=folder, fix=fix)
-    return Manifest.open(config.data)
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,8 @@ class Run:
         """
         from tfctc.data.builder import build
 
-        manifest = data_of(self.config, self.folder)
+        check_data(self.config, self.folder)
+        manifest = Manifest.open(self.config.data)
         if manifest.facts != self.facts:
             raise RunError("is not described as it was in training", path=manifest.folder, fix="run fit again")
         builder = build(manifest, self.assignment, self.config.split.by, progress=progress)
