@@ -1,4 +1,4 @@
-"""What a cell is, and what is true of a whole data set of cells.
+"""Cells, and the facts of a whole data set of cells.
 
 A *cell* is one row of a manifest: two registered single-channel images (DAPI may be missing), a patient, a site and a
 label (may be missing). Pixels are stored as unsigned integers and become float32 ``(H, W, 1)`` in [0, 1] by dividing by
@@ -8,24 +8,25 @@ the full scale of the declared bit depth, never by an image's own minimum and ma
 import math
 import re
 from dataclasses import dataclass, fields
+from typing import Final
 
 from tfctc.errors import ManifestError
 
-BRIGHTFIELD = "brightfield"
-DAPI = "dapi"
+BRIGHTFIELD: Final = "brightfield"
+DAPI: Final = "dapi"
 CHANNELS = (BRIGHTFIELD, DAPI)
-#: Feature that says whether a cell has a DAPI image; float32, 1 or 0.
+#: Name of the feature that is 1 for a cell with a DAPI image and 0 for one without; float32.
 DAPI_PRESENT = "dapi_present"
-#: How "no label" is written where labels are integers.
+#: Integer of a missing label.
 UNLABELLED = -1
-#: What cells without a label are called where classes are counted.
+#: Name of the cells without a label where cells are counted by class.
 NO_LABEL = "unlabelled"
 SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One manifest row. Empty `dapi` or `label` means there is none."""
+    """One row of a manifest. `dapi` and `label` are empty if the cell has none."""
 
     cell_id: str
     patient_id: str
@@ -41,7 +42,7 @@ COLUMNS = tuple(field.name for field in fields(Cell))
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What is true of every cell of a data set, and must be true of every image a model trained on it is shown.
+    """Facts that hold for every cell of a data set, and for every image that a model trained on it can predict.
 
     Args:
         name: short name; letters, digits, ``-`` and ``_``.
@@ -49,7 +50,7 @@ class DatasetFacts:
         bit_depth: significant bits of a pixel, 8 to 16 (12-bit cameras write 12 into 16-bit files).
         image_size: height and width in pixels.
         mpp: micrometres per pixel, or None if unknown.
-        group: what `patient_id` really is, if not a patient ("block of cells", say).
+        group: what `patient_id` stands for if not for a patient, for example "block of cells".
         simulated: whether the cells are simulated.
     """
 

@@ -1,15 +1,15 @@
-"""Everything that can go wrong for a user. One root, and what went wrong is data on the exception."""
+"""Errors that a user can mend: one base class, one class for each kind of thing that is wrong."""
 
 from pathlib import Path
 
 
 class TfctcError(Exception):
-    """A mistake a user can mend. Printed as one line, ends a command with exit code 2.
+    """An error that a user can mend. A command prints it as one line and ends with exit code 2.
 
     Args:
-        problem: what was expected and what was received, in one clause.
-        path: the file or folder concerned, if there is one.
-        fix: what to do about it, in one clause.
+        problem: one clause with what was expected and what was received.
+        path: the file or folder that is wrong, if there is one.
+        fix: one clause with the remedy.
     """
 
     exit_code = 2
@@ -22,11 +22,11 @@ class TfctcError(Exception):
 
 
 class ConfigError(TfctcError):
-    """A configuration value or key that cannot be used."""
+    """A setting that cannot be used."""
 
 
 class UnknownNameError(ConfigError):
-    """A name that no registry entry answers to."""
+    """A name that is not registered."""
 
 
 class ImageError(TfctcError):
@@ -42,7 +42,7 @@ class PairingError(ManifestError):
 
 
 class SplitError(TfctcError):
-    """Patients that cannot be dealt to, or that overlap between, train, validation and test."""
+    """Patients that cannot be split into train, validation and test, or that are in two of them."""
 
 
 class RunError(TfctcError):
@@ -50,11 +50,11 @@ class RunError(TfctcError):
 
 
 class ExportError(TfctcError):
-    """An artefact that failed its gates (size, finiteness, parity) and was not written."""
+    """An exported file that failed a gate (form, finiteness, parity) and was not written."""
 
 
 class ArtefactError(TfctcError):
-    """An exported file that is not, or is no longer, what tfctc wrote."""
+    """An exported file that tfctc did not write, or that has changed since."""
 
 
 class OutputError(TfctcError):
@@ -62,4 +62,4 @@ class OutputError(TfctcError):
 
 
 class DependencyError(TfctcError):
-    """A library that the chosen command needs and this installation lacks."""
+    """A library that the command needs and that is not installed."""

@@ -1,5 +1,8 @@
-"""Names for things that a configuration can choose."""
+"""Registries: named things that a setting can choose."""
 
+import importlib
+import importlib.metadata
+import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -9,18 +12,34 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """A table of named things of one kind; an unknown name is answered with the known ones.
+    """A table of named things of one kind. The error for an unknown name lists the known ones.
 
-    >>> losses = Registry("distillation loss")
-    >>> @losses.register("logits")
-    ... class Logits: ...
+    Entries register themselves when their module is imported. The registry imports these modules at the first look-up:
+    every module of `package`, and every entry point of installed packages in the group `tfctc.<group>`. So a new entry
+    is one new file, here or elsewhere.
+
+    Args:
+        kind: what the entries are, for messages: "distillation loss".
+        package: dotted name of the package whose modules register entries.
+        group: name of the entry points' group, without "tfctc."; None if other packages cannot add entries.
+
+    Example:
+        >>> LOSSES = Registry("distillation loss", package="tfctc.distill.losses", group="losses")
+        >>> @LOSSES.register("logits")
+        ... class LogitsLoss: ...
     """
 
-    def __init__(self, kind: str):
-        self.kind = kind
+    def __init__(self, kind: str, package: str | None = None, group: str | None = None):
+        self.kind, self.package, self.group = kind, package, group
         self._entries: dict[str, T] = {}
+        self._complete = package is None and group is None
 
     def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that adds an entry.
+
+        Raises:
+            ValueError: the name is taken.
+        """
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
 
@@ -31,10 +50,28 @@ class Registry(Generic[T]):
         return add
 
     def __getitem__(self, name: str) -> T:
+        self._import_entries()
         try:
             return self._entries[name]
         except KeyError:
             raise UnknownNameError(f"unknown {self.kind} {name!r}", fix=f"choose one of: {', '.join(self)}") from None
 
     def __iter__(self) -> Iterator[str]:
+        self._import_entries()
         return iter(sorted(self._entries))
+
+    def _import_entries(self) -> None:
+        if self._complete:
+            return
+        self._complete = True  # Before the end: a module may look something up while it is imported.
+        try:
+            if self.package:
+                package = importlib.import_module(self.package)
+                for module in pkgutil.iter_modules(package.__path__):
+                    importlib.import_module(f"{self.package}.{module.name}")
+            if self.group:
+                for entry_point in importlib.metadata.entry_points(group=f"tfctc.{self.group}"):
+                    entry_point.load()
+        except BaseException:
+            self._complete = False
+            raise

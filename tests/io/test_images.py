@@ -9,7 +9,7 @@ from PIL import Image
 
 from tfctc.cells import DatasetFacts
 from tfctc.errors import ImageError
-from tfctc.images import read_channel, read_pixels, to_unit
+from tfctc.io.images import read_channel, read_pixels, to_unit
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

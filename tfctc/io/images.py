@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from tfctc.cells import DatasetFacts
 from tfctc.errors import ImageError
 
-FORMATS, SUFFIXES = ("PNG", "TIFF"), (".png", ".tif", ".tiff")
+FORMATS = ("PNG", "TIFF")
 #: The TIFF tag that says what zero is, and its value for white.
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
 #: More pixels than the frame of a camera has are a slide, not a cell; decoding it could fill the memory.
@@ -64,12 +65,12 @@ def _check_header(image: Image.Image, path: str | Path) -> None:
     """Raises what `read_pixels` does for an image that is whole, but not of its kind."""
     if image.width * image.height > MOST_PIXELS:
         raise Image.DecompressionBombError
-    if getattr(image, "n_frames", 1) != 1:
-        raise ImageError(f"holds {image.n_frames} frames, one expected", path=path, fix="save one frame a file")
+    if (frames := getattr(image, "n_frames", 1)) != 1:
+        raise ImageError(f"holds {frames} frames, one expected", path=path, fix="save one frame a file")
     if image.mode not in ("L", "I;16", "I;16L", "I;16B", "I;12", "F", "I"):
         raise ImageError(f"is a {image.mode} image, one grey channel expected", path=path, fix="export the raw channel")
     # Where nothing is said Pillow takes zero for white; and it turns such pixels round if they have 8 bits, not 16.
-    if image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC, WHITE_IS_ZERO) == WHITE_IS_ZERO:
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC, WHITE_IS_ZERO) == WHITE_IS_ZERO:
         raise ImageError("does not say that zero is black", path=path, fix="save it as BlackIsZero")
 
 

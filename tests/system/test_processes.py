@@ -5,10 +5,10 @@ import sys
 
 PARENT = """
 import multiprocessing, time
-from tfctc.workers import end_with_parent
+from tfctc.system.processes import exit_with_parent
 
 def work():
-    end_with_parent()
+    exit_with_parent()
     print("working", flush=True)
     time.sleep(600)
 

@@ -1,7 +1,7 @@
-"""The record inside an exported TFLite file: written by `export`, read by `inference`, which never meet.
+"""The record inside an exported TFLite file: written by `exporters`, read by `inference`.
 
 A .tflite file is one flatbuffer. A zip archive appended to it (the layout of TFLite's "associated files") is ignored by
-the interpreter, so the file stays runnable anywhere and carries what one must know to use it.
+the interpreter, so the file stays runnable anywhere and carries all that its use needs.
 """
 
 import hashlib
@@ -12,15 +12,15 @@ from typing import Any
 
 from tfctc.errors import ArtefactError
 
-#: Name of the record in the appended archive, and of what lies beside the artefacts: what they are, the SHA-256 of
-#: every file, and images with the Keras model's answers to them.
+#: Name of the record in the appended archive, and of the files beside the artefacts: their description, the SHA-256
+#: of every file, and images with the Keras model's probabilities for them.
 RECORD, VERSION_MANIFEST, SUMS, REFERENCE = "tfctc.json", "manifest.json", "SHA256SUMS", "reference.npz"
 SCHEMA = 1
 #: Bytes 4 to 8 of a TFLite flatbuffer.
 MAGIC = b"TFL3"
 
 
-def seal(path: str | Path, record: dict[str, Any]) -> None:
+def append_record(path: str | Path, record: dict[str, Any]) -> None:
     """Appends `record` to the flatbuffer in `path`, with the flatbuffer's length and SHA-256 under ``flatbuffer``."""
     content = Path(path).read_bytes()
     fingerprint = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -30,8 +30,8 @@ def seal(path: str | Path, record: dict[str, Any]) -> None:
         archive.writestr(zipfile.ZipInfo(RECORD), text)
 
 
-def unseal(path: str | Path) -> tuple[bytes, dict[str, Any]]:
-    """The flatbuffer in `path` and its record, after the one has been held against the other.
+def read_record(path: str | Path) -> tuple[bytes, dict[str, Any]]:
+    """The flatbuffer in `path` and its record, after a check of the one against the other.
 
     Raises:
         ArtefactError: no such file, not a TFLite file, not one of tfctc, written by a newer tfctc, or damaged.
@@ -87,8 +87,8 @@ def file_sha256(path: str | Path) -> str | None:
 
 
 def _check_neighbours(path: Path, found: str) -> None:
-    """Holds the file and the manifest beside it against the list beside them, if there is one that names the file."""
-    # A copied or renamed file is on its own; it has been held against its own record already.
+    """Checks the file and the manifest beside it against the list beside them, if there is one that names the file."""
+    # A copied or renamed file is on its own; it has been checked against its own record already.
     if not (path.parent / SUMS).exists() or path.name not in (sums := read_sums(path.parent)):
         return
     for name, digest in ((path.name, found), (VERSION_MANIFEST, file_sha256(path.parent / VERSION_MANIFEST))):

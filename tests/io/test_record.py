@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from tfctc.artefact import seal, unseal
 from tfctc.errors import ArtefactError
+from tfctc.io.record import append_record, read_record
 
 #: Looks like a flatbuffer as far as the seal goes.
 FLATBUFFER = b"\x1c\x00\x00\x00TFL3" + bytes(range(256)) * 8
@@ -18,12 +18,12 @@ RECORD = {"schema": 1, "name": "m", "classes": ["leukocyte", "Zelle µ"]}
 def sealed(tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(FLATBUFFER)
-    seal(path, RECORD)
+    append_record(path, RECORD)
     return path
 
 
 def test_what_goes_in_comes_out_and_the_network_is_untouched(sealed):
-    flatbuffer, record = unseal(sealed)
+    flatbuffer, record = read_record(sealed)
     assert flatbuffer == FLATBUFFER and sealed.read_bytes().startswith(FLATBUFFER)
     digest = hashlib.sha256(FLATBUFFER).hexdigest()
     assert record == RECORD | {"flatbuffer": {"bytes": len(FLATBUFFER), "sha256": digest}}
@@ -38,7 +38,7 @@ def test_any_zip_tool_reads_it(sealed):
 def test_the_same_content_gives_the_same_bytes(sealed, tmp_path):
     again = tmp_path / "again.tflite"
     again.write_bytes(FLATBUFFER)
-    seal(again, RECORD)
+    append_record(again, RECORD)
     assert again.read_bytes() == sealed.read_bytes()
 
 
@@ -62,18 +62,18 @@ def damaged(content):
 def test_what_is_not_what_was_written_is_refused(sealed, change, message):
     sealed.write_bytes(change(sealed.read_bytes()))
     with pytest.raises(ArtefactError, match=message) as caught:
-        unseal(sealed)
+        read_record(sealed)
     assert caught.value.path == str(sealed)
 
 
 def test_whatever_bit_of_the_record_is_flipped_it_is_the_same_or_refused(sealed):
-    whole, expected, refused = bytearray(sealed.read_bytes()), unseal(sealed), 0
+    whole, expected, refused = bytearray(sealed.read_bytes()), read_record(sealed), 0
     for bit in range(8 * len(FLATBUFFER), 8 * len(whole)):
         whole[bit // 8] ^= 1 << bit % 8
         sealed.write_bytes(whole)
         whole[bit // 8] ^= 1 << bit % 8
         try:
-            assert unseal(sealed) == expected
+            assert read_record(sealed) == expected
         except ArtefactError as error:
             refused += 1
             assert str(error).startswith(str(sealed))
@@ -84,18 +84,18 @@ def test_a_record_of_another_schema_or_none_is_refused(tmp_path):
     path = tmp_path / "model.tflite"
     for record, message in (({"schema": 2}, "schema 2, 1 expected"), ({}, "schema None")):
         path.write_bytes(FLATBUFFER)
-        seal(path, record)
+        append_record(path, record)
         with pytest.raises(ArtefactError, match=message):
-            unseal(path)
+            read_record(path)
     path.write_bytes(FLATBUFFER)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("tfctc.json", "[]")
     with pytest.raises(ArtefactError, match="not written by tfctc"):
-        unseal(path)
+        read_record(path)
     with pytest.raises(ArtefactError, match="No such file"):
-        unseal(tmp_path / "nowhere.tflite")
+        read_record(tmp_path / "nowhere.tflite")
     with pytest.raises(ArtefactError, match="directory"):
-        unseal(tmp_path)
+        read_record(tmp_path)
 
 
 def test_it_and_the_manifest_are_held_against_the_list_beside_them(sealed):
@@ -103,14 +103,14 @@ def test_it_and_the_manifest_are_held_against_the_list_beside_them(sealed):
     manifest.write_text("{}")
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (sealed, manifest)}
     sums.write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
-    unseal(sealed)
+    read_record(sealed)
     for name in digests:
         sums.write_text("".join(f"{'0' * 64 if n == name else digest}  {n}\n" for n, digest in digests.items()))
         with pytest.raises(ArtefactError, match=f"{name}: is not the file that SHA256SUMS"):
-            unseal(sealed)
+            read_record(sealed)
     sums.write_text("no list")
     with pytest.raises(ArtefactError, match="SHA256SUMS: is damaged"):
-        unseal(sealed)
+        read_record(sealed)
     # A renamed copy, or a list of something else, says nothing of it.
     sums.write_text(f"{'0' * 64}  other.tflite\n")
-    unseal(sealed)
+    read_record(sealed)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from tfctc.errors import OutputError, RunError
-from tfctc.files import alone_in, atomic_file, atomic_folder, tensorflow_disk_errors, write_json
+from tfctc.errors import OutputError
+from tfctc.io.files import atomic_file, atomic_folder, tensorflow_disk_errors, write_json
 
 
 def left(folder):
@@ -156,18 +156,3 @@ def test_json_refuses_nan_and_keeps_the_old(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1.5}
-
-
-def test_one_at_a_time_is_alone_in_a_folder(tmp_path):
-    with alone_in(tmp_path / "new" / "run", "tfctc fit"):
-        with pytest.raises(RunError, match="run: another tfctc fit is at work there; wait"):
-            alone_in(tmp_path / "new" / "run", "tfctc fit").__enter__()
-        assert (tmp_path / "new" / "run").is_dir()
-    with alone_in(tmp_path / "new" / "run", "tfctc fit"):
-        pass
-
-
-def test_nobody_is_alone_in_a_file(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="file: cannot be written"), alone_in(tmp_path / "file", "tfctc fit"):
-        pass

@@ -1,0 +1,199 @@
+"""Settings of a training run: frozen dataclasses, one for each table of the settings file.
+
+Types and ranges are part of each field's annotation; msgspec checks them when settings are read (`tfctc.config.codec`).
+Whether a setting suits the training mode is decided in `tfctc.recipes`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from tfctc.cells import BRIGHTFIELD, DAPI
+from tfctc.errors import ConfigError
+
+#: Name of a registered thing -> its arguments. The registry that holds the name checks both.
+Parts = Mapping[str, Mapping[str, Any]]
+Count = Annotated[int, Meta(ge=1)]
+Seed = Annotated[int, Meta(ge=0, lt=2**31)]
+#: A share that may be 0 and is never everything.
+Fraction = Annotated[float, Meta(ge=0, lt=1)]
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Split of the patients into train, validation and test.
+
+    Args:
+        by: manifest column whose values are never divided between splits.
+        validation, test: shares of the labelled cells, above 0, together below 1.
+        seed: seed of the split; None uses the run's seed. A number keeps the split while the run's seed changes.
+    """
+
+    by: str = "patient_id"
+    validation: Annotated[float, Meta(gt=0)] = 0.2
+    test: Annotated[float, Meta(gt=0)] = 0.2
+    seed: Seed | None = None
+
+    def __post_init__(self):
+        if not self.validation + self.test < 1:
+            raise ConfigError(
+                f"split.validation and split.test must sum to less than 1, got {self.validation} and {self.test}"
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One network.
+
+    Args:
+        backbone: name of a registered backbone.
+        channels: input channels, in order.
+        weights: initial weights: "none", "imagenet", or the path of a weights file.
+        dropout: dropout rate before the logits.
+        batchnorm_momentum: momentum of every BatchNorm; None keeps the backbone's own (0.99 in Keras), which needs
+            thousands of steps to settle.
+    """
+
+    backbone: str = "resnet50"
+    channels: tuple[Literal["brightfield", "dapi"], ...] = (BRIGHTFIELD,)
+    weights: str = "none"
+    dropout: Fraction = 0.0
+    batchnorm_momentum: Fraction | None = 0.9
+
+    def __post_init__(self):
+        if not self.channels or len(set(self.channels)) < len(self.channels):
+            raise ConfigError(f"channels of a network must be named, each once, got {list(self.channels)}")
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """Distillation: what the student learns beside the labels.
+
+    Args:
+        student_weight: weight of the label loss: a mean over the whole batch, to which an unlabelled cell adds 0.
+        losses: distillation losses by name, each with its arguments, `weight` among them.
+        schedule: weight of the distillation losses over training: constant, or rising or falling by a cosine.
+        folds: number of teachers. With 2 or more each teacher trains without the patients of one fold and teaches only
+            those (cross-fitting), so that no cell is taught by a teacher that has seen its label.
+        teacher_epochs: epochs of a teacher's training; None uses `training.epochs`. A teacher learns from the labelled
+            cells alone and memorises few of them long before the student has seen all cells.
+        teachers: folder of a run whose trained teachers are used; None trains new ones.
+        dapi_dropout: share of the cells whose DAPI image is hidden from a teacher while it trains, so that it also
+            learns what bright-field alone shows.
+        start: initial weights of the student: "student" uses `student.weights`; "teacher" copies those of the (first)
+            teacher.
+    """
+
+    student_weight: Annotated[float, Meta(ge=0)] = 1.0
+    losses: Parts = field(default_factory=lambda: {"logits": {"weight": 2.0, "temperature": 2.0}})
+    schedule: Literal["constant", "fade-in", "fade-out"] = "constant"
+    folds: Count = 1
+    teacher_epochs: Count | None = None
+    teachers: str | None = None
+    dapi_dropout: Fraction = 0.0
+    start: Literal["student", "teacher"] = "student"
+
+    def __post_init__(self):
+        if not math.isfinite(self.student_weight):
+            raise ConfigError(f"distill.student_weight must be a finite number, got {self.student_weight}")
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Pretraining of the student on the DAPI images of all training cells that have one, before it sees a label.
+
+    Args:
+        epochs: epochs of pretraining; 0 for none.
+        losses: distillation losses that need no teacher.
+    """
+
+    epochs: Annotated[int, Meta(ge=0)] = 0
+    losses: Parts = field(default_factory=lambda: {"staining": {}})
+
+
+@dataclass(frozen=True)
+class DapiAugmentedConfig:
+    """Mode dapi-augmented: DAPI images mixed among the bright-field ones.
+
+    Args:
+        share: share of the cells whose DAPI image takes the place of the bright-field one, at the first step.
+        until: part of the training, in (0, 1], over which this share falls to 0.
+    """
+
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    until: Annotated[float, Meta(gt=0, le=1)] = 0.6
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Optimisation.
+
+    Args:
+        epochs: epochs at most.
+        steps_per_epoch: training steps of an epoch; None is one pass over the cells.
+        batch_size: cells of a batch.
+        labelled_share: share of the labelled cells in a batch where unlabelled cells are used too. None is their share
+            of all training cells, so that every cell is drawn equally often, but at least a tenth.
+        label_budget: number of labelled training cells that keep their label; None for all.
+        learning_rate: highest learning rate of the schedule (cosine decay after the warm-up).
+        weight_decay: decoupled weight decay of AdamW.
+        warmup: part of the training over which the learning rate rises from 0.
+        weight_average: momentum of a moving average of the weights, which is validated and saved in place of the last
+            weights; 0.99 averages over some hundred steps, 0 is off.
+        patience: epochs without a better validation metric before training stops.
+        monitor: validation metric that chooses the best epoch.
+        class_weights: "balanced" weighs both classes alike, "none" weighs cells alike.
+        precision: arithmetic of the layers: "float32", "bfloat16", "float16" (with loss scaling), or "auto": bfloat16
+            where the processor has instructions for it and the network gains. Weights and files are float32 anyway.
+        cache_mb: memory for decoded cells, in megabytes.
+    """
+
+    epochs: Count = 60
+    steps_per_epoch: Count | None = None
+    batch_size: Count = 32
+    labelled_share: Annotated[float, Meta(gt=0, le=1)] | None = None
+    label_budget: int | None = None
+    learning_rate: Annotated[float, Meta(gt=0)] = 1e-3
+    weight_decay: Fraction = 1e-4
+    warmup: Fraction = 0.1
+    weight_average: Fraction = 0.0
+    patience: Count = 15
+    monitor: Literal["val_auroc", "val_loss"] = "val_auroc"
+    class_weights: Literal["balanced", "none"] = "balanced"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    cache_mb: int = 1024
+
+    def __post_init__(self):
+        if not math.isfinite(self.learning_rate):
+            raise ConfigError(f"training.learning_rate must be a finite number, got {self.learning_rate}")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All settings of a training run, the seed included.
+
+    Args:
+        data: path of the data set folder.
+        seed: decides the split, the initial weights, the order of the cells and the augmentation.
+        mode: name of a registered recipe; see `tfctc.recipes`.
+        augment: augmentation operations by name, each with its strengths; None is the default policy.
+    """
+
+    data: str = ""
+    seed: Seed = 0
+    mode: str = "distilled"
+    split: SplitConfig = SplitConfig()
+    augment: Parts | None = None
+    student: ModelConfig = ModelConfig()
+    teacher: ModelConfig = ModelConfig(channels=(BRIGHTFIELD, DAPI))
+    distill: DistillConfig = DistillConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    dapi_augmented: DapiAugmentedConfig = DapiAugmentedConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    def __post_init__(self):
+        if self.student.channels != (BRIGHTFIELD,):
+            raise ConfigError(f"student.channels must be {BRIGHTFIELD} alone, got {list(self.student.channels)}")

@@ -1,0 +1,61 @@
+"""Repeated names among very many: found on disk, with an eighth of a byte of memory for each name."""
+
+import tempfile
+from contextlib import ExitStack
+from hashlib import blake2b
+
+import numpy as np
+
+from tfctc.io.files import temporary_file_errors
+
+#: Files that the fingerprints are distributed over; one of them is in memory at a time.
+FILES = 64
+
+
+class Fingerprints(ExitStack):
+    """64-bit fingerprints of the names added, in temporary files that are gone when this context manager is left.
+
+    Two names may share a fingerprint, so a repeated one is a suspicion, to be looked into.
+
+    Raises:
+        OutputError: the temporary files cannot be made or written, which may be noticed by any method.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._count = 0
+        with temporary_file_errors():
+            self._files = [self.enter_context(tempfile.TemporaryFile()) for _ in range(FILES)]  # noqa: SIM115
+
+    def __exit__(self, *details):
+        with temporary_file_errors():  # Closing writes what is left.
+            return super().__exit__(*details)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, name: str) -> None:
+        digest = _digest(name)
+        with temporary_file_errors():
+            self._files[digest[0] % FILES].write(digest)
+        self._count += 1
+
+    def repeated(self) -> set[int]:
+        """The fingerprints that were added twice or more."""
+        found = set()
+        for file in self._files:
+            with temporary_file_errors():
+                file.seek(0)
+                seen = np.sort(np.frombuffer(file.read(), "<u8"))
+            found.update(seen[1:][seen[1:] == seen[:-1]].tolist())
+        return found
+
+
+def fingerprint(name: str) -> int:
+    """64 bits that hardly any two names share; the same on every machine."""
+    return int.from_bytes(_digest(name), "little")
+
+
+def _digest(name: str) -> bytes:
+    # A file's name need not be UTF-8; Python holds such bytes as surrogates.
+    return blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()

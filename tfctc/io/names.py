@@ -1,0 +1,39 @@
+"""Names of cells, patients and files: one spelling, lists of them in messages, and what a CSV file can hold."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+from tfctc.errors import ImageError
+
+#: Names written out in a message before "and N more".
+SHOWN = 5
+
+
+def normalised(text: str) -> str:
+    """Unicode normal form C of `text`: macOS file names and spreadsheets store the same letters in different bytes."""
+    return unicodedata.normalize("NFC", text)
+
+
+def spelling_key(name: str) -> str:
+    """Key that all spellings of one patient or site share: normal form C, without case."""
+    return normalised(name).casefold()
+
+
+def abbreviated(names: list[str]) -> str:
+    """The first few names and the number of the others: "a, b, c, d, e and 7 more"."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def check_encodable(name: str, path: Path) -> None:
+    """Checks that `name`, taken from the file `path`, can be written in UTF-8, as manifests and tables are.
+
+    Raises:
+        ImageError: it cannot.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise ImageError("file name is not UTF-8", path=shown, fix="rename it") from None
