@@ -1,9 +1,11 @@
+"""A made-up cell for augmentations."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cell():
     """Both channels of a made-up cell, ``(1, 24, 20, 1)``, not square, in narrow slices of [0, 1] as real ones are."""
     rng = np.random.default_rng(5)

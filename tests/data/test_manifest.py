@@ -1,7 +1,9 @@
-"""The manifest as a contract: read back with csv, refused line by line."""
+"""The manifest as a contract: read back with csv, refused line by line; read once, held in little memory."""
 
+import builtins
 import csv
 import errno
+import io
 import os
 import tracemalloc
 from collections import Counter
@@ -9,10 +11,12 @@ from dataclasses import replace
 
 import pytest
 
-from tfctc.cells import COLUMNS, Cell, DatasetFacts
-from tfctc.data import unique
+from tfctc.cells import COLUMNS, SPLITS, Cell, DatasetFacts
+from tfctc.config import RunConfig
 from tfctc.data.manifest import Manifest, write_manifest
+from tfctc.data.splits import Splits
 from tfctc.errors import ConfigError, ManifestError, SplitError
+from tfctc.io import duplicates
 
 FACTS = DatasetFacts("few", classes=("interphase", "mitosis"), image_size=(8, 6), bit_depth=12, mpp=0.5, group="block")
 CELLS = [
@@ -47,7 +51,7 @@ def test_groups_are_counted_by_label(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_rows_are_found_again_by_their_place_in_the_file(tmp_path, encoding, newline):
+def test_cells_are_in_file_order_with_their_lines_however_a_spreadsheet_breaks_them(tmp_path, encoding, newline):
     rows = [*CELLS, Cell('two\nlines, a "quote"', "p1", "", "d.png"), Cell("last", "p1", "", "e.png", label="mitosis")]
     write_manifest(tmp_path, FACTS, rows)
     path = tmp_path / "manifest.csv"
@@ -55,27 +59,63 @@ def test_rows_are_found_again_by_their_place_in_the_file(tmp_path, encoding, new
     lines.insert(2, "")
     path.write_text("\n".join(lines), encoding=encoding, newline=newline)
     manifest = Manifest.open(tmp_path)
-    spans, cells = zip(*manifest.rows(), strict=True)
-    assert list(cells) == list(manifest.cells()) and len(cells) == 5
+    written = [cell.cell_id.replace("\n", newline) for cell in rows]
+    assert [cell.cell_id for cell in manifest.cells()] == written and len(manifest) == 5
+    assert manifest.index.lines.tolist() == [2, 4, 5, 7, 8]  # A row of two lines counts as its last.
     order = [3, 0, 4, 2, 1, 3]
-    assert list(manifest.cells_at([spans[i] for i in order])) == [cells[i] for i in order]
+    assert [manifest.cell(i) for i in order] == [list(manifest.cells())[i] for i in order]
+
+
+def test_the_file_is_read_once(tiny_dataset, tmp_path, monkeypatch):
+    """Everything else comes from memory: it works when the file is gone."""
+    (tmp_path / "dataset.json").write_text((tiny_dataset / "dataset.json").read_text())
+    (tmp_path / "manifest.csv").write_text((tiny_dataset / "manifest.csv").read_text())
+    opened, real = [], io.open
+
+    def counted(file, *arguments, **options):
+        opened.append(os.path.basename(file) if isinstance(file, str | os.PathLike) else file)
+        return real(file, *arguments, **options)
+
+    for place in (io, builtins):
+        monkeypatch.setattr(place, "open", counted)
+    manifest = Manifest.open(tmp_path)
+    assert opened.count("manifest.csv") == 1
+    (tmp_path / "manifest.csv").unlink()
+    assert sum(manifest.groups("patient_id").values(), Counter()) == Counter(leukocyte=24, ctc=24)
+    assert len(manifest.groups("site")) == 3 and len(manifest.digest) == 64
+    assert len(list(manifest.cells())) == len(manifest) == 48
+    splits = Splits.make(manifest, RunConfig(), folds=2)
+    assert sum(splits.mask(manifest, split).sum() for split in SPLITS) == 48
+    assert opened.count("manifest.csv") == 1
 
 
 def test_ids_of_one_fingerprint_are_no_duplicates(tmp_path, monkeypatch):
-    monkeypatch.setattr(unique, "_digest", lambda name: bytes(8))
+    monkeypatch.setattr(duplicates, "_digest", lambda name: bytes(8))
     write_manifest(tmp_path, FACTS, CELLS)
     assert len(list(Manifest.open(tmp_path).cells())) == 3
 
 
-def test_memory_does_not_grow_with_the_cells(tmp_path):
-    peaks = []
-    for cells in (500, 500, 10_000):
-        write_manifest(tmp_path, FACTS, (Cell(f"{i:08}", "p1", "", f"{i:08}.png") for i in range(cells)))
-        tracemalloc.start()
-        assert Manifest.open(tmp_path).groups("patient_id") == {"p1": Counter({"": cells})}
-        peaks.append(tracemalloc.get_traced_memory()[1])
+def test_a_cell_takes_less_than_300_bytes_of_memory(tmp_path):
+    names = ("brightfield", "dapi")
+
+    def cells():
+        for i in range(10_000):
+            patient = f"patient{i % 200:03}"
+            paths = [f"images/{patient}/cell{i:07}_{name}.png" for name in names]
+            yield Cell(f"{patient}_cell{i:07}", patient, f"site{i % 3}", *paths, ("", "mitosis", "interphase")[i % 3])
+
+    write_manifest(tmp_path, FACTS, CELLS)
+    Manifest.open(tmp_path)  # What is imported and cached on the way does not count.
+    write_manifest(tmp_path, FACTS, cells())
+    texts = sum(len(cell.cell_id + cell.brightfield + cell.dapi) for cell in cells())
+    tracemalloc.start()
+    try:
+        manifest = Manifest.open(tmp_path)
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
         tracemalloc.stop()
-    assert peaks[2] < 1.2 * peaks[1]
+    assert len(manifest) == 10_000
+    assert texts < held < 300 * 10_000, "the texts themselves are counted, and little beside them"
 
 
 def test_a_patient_at_two_sites_cannot_be_split_by_site(tmp_path):
@@ -166,7 +206,7 @@ def test_the_digest_is_of_the_cells_and_not_of_where_they_lie(tmp_path):
     def digest(name, facts, cells):
         (tmp_path / name).mkdir()
         write_manifest(tmp_path / name, facts, cells)
-        return Manifest.open(tmp_path / name).digest()
+        return Manifest.open(tmp_path / name).digest
 
     first = digest("first", FACTS, CELLS)
     assert digest("moved", FACTS, [replace(cell, brightfield=f"/x/{cell.brightfield}") for cell in CELLS]) == first

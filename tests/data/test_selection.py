@@ -1,51 +1,28 @@
-"""Which cells are chosen, and which labels are kept."""
+"""Selections: which records are chosen, against the rows of the manifest."""
 
 import csv
-import shutil
 
 import numpy as np
 import pytest
 
-from tfctc.config import SplitConfig
+from tfctc.config import RunConfig
 from tfctc.data import pipeline
-from tfctc.data.budget import keep_labels
-from tfctc.data.builder import build
-from tfctc.data.manifest import Manifest
-from tfctc.data.selection import Selection
-from tfctc.data.splits import deal
+from tfctc.data.label_budget import keep_labels
+from tfctc.data.selection import Selection, visible_to
+from tfctc.data.splits import Splits
 from tfctc.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
-def rows(tiny_dataset):
-    """The manifest's rows; every third without a label, every fourth without DAPI."""
-    found = list(csv.DictReader((tiny_dataset / "manifest.csv").open()))
-    for i, row in enumerate(found):
-        row["label"] = "" if i % 3 == 0 else row["label"]
-        row["dapi"] = "" if i % 4 == 0 else row["dapi"]
-    return found
+def splits(partly):
+    return Splits.make(partly.manifest, RunConfig(), folds=2)
 
 
 @pytest.fixture(scope="module")
-def assignment(tiny_dataset):
-    manifest = Manifest.open(tiny_dataset)
-    return deal(manifest.groups("patient_id"), manifest.facts, SplitConfig(), 0)
-
-
-@pytest.fixture(scope="module")
-def builder(tiny_dataset, rows, assignment, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("selection") / "data"
-    shutil.copytree(tiny_dataset, folder, ignore=shutil.ignore_patterns("tfrecords"))
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    return build(Manifest.open(folder), assignment, "patient_id")
-
-
-@pytest.fixture(scope="module")
-def training(rows, assignment):
-    return [row for row in rows if assignment[row["patient_id"]] == "train"]
+def training(partly_dataset, splits):
+    """The manifest's rows of the training split."""
+    with (partly_dataset / "manifest.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if splits.assignment[row["patient_id"]] == "train"]
 
 
 def chosen(builder, selection):
@@ -56,71 +33,67 @@ def names(records):
     return sorted(record["cell_id"].decode() for record in records)
 
 
-@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("with_dapi", [False, True])
 @pytest.mark.parametrize(
     ("labels", "takes"), [("labelled", bool), ("unlabelled", lambda label: not label), ("all", lambda label: True)]
 )
-def test_labels_and_pairs(builder, training, labels, takes, pairs):
-    expected = sorted(r["cell_id"] for r in training if takes(r["label"]) and (r["dapi"] or not pairs))
-    selection = Selection(labels, pairs=pairs)
-    assert names(chosen(builder, selection)) == expected and expected
-    assert pipeline.count(builder, "train", selection) == len(expected)
+def test_labels_and_dapi(partly, training, labels, takes, with_dapi):
+    expected = sorted(r["cell_id"] for r in training if takes(r["label"]) and (r["dapi"] or not with_dapi))
+    selection = Selection(labels, with_dapi=with_dapi)
+    assert names(chosen(partly, selection)) == expected and expected
+    assert pipeline.count(partly, "train", selection) == len(expected)
 
 
-def test_folds_are_read_from_the_group_and_one_is_left_out(builder, training):
-    groups = sorted({row["patient_id"] for row in training})
-    folds = tuple((group, i % 2) for i, group in enumerate(groups))
-    home, patients = dict(folds), {row["cell_id"]: row["patient_id"] for row in training}
-    records = chosen(builder, Selection("all", folds=folds))
-    assert {r["cell_id"].decode(): int(r["fold"]) for r in records} == {c: home[p] for c, p in patients.items()}
-    left = names(chosen(builder, Selection("all", folds=folds, outside=1)))
-    assert left == sorted(cell for cell, patient in patients.items() if home[patient] == 0)
+def test_a_network_is_shown_the_labelled_cells_that_have_its_channels():
+    assert visible_to(("brightfield",)) == Selection()
+    assert visible_to(("brightfield", "dapi")) == visible_to(("dapi",)) == Selection(with_dapi=True)
 
 
-def test_ids_that_only_the_selection_reads_do_not_go_further(builder, training):
-    folds = tuple((row["patient_id"], 0) for row in training)
-    record = next(
-        pipeline.records(builder, "train", (), ids=False, selection=Selection(folds=folds)).as_numpy_iterator()
-    )
+def test_folds_are_read_from_the_group_and_one_is_left_out(partly, splits, training):
+    patients = {row["cell_id"]: row["patient_id"] for row in training}
+    records = chosen(partly, Selection.of(splits, "all"))
+    assert {r["cell_id"].decode(): int(r["fold"]) for r in records} == {c: splits.folds[p] for c, p in patients.items()}
+    left = names(chosen(partly, Selection.of(splits, "all", without_fold=1)))
+    assert left == sorted(cell for cell, patient in patients.items() if splits.folds[patient] == 0) != []
+
+
+def test_ids_that_only_the_selection_reads_do_not_go_further(partly, splits):
+    selection = Selection.of(splits)
+    assert selection.ids == {"patient_id"} and Selection().ids == set()
+    record = next(pipeline.records(partly, "train", (), ids=False, selection=selection).as_numpy_iterator())
     assert set(record) == {"label", "dapi_present", "fold"}
 
 
-def test_a_budget_keeps_so_many_labels_in_their_share_and_hides_the_others(builder, training):
+def test_a_budget_keeps_so_many_labels_in_their_share_and_hides_the_others(partly, splits, training):
     truth = {row["cell_id"]: row["label"] for row in training if row["label"]}
     share = sum(label == "ctc" for label in truth.values()) / len(truth)
-    kept = {}
+    mask = splits.mask(partly.manifest, "train")
     for budget in (4, 9):
-        selection = {"known": keep_labels(builder, budget, seed=5), "seed": 5}
-        labelled = chosen(builder, Selection(**selection))
-        kept[budget] = set(names(labelled))
+        kept = keep_labels(partly.manifest, mask, budget, seed=5)
+        labelled = chosen(partly, Selection(kept_labels=kept))
         assert all(truth[r["cell_id"].decode()] == ("leukocyte", "ctc")[r["label"]] for r in labelled)
         assert len(labelled) == budget and sum(r["label"] for r in labelled) == round(budget * share)
-        hidden = chosen(builder, Selection("unlabelled", **selection))
-        assert names(hidden) == sorted({row["cell_id"] for row in training} - kept[budget])
-    assert kept[4] < kept[9]
-    other = Selection(known=keep_labels(builder, 9, seed=6), seed=6)
-    assert set(names(chosen(builder, other))) != kept[9]
-
-
-@pytest.mark.parametrize("budget", [1, 10_000])
-def test_a_budget_that_cannot_be_kept_is_refused(builder, budget):
-    with pytest.raises(ConfigError, match=f"label_budget .* got {budget}"):
-        keep_labels(builder, budget, seed=0)
+        hidden = chosen(partly, Selection("unlabelled", kept_labels=kept))
+        assert names(hidden) == sorted({row["cell_id"] for row in training} - set(names(labelled)))
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(ConfigError, match="labelled, unlabelled, all"):
+    with pytest.raises(ConfigError, match="labels must be one of labelled, unlabelled, all, got 'some'"):
         Selection("some")
 
 
-def test_batches_hold_so_many_of_each(builder):
-    known = {"known": keep_labels(builder, 4, seed=5), "seed": 5}
-    draw = [(Selection(**known), 3), (Selection("unlabelled", **known), 5)]
-    stream = pipeline.train_batches(builder, ("brightfield",), draw=draw, seed=1, augment=lambda x, seed: x)
+def test_a_selection_reads_as_a_sentence(splits):
+    assert str(Selection()) == "labelled cells"
+    assert str(Selection.of(splits, "all", with_dapi=True, without_fold=1)) == "all cells with DAPI without fold 1"
+
+
+def test_batches_hold_so_many_of_each(partly, splits):
+    kept = keep_labels(partly.manifest, splits.mask(partly.manifest, "train"), 4, seed=5)
+    draw = [(Selection(kept_labels=kept), 3), (Selection("unlabelled", kept_labels=kept), 5)]
+    options = {"draw": draw, "seed": 1, "augment": lambda x, seed: x}
+    stream = pipeline.train_batches(partly, ("brightfield",), **options)
     for _, _, weight in stream.take(4).as_numpy_iterator():
         np.testing.assert_array_equal(weight, [1, 1, 1, 0, 0, 0, 0, 0])
-    later = pipeline.train_batches(
-        builder, ("brightfield",), draw=draw, seed=1, augment=lambda x, seed: x, start_step=2
-    )
+    later = pipeline.train_batches(partly, ("brightfield",), **options, start_step=2)
     for (x, _, _), (y, _, _) in zip(stream.skip(2).take(3), later.take(3), strict=True):
         np.testing.assert_array_equal(x["brightfield"], y["brightfield"])

@@ -1,15 +1,18 @@
-"""Dealing: whole groups, both classes everywhere, the same for a seed."""
+"""Splits: whole groups, both classes everywhere, the same for a seed."""
 
+import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from tfctc.cells import SPLITS, DatasetFacts
-from tfctc.config import SplitConfig
+from tfctc.config import RunConfig, SplitConfig, TrainingConfig
 from tfctc.data import splits
-from tfctc.data.splits import deal, deal_folds
+from tfctc.data.manifest import Manifest
+from tfctc.data.splits import Splits, assign_folds, assign_groups
 from tfctc.errors import SplitError
 
 FACTS = DatasetFacts("few")
@@ -29,10 +32,10 @@ def uneven_groups(n=40, seed=0):
 @pytest.mark.parametrize("most_rows", [100, 50_000])
 @pytest.mark.parametrize("seed", range(20))
 def test_shares_and_strata_come_out(seed, most_rows, monkeypatch):
-    """Also where cells are too many to be dealt one by one."""
+    """Also where cells are too many to be split one by one."""
     monkeypatch.setattr(splits, "MOST_ROWS", most_rows)
     groups = uneven_groups()
-    assignment = deal(groups, FACTS, SplitConfig(), seed)
+    assignment = assign_groups(groups, FACTS, SplitConfig(), seed)
     assert assignment.keys() == groups.keys()
     totals = {split: Counter() for split in SPLITS}
     for group, split in assignment.items():
@@ -49,7 +52,7 @@ def test_shares_and_strata_come_out(seed, most_rows, monkeypatch):
 @pytest.mark.parametrize("seed", range(5))
 def test_any_share_is_come_near_to(seed, shares):
     groups = uneven_groups(80)
-    assignment = deal(groups, FACTS, SplitConfig("patient_id", *shares), seed)
+    assignment = assign_groups(groups, FACTS, SplitConfig("patient_id", *shares), seed)
     cells = {group: counts["ctc"] + counts["leukocyte"] for group, counts in groups.items()}
     for split, share in zip(("validation", "test"), shares, strict=True):
         held = sum(n for group, n in cells.items() if assignment[group] == split)
@@ -58,7 +61,7 @@ def test_any_share_is_come_near_to(seed, shares):
 
 @pytest.mark.parametrize("share", [0.2, 0.25, 0.33, 0.5])
 def test_a_share_of_one_nth_is_one_fold_of_scikit_learns(share):
-    """So that a deal once made is made again by every later version."""
+    """So that every later version makes the same split."""
     numbers, labels = np.repeat(np.arange(40), 5), np.tile([0, 1, 0, 0, 1], 40)
     splitter = StratifiedGroupKFold(round(1 / share), shuffle=True, random_state=3)
     expected = [set(numbers[held].tolist()) for _, held in splitter.split(numbers, labels, numbers)]
@@ -75,58 +78,127 @@ def test_cells_of_a_class_are_counted_in_steps_if_they_are_many(monkeypatch):
 
 def test_a_seed_decides():
     groups = uneven_groups()
-    assert deal(groups, FACTS, SplitConfig(), 5) == deal(groups, FACTS, SplitConfig(), 5)
-    assert len({tuple(deal(groups, FACTS, SplitConfig(), s).items()) for s in range(10)}) > 5
+    assert assign_groups(groups, FACTS, SplitConfig(), 5) == assign_groups(groups, FACTS, SplitConfig(), 5)
+    assert len({tuple(assign_groups(groups, FACTS, SplitConfig(), s).items()) for s in range(10)}) > 5
 
 
 def test_groups_without_labels_only_teach():
     groups = uneven_groups(12) | {"u1": Counter({"": 50}), "u2": Counter({"": 1})}
-    assignment = deal(groups, FACTS, SplitConfig(), 0)
+    assignment = assign_groups(groups, FACTS, SplitConfig(), 0)
     assert assignment["u1"] == assignment["u2"] == "train"
 
 
 def test_folds_are_of_whole_groups_and_leave_none_out():
-    """A group without labels has a fold too: its cells are taught by the teacher of that fold."""
+    """A group without labels has a fold too: the teacher of that fold teaches its cells."""
     labelled, unlabelled = uneven_groups(12), {f"u{i}": Counter({"": 9}) for i in range(6)}
-    folds = deal_folds(labelled | unlabelled, FACTS, 3, 0)
+    folds = assign_folds(labelled | unlabelled, FACTS, 3, 0)
     assert folds.keys() == labelled.keys() | unlabelled.keys()
     assert Counter(folds[group] for group in unlabelled) == {0: 2, 1: 2, 2: 2}
     for fold in range(3):
         held = sum((labelled[group] for group in labelled if folds[group] == fold), Counter())
         assert held["ctc"] and held["leukocyte"]
-    with pytest.raises(SplitError, match=r"12 training patient\(s\) with labels cannot be dealt to 13 folds"):
-        deal_folds(labelled | unlabelled, FACTS, 13, 0)
+    with pytest.raises(SplitError, match=r"12 training patient\(s\) with labels cannot be split into 13 folds"):
+        assign_folds(labelled | unlabelled, FACTS, 13, 0)
 
 
 def test_folds_need_as_many_cells_of_a_class_too():
     """scikit-learn's own answer is a ValueError."""
     few = {"a": Counter(ctc=1), "b": Counter(ctc=1), "c": Counter(leukocyte=1), "d": Counter(leukocyte=1)}
-    with pytest.raises(SplitError, match=r"2 training cell\(s\) of a class cannot be dealt to 3 folds; lower .* to 2"):
-        deal_folds(few, FACTS, 3, 0)
-    assert sorted(deal_folds(few, FACTS, 2, 0).values()) == [0, 0, 1, 1]
+    with pytest.raises(
+        SplitError, match=r"2 training cell\(s\) of a class cannot be split into 3 folds; lower .* to 2"
+    ):
+        assign_folds(few, FACTS, 3, 0)
+    assert sorted(assign_folds(few, FACTS, 2, 0).values()) == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_three_groups_are_the_fewest(seed):
     both = Counter(ctc=5, leukocyte=5)
-    assignment = deal({"a": both, "b": both, "c": both}, FACTS, SplitConfig(), seed)
+    assignment = assign_groups({"a": both, "b": both, "c": both}, FACTS, SplitConfig(), seed)
     assert sorted(assignment.values()) == sorted(SPLITS)
 
 
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ({"a": {"ctc": 9, "leukocyte": 9}}, r"1 patient\(s\) cannot be dealt"),
+        ({"a": {"ctc": 9, "leukocyte": 9}}, r"1 patient\(s\) cannot be split into train, validation, test; 3 or more"),
         ({g: {"leukocyte": 9} for g in "abcd"}, "class ctc has no cell"),
         ({g: {"leukocyte": 9, "ctc": int(g < "c")} for g in "abcd"}, r"class ctc occurs in 2 patient\(s\) only"),
         ({g: {"leukocyte": 9} for g in "abc"} | {g: {"ctc": 9} for g in "def"}, None),
     ],
 )
-def test_too_little_is_refused_or_dealt_whole(groups, message):
+def test_too_little_is_refused_or_split_whole(groups, message):
     if message:
         with pytest.raises(SplitError, match=message):
-            deal(groups, FACTS, SplitConfig(), 0)
+            assign_groups(groups, FACTS, SplitConfig(), 0)
     else:
-        assignment = deal(groups, FACTS, SplitConfig(), 0)
+        assignment = assign_groups(groups, FACTS, SplitConfig(), 0)
         for split in SPLITS:
             assert set().union(*(groups[g] for g, s in assignment.items() if s == split)) == {"leukocyte", "ctc"}
+
+
+@pytest.fixture(scope="module")
+def manifest(tiny_dataset):
+    """48 cells of 12 patients at 3 sites."""
+    return Manifest.open(tiny_dataset)
+
+
+def test_the_splits_of_a_run_are_those_of_its_seed(manifest):
+    groups = manifest.groups("patient_id")
+    for config, seed in ((RunConfig(seed=4), 4), (RunConfig(seed=4, split=SplitConfig(seed=9)), 9)):
+        made = Splits.make(manifest, config)
+        assert made == Splits("patient_id", assign_groups(groups, manifest.facts, config.split, seed))
+        assert made == Splits.make(manifest, config)
+    shares = SplitConfig(validation=0.25, test=0.5)
+    assert Counter(Splits.make(manifest, RunConfig(split=shares)).assignment.values()) == {
+        "train": 3, "validation": 3, "test": 6,
+    }  # fmt: skip
+
+
+def test_folds_are_those_of_the_training_groups(manifest):
+    one, several = Splits.make(manifest, RunConfig()), Splits.make(manifest, RunConfig(), folds=3)
+    assert one.folds == {} and several.assignment == one.assignment
+    training = {group for group, split in one.assignment.items() if split == "train"}
+    assert several.folds.keys() == training and set(several.folds.values()) == {0, 1, 2}
+
+
+def test_the_split_of_a_cell_and_the_mask_agree_with_the_assignment(manifest):
+    for by in ("patient_id", "site"):
+        made = Splits.make(manifest, RunConfig(split=SplitConfig(by)))
+        expected = [made.assignment[getattr(cell, by)] for cell in manifest.cells()]
+        assert [made.of(cell) for cell in manifest.cells()] == expected and set(expected) == set(SPLITS)
+        for split in SPLITS:
+            mask = made.mask(manifest, split)
+            assert mask.dtype == bool and mask.tolist() == [name == split for name in expected]
+
+
+def test_the_digest_is_of_the_assignment_and_the_folds(manifest):
+    made = Splits.make(manifest, RunConfig(), folds=2)
+    group = next(iter(made.folds))
+    others = [
+        replace(made, assignment=dict(made.assignment) | {group: "test"}),
+        replace(made, folds=dict(made.folds) | {group: 1 - made.folds[group]}),
+        replace(made, folds={}),
+        replace(made, by="site"),
+    ]
+    assert len({made.digest, *(other.digest for other in others)}) == 5
+    turned = replace(made, assignment=dict(reversed(made.assignment.items())))
+    budget = RunConfig(training=TrainingConfig(label_budget=8))
+    assert turned.digest == Splits.make(manifest, budget, folds=2).digest == made.digest
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+def test_splits_survive_json(manifest, folds):
+    made = Splits.make(manifest, RunConfig(), folds)
+    values = json.loads(json.dumps(made.to_dict()))
+    assert values.keys() == {"by", "groups"} | ({"folds"} if folds > 1 else set())
+    again = Splits.from_dict(values)
+    assert again == made and again.digest == made.digest
+
+
+def test_a_file_of_an_earlier_version_is_read():
+    """Written before folds, and with them."""
+    old = {"by": "site", "groups": {"s1": "train", "s2": "validation", "s3": "test", "s4": "train"}}
+    assert Splits.from_dict(old) == Splits("site", old["groups"])
+    assert Splits.from_dict(old | {"folds": {"s1": 0, "s4": 1}}).folds == {"s1": 0, "s4": 1}
+    assert Splits.from_dict(old).to_dict() == old

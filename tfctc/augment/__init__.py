@@ -3,10 +3,12 @@
 Importing this package does not import TensorFlow; touching `Policy` or `AUGMENTATIONS` does.
 """
 
+from typing import Any
+
 __all__ = ["AUGMENTATIONS", "Policy"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from tfctc.augment import policy

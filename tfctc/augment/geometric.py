@@ -1,7 +1,7 @@
-"""Where the cell lies. One draw moves every channel, so that their sub-pixel registration is kept.
+"""Geometric operations: one draw moves every channel, so that their sub-pixel registration is kept.
 
-Each operation only says from where an output pixel is fetched. The answers are chained and the image is resampled once:
-interpolation blurs, and would blur again with every operation.
+Each operation gives the place that an output pixel is fetched from. The places are chained and the image is resampled
+once: interpolation blurs, and would blur again with every operation.
 
 *Coordinates* are float32 ``(2, B, H, W)``: row and column of each pixel, in pixels from the image centre.
 """
@@ -171,7 +171,7 @@ class Flip(GeometricOperation):
     vertical: float = strength(0.5, most=1.0)
 
     def draw(self, seed, images):
-        often = np.float32([self.vertical, self.horizontal]).reshape(2, 1, 1, 1)
+        often = np.array([self.vertical, self.horizontal], np.float32).reshape(2, 1, 1, 1)
         return tf.where(tf.random.stateless_uniform((2, tf.shape(images)[0], 1, 1), seed) < often, -1.0, 1.0)
 
     def fetch(self, coordinates, drawn):
@@ -218,7 +218,7 @@ class Translate(GeometricOperation):
 @AUGMENTATIONS.register("scale")
 @dataclass(frozen=True)
 class Scale(GeometricOperation):
-    """Enlarges or shrinks. Keep it small: size in micrometres tells cells apart.
+    """Enlarges or shrinks. Keep it small: size in micrometres distinguishes cells.
 
     Args:
         log: half-width of the evenly drawn logarithm of the factor; 0.05 is 0.95 to 1.05.

@@ -1,4 +1,4 @@
-"""How the cell is lit and its light recorded: bright-field, and DAPI on its own terms.
+"""Illumination and exposure: those of bright-field, and those of DAPI on its own terms.
 
 Images are float32 ``(B, H, W, 1)``, in [0, 1] of the camera's full scale when they come in and never clipped here;
 what is drawn is a number for each cell, ``(B, 1, 1, 1)``. Real images may fill a narrow slice of the range, so every

@@ -47,7 +47,7 @@ def read(images: tf.Tensor, contrasts: tf.Tensor, deviates: tf.Tensor) -> tf.Ten
 
 
 def _draw(seed: tf.Tensor, images: tf.Tensor, most: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """How much for each cell, evenly from 0 to `most`, and standard normal numbers of the images' shape."""
+    """An amount for each cell, evenly from 0 to `most`, and standard normal numbers of the images' shape."""
     seeds = tf.random.split(seed, 2)
     return uniform(seeds[0], images, 0.0, most), normal(seeds[1], images)
 

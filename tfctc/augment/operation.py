@@ -1,4 +1,4 @@
-"""What an augmentation is: a frozen dataclass of strengths, images in, images out, its randomness an argument.
+"""Augmentation operations: frozen dataclasses of strengths, images in, images out, randomness as an argument.
 
 Everything works on a whole batch: one cell at a time, TensorFlow spends most of its time between the operations.
 """
@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import tensorflow as tf
 
@@ -16,15 +16,15 @@ from tfctc.errors import ConfigError
 from tfctc.registry import Registry
 
 #: Channel -> its images, float32 ``(B, H, W, 1)`` with a static height and width.
-Channels = Mapping[str, tf.Tensor]
+Channels: TypeAlias = Mapping[str, tf.Tensor]
 #: The random numbers of an operation.
-Drawn = tf.Tensor | tuple[tf.Tensor, ...]
+Drawn: TypeAlias = tf.Tensor | tuple[tf.Tensor, ...]
 #: Side in pixels of the blocks whose means `levels` compares.
 BLOCK = 4
 
 
 class Stage(IntEnum):
-    """When an operation acts. The light's own order: the cell lies somewhere, is lit, is imaged, counted, read out."""
+    """Stage of an operation, in the order of the light: the cell lies somewhere, is lit, imaged, counted, read out."""
 
     GEOMETRY = 0
     ILLUMINATION = 1
@@ -33,7 +33,7 @@ class Stage(IntEnum):
     READOUT = 4
 
 
-def strength(default: float, most: float = math.inf):
+def strength(default: float, most: float = math.inf) -> Any:
     """A dataclass field that is 0 (the operation changes nothing) or more, up to `most`."""
     return dataclasses.field(default=default, metadata={"most": most})
 
@@ -88,7 +88,7 @@ class ChannelOperation(Operation):
 
 
 #: Operations by the name a configuration gives them.
-AUGMENTATIONS: Registry[type[Operation]] = Registry("augmentation")
+AUGMENTATIONS: Registry[type[Operation]] = Registry("augmentation", package="tfctc.augment", group="augmentations")
 
 
 def levels(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,4 +1,4 @@
-"""Which operations a cell goes through, how strong, and in which order."""
+"""Augmentation policy: operations, their strengths and their order."""
 
 import zlib
 from collections.abc import Callable, Mapping
@@ -8,7 +8,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfctc.augment import geometric, illumination, noise  # noqa: F401  (registers the operations)
 from tfctc.augment.geometric import GeometricOperation, grid_of, warp
 from tfctc.augment.operation import AUGMENTATIONS, ChannelOperation, Channels, Operation
 from tfctc.config import from_dict
@@ -45,7 +44,7 @@ class Policy:
         return cls({name: operations[name] for name in sorted(operations, key=lambda n: (operations[n].stage, n))})
 
     def to_config(self) -> dict[str, dict[str, float]]:
-        """What `from_config` makes this policy from, every strength spelled out."""
+        """The configuration of this policy for `from_config`, with every strength."""
         return {name: asdict(operation) for name, operation in self.operations.items()}
 
     def __call__(self, channels: Channels, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -62,7 +61,9 @@ class Policy:
         seeds = {name: tf.random.fold_in(seed, zlib.crc32(name.encode()) & 0x7FFFFFFF) for name in self.operations}
         images = next(iter(channels.values()))
         moves = {n: op for n, op in self.operations.items() if isinstance(op, GeometricOperation)}
-        changes = {n: op for n, op in self.operations.items() if n not in moves and op.channel in channels}
+        changes = {
+            n: op for n, op in self.operations.items() if isinstance(op, ChannelOperation) and op.channel in channels
+        }
         drawn = {n: op.draw(seeds[n], images) for n, op in (moves | changes).items()}
         if moves:
             coordinates = _mover(tuple(moves.values()))(images, [drawn[name] for name in moves])

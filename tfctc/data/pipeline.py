@@ -1,7 +1,7 @@
-"""Streaming the tfrecords as batches: constant memory, decided by a seed alone, whatever the parallelism.
+"""Batches streamed from the tfrecords, in constant memory. A seed alone decides them, whatever the parallelism.
 
 A training batch is ``(x, y, sample_weight)``: `x` holds the channels, float32 ``(B, H, W, 1)`` in [0, 1], and
-`dapi_present`, float32 ``(B,)``, and `fold`, int32 ``(B,)``, where cells are dealt to folds; `y` int32 ``(B,)``; a cell
+`dapi_present`, float32 ``(B,)``, and `fold`, int32 ``(B,)``, where there are folds; `y` int32 ``(B,)``; a cell
 without a label has `y` 0 and weight 0.
 """
 
@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from tfctc.cells import DAPI_PRESENT, UNLABELLED
 from tfctc.data.builder import Cells, without_warnings
 from tfctc.data.manifest import IDS
-from tfctc.data.selection import FOLD, Selection, seen_through
+from tfctc.data.selection import FOLD, Selection, visible_to
 
 #: Cells held to be shuffled, and their pixels' bytes: the lower bound counts. The tfrecords are shuffled already, so
 #: this only makes the epochs differ.
@@ -41,7 +41,7 @@ def records(
     A channel that is not asked for is not even decoded. Decoded records are kept in memory, as the integers they are,
     if all that are selected fit into `cache_mb` megabytes.
     """
-    features = {*(IDS if ids else selection.reads), "label", DAPI_PRESENT, *channels}
+    features = {*(IDS if ids else selection.ids), "label", DAPI_PRESENT, *channels}
     with without_warnings():
         dataset = builder.as_dataset(
             split=split,
@@ -51,7 +51,7 @@ def records(
         )
     if selection != ALL:
         dataset = selection(dataset)
-    if not ids and selection.reads:
+    if not ids and selection.ids:
         dataset = dataset.map(lambda record: {name: record[name] for name in record if name not in IDS})
     if not cache_mb:
         return dataset
@@ -74,10 +74,10 @@ def train_batches(
     """An endless stream of augmented training batches; every pass over the cells has its own order and augmentation.
 
     Args:
-        draw: what every batch is made of: so many cells of each selection.
+        draw: composition of a batch: selections, each with its number of cells.
         augment: channels of a batch and its seed, int32 ``(2,)``, to the same channels.
         class_weights: sample weight of a negative and of a positive cell; None weighs all alike.
-        start_step: batches to pass over, as if they had been drawn: a resumed training sees what it would have seen.
+        start_step: batches to skip, so that a resumed training goes on with the same batches.
     """
 
     def drawn(selection, size, order_seed):
@@ -123,12 +123,12 @@ def eval_batches(
     )
 
 
-def labelled_records(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:
-    """The labelled cells of a split that have all `channels`, as `in_order`."""
-    return in_order(builder, split, channels, batch_size, seen_through(channels))
+def labelled_batches(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:
+    """The labelled cells of a split that have all `channels`, as `id_batches`."""
+    return id_batches(builder, split, channels, batch_size, visible_to(channels))
 
 
-def in_order(
+def id_batches(
     builder: Cells, split: str, channels: tuple[str, ...], batch_size: int, selection: Selection
 ) -> tf.data.Dataset:
     """Selected cells of a split in fixed order, as they are.
@@ -146,32 +146,33 @@ def in_order(
 
 
 @lru_cache(maxsize=64)
-def labels(builder: Cells, split: str, selection: Selection = ALL) -> tuple[int, int, int]:
-    """How many selected cells of a split are negative, positive, unlabelled."""
+def label_counts(builder: Cells, split: str, selection: Selection = ALL) -> tuple[int, int, int]:
+    """Numbers of negative, positive and unlabelled cells among the selected cells of a split."""
     counts = [0, 0, 0]
     if not builder.info.splits[split].num_examples:
-        return tuple(counts)  # tensorflow-datasets cannot read a split without a record.
+        return 0, 0, 0  # tensorflow-datasets cannot read a split without a record.
     cells = records(builder, split, (), ids=False, selection=selection).map(lambda record: record["label"])
     for batch in cells.batch(1024).as_numpy_iterator():
         for i, value in enumerate((0, 1, UNLABELLED)):
             counts[i] += int((batch == value).sum())
-    return tuple(counts)
+    negative, positive, unlabelled = counts
+    return negative, positive, unlabelled
 
 
 def count(builder: Cells, split: str, selection: Selection = LABELLED) -> int:
-    """Selected cells of a split."""
-    return sum(labels(builder, split, selection))
+    """Number of selected cells of a split."""
+    return sum(label_counts(builder, split, selection))
 
 
-def classes_lacking(builder: Cells, split: str, selection: Selection = LABELLED) -> list[str]:
+def missing_classes(builder: Cells, split: str, selection: Selection = LABELLED) -> list[str]:
     """Names of the classes of which a split has no selected cell, the negative first."""
-    counts = labels(builder, split, selection)[:2]
+    counts = label_counts(builder, split, selection)[:2]
     return [name for name, cells in zip(builder.facts.classes, counts, strict=True) if not cells]
 
 
 def class_weights(builder: Cells, selection: Selection = LABELLED) -> tuple[float, float]:
     """Weights that make both classes count alike in training: cells / (2 * cells of the class)."""
-    negative, positive, _ = labels(builder, "train", selection)
+    negative, positive, _ = label_counts(builder, "train", selection)
     return (negative + positive) / (2 * negative), (negative + positive) / (2 * positive)
 
 
@@ -183,12 +184,14 @@ def _labelled(record):
     return record["label"] != UNLABELLED
 
 
-def _examples(builder: Cells, channels: tuple[str, ...], batch):
+def _examples(
+    builder: Cells, channels: tuple[str, ...], batch: Mapping[str, tf.Tensor]
+) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
     facts = {name: batch[name] for name in (DAPI_PRESENT, FOLD) if name in batch}
     x = {channel: _to_unit(builder, batch[channel]) for channel in channels} | facts
     return x, tf.maximum(batch["label"], 0), tf.cast(_labelled(batch), tf.float32)
 
 
 def _to_unit(builder: Cells, pixels: tf.Tensor) -> tf.Tensor:
-    """Divided, as `tfctc.images.to_unit` does: a product with the reciprocal would round differently."""
+    """Pixels in [0, 1], divided as in `tfctc.io.images.to_unit`: a product with the reciprocal rounds otherwise."""
     return tf.cast(pixels, tf.float32) / tf.constant(builder.facts.full_scale, tf.float32)

@@ -1,55 +1,65 @@
-"""Which cells of a split a training learns from, and which of their labels it may know."""
+"""Selections of cells: the cells of a split, and the labels, that a training uses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import tensorflow as tf
 
 from tfctc.cells import DAPI, DAPI_PRESENT, UNLABELLED
+from tfctc.data.label_budget import KeptLabels, rank
+from tfctc.data.splits import Splits
 from tfctc.errors import ConfigError
 
-#: Feature that says which fold a cell is dealt to; int32.
+#: Feature with the number of a cell's fold; int32.
 FOLD = "fold"
-#: Ranks that decide which labels are kept lie below this.
-RANKS = 2**62
 KINDS = ("labelled", "unlabelled", "all")
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A choice of cells that depends on each record alone, so that it can be made in a stream.
+    """A choice of cells by what each record holds, so that it can be made in a stream.
 
     Args:
         labels: "labelled" cells, "unlabelled" ones, or "all".
-        pairs: whether cells without DAPI are left out.
-        known: for a negative and a positive cell the highest `rank` whose label is kept; others count as unlabelled.
-            None keeps all labels. `tfctc.data.budget.keep_labels` finds it for a number of labels.
-        seed: of the ranks.
-        by: the id that holds a cell's group.
+        with_dapi: whether cells without DAPI are left out.
+        kept_labels: labels that may be used; cells whose label is not kept count as unlabelled. None keeps all.
+        without_fold: number of a fold whose cells are left out.
+        by: manifest column of a cell's group.
         folds: (group, fold) of every group; adds the feature `fold` to the records. Empty for none.
-        outside: cells of this fold are left out.
     """
 
     labels: str = "labelled"
-    pairs: bool = False
-    known: tuple[int, int] | None = None
-    seed: int = 0
-    by: str = "patient_id"
-    folds: tuple[tuple[str, int], ...] = ()
-    outside: int | None = None
+    with_dapi: bool = False
+    kept_labels: KeptLabels | None = None
+    without_fold: int | None = None
+    by: str = field(default="patient_id", repr=False)
+    folds: tuple[tuple[str, int], ...] = field(default=(), repr=False)
 
     def __post_init__(self):
         if self.labels not in KINDS:
             raise ConfigError(f"labels must be one of {', '.join(KINDS)}, got {self.labels!r}")
 
+    @classmethod
+    def of(cls, splits: Splits, labels: str = "labelled", **options: Any) -> "Selection":
+        """Training cells whose labels are used as far as `splits` allows."""
+        folds = tuple(sorted(splits.folds.items()))
+        return cls(labels, kept_labels=splits.kept_labels, by=splits.by, folds=folds, **options)
+
     @property
-    def reads(self) -> set[str]:
-        """The ids it needs to know."""
-        return ({"cell_id"} if self.known else set()) | ({self.by} if self.folds else set())
+    def ids(self) -> set[str]:
+        """Names of the id columns that the choice depends on."""
+        return ({"cell_id"} if self.kept_labels else set()) | ({self.by} if self.folds else set())
+
+    def __str__(self) -> str:
+        words = [{"labelled": "labelled cells", "unlabelled": "unlabelled cells", "all": "all cells"}[self.labels]]
+        words += ["with DAPI"] if self.with_dapi else []
+        words += [f"without fold {self.without_fold}"] if self.without_fold is not None else []
+        return " ".join(words)
 
     def __call__(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Chooses from records (not batched) and takes away the labels that are not known."""
-        if self.known:
-            records = records.map(self._hide)
+        """Chooses from single records (not batches) and hides the labels that may not be used."""
+        if kept := self.kept_labels:
+            records = records.map(lambda record: _hide_labels(record, kept))
         if self.folds:
             groups, folds = zip(*self.folds, strict=True)
             table = tf.lookup.StaticHashTable(
@@ -58,25 +68,22 @@ class Selection:
             records = records.map(lambda record: record | {FOLD: table.lookup(record[self.by])})
         return records.filter(self._chosen)
 
-    def _hide(self, record):
-        kept = rank(record["cell_id"], self.seed) <= tf.gather(self.known, tf.maximum(record["label"], 0))
-        return record | {"label": tf.where(kept, record["label"], UNLABELLED)}
-
     def _chosen(self, record):
         labelled = record["label"] != UNLABELLED
         chosen = {"labelled": labelled, "unlabelled": ~labelled, "all": True}[self.labels] & tf.constant(True)
-        if self.pairs:
+        if self.with_dapi:
             chosen &= record[DAPI_PRESENT] > 0
-        if self.outside is not None:
-            chosen &= record[FOLD] != self.outside
+        if self.without_fold is not None:
+            chosen &= record[FOLD] != self.without_fold
         return chosen
 
 
-def seen_through(channels: tuple[str, ...]) -> Selection:
-    """The labelled cells that a network of these channels can answer for."""
-    return Selection(pairs=DAPI in channels)
+def _hide_labels(record: dict[str, tf.Tensor], kept: KeptLabels) -> dict[str, tf.Tensor]:
+    highest = tf.gather(tf.constant(kept.highest, tf.int64), tf.maximum(record["label"], 0))
+    is_kept = rank(record["cell_id"], kept.seed) <= highest
+    return record | {"label": tf.where(is_kept, record["label"], UNLABELLED)}
 
 
-def rank(cell_id: tf.Tensor, seed: int) -> tf.Tensor:
-    """A number at random for a cell, int64 in [0, `RANKS`), the same wherever the cell lies."""
-    return tf.strings.to_hash_bucket_strong(cell_id, RANKS, key=[seed, 0])
+def visible_to(channels: tuple[str, ...]) -> Selection:
+    """The labelled cells that have every channel a network reads."""
+    return Selection(with_dapi=DAPI in channels)

@@ -1,28 +1,98 @@
-"""Dealing patients, never cells: to train, validation and test, and to the folds of cross-fitting."""
+"""Splits: whole patients, never cells, in train, validation and test, and in the folds of cross-fitting."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from tfctc.cells import SPLITS, UNLABELLED, DatasetFacts
-from tfctc.config import SplitConfig
+from tfctc.cells import SPLITS, UNLABELLED, Cell, DatasetFacts
+from tfctc.config import RunConfig, SplitConfig
+from tfctc.data.label_budget import KeptLabels, keep_labels
+from tfctc.data.manifest import Manifest
 from tfctc.errors import SplitError
 
-#: Cells of a class that are dealt one by one. Shares of more come out as well when counted in steps, in less memory.
+#: Cells of a class that are split one by one. Shares of more come out as well when counted in steps, in less memory.
 MOST_ROWS = 50_000
-#: Folds that a share is put together of; of more, where it is less than one of them.
+#: Number of folds that a share is put together from; more for a share below one of them.
 MOST_FOLDS = 10
 
 
-def deal(
+@dataclass(frozen=True)
+class Splits:
+    """Assignment of groups (patients or sites) to the splits, with the folds and the labels that a training may use.
+
+    Args:
+        by: manifest column of the groups.
+        assignment: group -> "train", "validation" or "test".
+        folds: training group -> number of its fold, for cross-fitted teachers; empty for a single teacher.
+        kept_labels: training labels that may be used; None for all.
+    """
+
+    by: str = "patient_id"
+    assignment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    folds: Mapping[str, int] = field(default_factory=dict, repr=False)
+    kept_labels: KeptLabels | None = None
+
+    @classmethod
+    def make(cls, manifest: Manifest, config: RunConfig, folds: int = 1, label_seed: int = 0) -> "Splits":
+        """Splits the groups of `manifest` as the settings say; the same seed gives the same split.
+
+        Args:
+            folds: number of folds of the training groups.
+            label_seed: decides which labels `training.label_budget` keeps.
+
+        Raises:
+            ConfigError, SplitError: as `assign_groups`, `assign_folds` and `keep_labels`.
+        """
+        seed = config.seed if config.split.seed is None else config.split.seed
+        groups = manifest.groups(config.split.by)
+        assignment = assign_groups(groups, manifest.facts, config.split, seed)
+        splits = cls(config.split.by, assignment)
+        if folds > 1:
+            training = {group: counts for group, counts in groups.items() if assignment[group] == "train"}
+            splits = replace(splits, folds=assign_folds(training, manifest.facts, folds, seed))
+        budget = config.training.label_budget
+        if budget is None:
+            return splits
+        return replace(splits, kept_labels=keep_labels(manifest, splits.mask(manifest, "train"), budget, label_seed))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the assignment and the folds."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def of(self, cell: Cell) -> str:
+        """The split of a cell."""
+        return self.assignment[getattr(cell, self.by)]
+
+    def mask(self, manifest: Manifest, split: str) -> np.ndarray:
+        """The cells of `split`: bool ``(N,)`` in the order of the manifest."""
+        inside = {group: 1 for group, name in self.assignment.items() if name == split}
+        return manifest.index.coded(self.by, inside, 0) == 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for splits.json; the kept labels follow from the settings and are left out."""
+        values: dict[str, Any] = {"by": self.by, "groups": dict(self.assignment)}
+        return values | ({"folds": dict(self.folds)} if self.folds else {})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Splits":
+        """The splits that `to_dict` has described."""
+        return cls(values["by"], values["groups"], values.get("folds", {}))
+
+
+def assign_groups(
     groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, config: SplitConfig, seed: int
 ) -> dict[str, str]:
-    """Deals whole groups, stratified by label.
+    """Assigns whole groups to the splits, stratified by label.
 
-    Each held-out split is some of the equal folds of `StratifiedGroupKFold`, as many of as few as come nearest to its
-    share (0.2: one of five; 0.7: seven of ten). Groups without a labelled cell go to train, the only split where they
-    are of use.
+    Each held-out split is made of equal folds of scikit-learn's `StratifiedGroupKFold`: the fewest folds that come
+    nearest to its share (0.2: one of five; 0.7: seven of ten). Groups without a labelled cell go to train, the only
+    split that can use them.
 
     Args:
         groups: group -> label ("" for none) -> number of cells, as `Manifest.groups` counts them.
@@ -36,7 +106,7 @@ def deal(
     one = facts.group
     if len(groups) < len(SPLITS):
         raise SplitError(
-            f"{len(groups)} {one}(s) cannot be dealt to {', '.join(SPLITS)}",
+            f"{len(groups)} {one}(s) cannot be split into {', '.join(SPLITS)}",
             fix=f"{len(SPLITS)} or more are needed; give their ids, or cells of more of them",
         )
     for label in facts.classes:
@@ -56,13 +126,13 @@ def deal(
             home = {names[i]: "test" for i in test} | {names[i]: "validation" for i in validation}
             return {group: home.get(group, "train") for group in groups}
     raise SplitError(
-        f"no way was found to deal the {one}s with both classes in each of {', '.join(SPLITS)}",
+        f"no split of the {one}s was found with both classes in each of {', '.join(SPLITS)}",
         fix=f"add {one}s that have cells of both classes",
     )
 
 
-def deal_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, folds: int, seed: int) -> dict[str, int]:
-    """Deals whole groups to folds 0 to `folds` - 1, stratified by label; groups without a labelled cell in turn.
+def assign_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, folds: int, seed: int) -> dict[str, int]:
+    """Assigns whole groups to folds 0 to `folds` - 1, stratified by label; groups without a labelled cell in turn.
 
     Args:
         groups: group -> label ("" for none) -> number of cells.
@@ -76,7 +146,7 @@ def deal_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, fol
     for what, count in parts.items():
         if count < folds:
             raise SplitError(
-                f"{count} {what} cannot be dealt to {folds} folds", fix=f"lower distill.folds to {count} or less"
+                f"{count} {what} cannot be split into {folds} folds", fix=f"lower distill.folds to {count} or less"
             )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     home = {
@@ -89,7 +159,7 @@ def deal_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, fol
 
 
 def _cells(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The groups' names, sorted, and of each labelled cell its group's number among them and its label."""
+    """Names of the groups, sorted, and two arrays ``(N,)``: the group number and the label of each labelled cell."""
     names = sorted(groups)
     number = {name: i for i, name in enumerate(names)}
     counted = [
@@ -102,7 +172,7 @@ def _cells(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts) -> tupl
 
 
 def _rows(numbers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A row a cell, as scikit-learn wants them; of a class with more than `MOST_ROWS`, one for several of a group's."""
+    """One row for each cell, or for several cells of a group where the class has more than `MOST_ROWS`."""
     for label in np.unique(labels):
         of_class = labels == label
         step = counts[of_class].sum() / MOST_ROWS
@@ -112,7 +182,7 @@ def _rows(numbers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[
 
 
 def _folds(numbers: np.ndarray, labels: np.ndarray, share: float, seed: int) -> Iterator[set[int]]:
-    """Sets of groups that can be held out with both classes on either side; larger ones where groups have one class."""
+    """Yields sets of groups that leave both classes on either side; larger sets where groups have one class only."""
     most = min(max(MOST_FOLDS, round(1 / share)), len(np.unique(numbers)), int(np.bincount(labels).min()))
     taken = {folds: min(max(1, round(share * folds)), folds - 1) for folds in range(2, most + 1)}
     nearest = min(taken, key=lambda folds: (abs(taken[folds] / folds - share), folds), default=1)

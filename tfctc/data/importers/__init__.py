@@ -1,7 +1,7 @@
-"""How the files of a source become cells: presets of file naming, and the steps they share.
+"""Importers: from the image files of a source to a data set.
 
-A preset is one file with one registration. Its way: `pairing` finds each cell's channels by id, `labels` reads what is
-known of the cells, `folder` puts both together, looks at every image and writes the data set.
+A preset, one file with one registration, describes how a source names its files. Then `pairing` finds each cell's
+channels by id, `labels` reads the label table, and `folder` joins both, checks every image and writes the data set.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tfctc.registry import Registry
 
 @dataclass(frozen=True)
 class Preset:
-    """How one source names its files.
+    """File names of one source.
 
     Args:
         pattern: regular expression for a file's path below the imported folder; see `pairing.pair`.
@@ -24,6 +24,4 @@ class Preset:
     example: tuple[str, str]
 
 
-PRESETS: Registry[Preset] = Registry("preset")
-
-from tfctc.data.importers import deparray  # noqa: E402, F401  (registers the preset)
+PRESETS: Registry[Preset] = Registry("preset", package="tfctc.data.importers", group="presets")

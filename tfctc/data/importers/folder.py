@@ -1,7 +1,7 @@
-"""From a folder of image files to a data set: pair, label, look at every image, write the manifest."""
+"""From paired image files and labels to a data set: cells are assembled, every image is checked, the folder written."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -9,17 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from tfctc.cells import BRIGHTFIELD, DAPI, NO_LABEL, Cell, DatasetFacts
-from tfctc.data.importers.labels import Known, translate
-from tfctc.data.importers.pairing import Pairing, listed, orphans, refuse_unwritable
+from tfctc.data.importers.labels import LabelRow, class_of
+from tfctc.data.importers.pairing import Pairing, orphans
 from tfctc.data.manifest import MANIFEST, Manifest, write_manifest
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
-from tfctc.files import atomic_folder
-from tfctc.images import read_channel, read_pixels
+from tfctc.io.files import atomic_folder
+from tfctc.io.images import read_channel, read_pixels
+from tfctc.io.names import abbreviated, check_encodable
+from tfctc.progress import Progress, silent, tracked
 
 
 @dataclass(frozen=True)
-class Description:
-    """What the files do not tell about the data set; see `DatasetFacts`. A bit depth of None is that of the files."""
+class DatasetDescription:
+    """Facts of a data set that its files do not show; see `DatasetFacts`. A bit depth of None is that of the files."""
 
     name: str
     classes: tuple[str, str] = ("leukocyte", "ctc")
@@ -28,57 +30,57 @@ class Description:
     group: str = "patient"
 
     def __post_init__(self):
-        self.facts(np.zeros((1, 1), np.uint16))  # a mistake is told before the files are looked at
+        self.facts(np.zeros((1, 1), np.uint16))  # A mistake is reported before the files are read.
 
     def facts(self, pixels: np.ndarray) -> DatasetFacts:
-        """With what one image ``(H, W)`` tells."""
+        """All facts, with the size and depth of one image ``(H, W)``."""
         bit_depth = self.bit_depth or 8 * pixels.dtype.itemsize
         return DatasetFacts(self.name, self.classes, bit_depth, pixels.shape, self.mpp, self.group)
 
 
 @dataclass
-class Report:
-    """What became of the files, for the user to check."""
+class ImportReport:
+    """Counts and notes of an import, for the user to check."""
 
     cells: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def gather(
+def assemble_cells(
     found: Pairing,
-    known: Mapping[str, Known],
+    known: Mapping[str, LabelRow],
     classes: tuple[str, str],
     *,
     mapping: Mapping[str, str],
     drop: set[str],
     table: str | Path | None = None,
     skip_orphans: bool = False,
-) -> tuple[list[Cell], Report]:
-    """Puts files and labels together, ordered by cell id.
+) -> tuple[list[Cell], ImportReport]:
+    """Joins files and labels to cells, ordered by cell id.
 
     Args:
-        known: what the table says of the cells; empty if there is none.
+        known: cell id -> row of the label table; empty if there is none.
         mapping: the table's labels -> class names; an empty name makes a cell unlabelled.
         drop: the table's labels whose cells are left out.
-        table: the file that `known` was read from, for what is said of it.
+        table: path of the label table, for messages.
         skip_orphans: leave out cells without bright-field or patient instead of raising.
 
     Raises:
-        ConfigError: a label mapped to what is no class.
+        ConfigError: a label mapped to something that is not a class.
         ImageError: a link to a path that is not UTF-8, as the manifest is.
-        PairingError: DAPI without its bright-field, or a table that knows none of the cells.
-        ManifestError: an unknown label, a cell whose patient nobody tells, or of whose patient or site the table says
-            another thing than the path.
+        PairingError: DAPI without bright-field, or a table without any of the cells.
+        ManifestError: an unknown label, a cell without a patient, or one whose patient or site differs between table
+            and path.
     """
     for label, name in mapping.items():
         if name and name not in classes:
             fix = "map to one of these, to nothing, or give other --classes"
             raise ConfigError(f"--map {label}={name}: classes are {' and '.join(classes)}", fix=fix)
-    report = Report()
+    report = ImportReport()
     lost = orphans(found.cells)
     if lost and not skip_orphans:
         raise PairingError(
-            f"{len(lost)} cell(s) without a bright-field image: {listed(lost)}", fix="add them, or --skip-orphans"
+            f"{len(lost)} cell(s) without a bright-field image: {abbreviated(lost)}", fix="add them, or --skip-orphans"
         )
     if known and not set(known) & set(found.cells):
         raise PairingError(
@@ -87,7 +89,7 @@ def gather(
         )
     cells, dropped, homeless, torn = [], 0, [], []
     for cell_id in sorted(set(found.cells) - set(lost)):
-        files, row = found.cells[cell_id], known.get(cell_id, Known(""))
+        files, row = found.cells[cell_id], known.get(cell_id, LabelRow(""))
         patient = files.patient or row.patient
         if row.label in drop and row.label:
             dropped += 1
@@ -103,17 +105,17 @@ def gather(
                     files.site or row.site,
                     _real(files.files[BRIGHTFIELD]),
                     _real(files.files[DAPI]) if DAPI in files.files else "",
-                    translate(row.label, mapping, classes, f"cell {cell_id}", table),
+                    class_of(row.label, mapping, classes, f"cell {cell_id}", table),
                 )
             )
     if torn:
         raise ManifestError(
-            f"{len(torn)} cell(s) of another patient or site by the label table than by the path: {listed(torn)}",
-            fix="mend the table, give another --pattern, or leave out --patient-column and --site-column",
+            f"{len(torn)} cell(s) have another patient or site in the table than in the path: {abbreviated(torn)}",
+            fix="correct the table, give another --pattern, or leave out --patient-column and --site-column",
         )
     if homeless and not skip_orphans:
         raise ManifestError(
-            f"{len(homeless)} cell(s) of no patient: {listed(homeless)}",
+            f"{len(homeless)} cell(s) have no patient: {abbreviated(homeless)}",
             fix="add (?P<patient>...) to the pattern or --patient-column; --skip-orphans leaves them out",
         )
     if not cells:
@@ -128,16 +130,16 @@ def gather(
         "labelled cell(s) without an image": sorted(set(known) - set(found.cells)),
         "cell(s) without a row in the label table": [c.cell_id for c in cells if known and c.cell_id not in known],
     }
-    report.notes = [f"{len(names)} {what}: {listed(names)}" for what, names in notes.items() if names]
+    report.notes = [f"{len(names)} {what}: {abbreviated(names)}" for what, names in notes.items() if names]
     report.notes += [f"{count} file(s) of channel {name} ignored" for name, count in sorted(found.ignored.items())]
     report.notes += [f"{dropped} cell(s) dropped by label"] if dropped else []
     return cells, report
 
 
 def _real(path: Path) -> str:
-    """What a manifest says of where an image lies, links followed; a name that it cannot hold is an ImageError."""
+    """Path of an image for the manifest, links followed; a name that it cannot hold is an ImageError."""
     real = os.path.realpath(path)
-    refuse_unwritable(real, Path(real))
+    check_encodable(real, Path(real))
     return real
 
 
@@ -145,13 +147,13 @@ def _differ(one: str, other: str) -> bool:
     return bool(one and other) and one != other
 
 
-def write(
+def write_dataset(
     output: str | Path,
     cells: list[Cell],
-    description: Description,
-    progress: Callable[[int], None] = lambda cells: None,
+    description: DatasetDescription,
+    progress: Progress = silent,
 ) -> tuple[DatasetFacts, list[str]]:
-    """Looks at every image and writes the data set folder; returns its facts and notes for the user.
+    """Checks every image and writes the data set folder; returns its facts and notes for the user.
 
     Raises:
         ImageError: the first image that differs from the others in size or depth, or cannot be used.
@@ -171,23 +173,22 @@ def write(
         try:
             Manifest.open(room)
         except ManifestError as error:
-            # It names a temporary folder, and mends a file that is never there.
-            names = "mend the names of the files or the label table, or give another --pattern"
+            # Its path is in a temporary folder, and its advice is about a file that does not remain.
+            names = "correct the names of the files or the label table, or give another --pattern"
             fix = "; ".join(filter(None, (error.fix, names)))
             problem = f"would be refused by fit: {error.problem}"
             raise ManifestError(problem, path=Path(output) / MANIFEST, fix=fix) from None
         twins: dict[bytes, str] = {}
-        for cell in cells:
+        for cell in tracked(progress, "Checking images", cells, len(cells)):
             for path in filter(None, (cell.brightfield, cell.dapi)):
                 pixels = read_channel(path, facts)
                 highest = max(highest, int(pixels.max()))
-                # Noise makes every image another; a blank one may well be there twice.
+                # Noise makes every image different; blank ones may be equal.
                 digest = blake2b(pixels.tobytes(), digest_size=16).digest()
                 if pixels.min() < pixels.max() and twins.setdefault(digest, path) != path:
-                    problem = f"holds the very pixels of {twins[digest]}"
-                    fix = "keep one of them: a cell that is there twice may be learnt from and tested on"
+                    problem = f"has the same pixels as {twins[digest]}"
+                    fix = "keep one of them: a cell that is there twice may be in training and in test"
                     raise PairingError(problem, path=path, fix=fix)
-            progress(1)
     notes = []
     if description.bit_depth is None and facts.bit_depth == 16 and 0 < highest < 2**15:
         bits = max(8, highest.bit_length())

@@ -1,17 +1,17 @@
-"""What a table knows of the cells: label, and patient and site where the path does not tell."""
+"""Label tables: the label of each cell, and its patient and site where the path does not contain them."""
 
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfctc.data.importers.pairing import composed
 from tfctc.errors import ManifestError
+from tfctc.io.names import normalised
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the table calls its columns; patient and site are optional."""
+    """Names of the table's columns; patient and site are optional."""
 
     cell_id: str = "cell_id"
     label: str = "label"
@@ -20,7 +20,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Known:
+class LabelRow:
     """One row of the table."""
 
     label: str
@@ -28,8 +28,8 @@ class Known:
     site: str = ""
 
 
-def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Known]:  # noqa: B008  (frozen)
-    """Cell id -> what the CSV says of it, as `pairing.composed` writes them.
+def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, LabelRow]:  # noqa: B008  (frozen)
+    """Cell id -> its row of the CSV file; all text as `io.names.normalised` gives it.
 
     Raises:
         ManifestError: unreadable, a column that is not there or there twice, no row, one with too few or too many
@@ -39,8 +39,8 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            wanted = tuple(map(composed, (columns.cell_id, columns.label, columns.patient, columns.site)))
-            columns_there = reader.fieldnames = list(map(composed, reader.fieldnames or []))
+            wanted = tuple(map(normalised, (columns.cell_id, columns.label, columns.patient, columns.site)))
+            columns_there = reader.fieldnames = list(map(normalised, reader.fieldnames or []))
             for name in filter(None, wanted):
                 if columns_there.count(name) != 1:
                     count = "several columns" if name in columns_there else "no column"
@@ -58,11 +58,11 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
                     raise ManifestError(f"{line} has not {len(columns_there)} values", path=path, fix=fix)
                 if not any(map(str.strip, row.values())):  # So a spreadsheet writes a row that was emptied.
                     continue
-                cell_id, *rest = (composed(row[name].strip()) if name else "" for name in wanted)
+                cell_id, *rest = (normalised(row[name].strip()) if name else "" for name in wanted)
                 if not cell_id or cell_id in known:
                     problem = f"{line} repeats cell {cell_id}" if cell_id else f"{line} has no id"
                     raise ManifestError(problem, path=path, fix="keep one row a cell")
-                known[cell_id] = Known(*rest)
+                known[cell_id] = LabelRow(*rest)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
     if not known:
@@ -70,7 +70,7 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Kno
     return known
 
 
-def translate(
+def class_of(
     label: str, mapping: Mapping[str, str], classes: tuple[str, str], where: str, table: str | Path | None = None
 ) -> str:
     """A label of a cell, `where`, of a `table` as one of `classes`, or empty for none.

@@ -1,6 +1,6 @@
 """A cell as a physical object: outline, nucleus, chromatin, granules; and the maps of thickness that follow from it.
 
-Lengths in um. Sources of the figures: docs/simulation.md.
+Lengths in um. Sources of the numbers: docs/simulation.md.
 """
 
 from dataclasses import dataclass
@@ -66,9 +66,21 @@ def draw_cell(rng: np.random.Generator, patient: Patient, positive: bool) -> Ana
 
 
 def _assemble(
-    rng, patient, kind, diameter, lobes, *, roughness, nucleus_roughness, chromatin, contrast, granules, nucleoli, dna
+    rng: np.random.Generator,
+    patient: Patient,
+    kind: str,
+    diameter: float,
+    lobes: np.ndarray,
+    *,
+    roughness: float,
+    nucleus_roughness: float,
+    chromatin: float,
+    contrast: float,
+    granules: float,
+    nucleoli: float,
+    dna: float,
 ) -> Anatomy:
-    """What all kinds share."""
+    """The anatomy of a cell of any kind."""
     index = MEDIUM + 0.030 + patient.index_shift + 0.003 * rng.standard_normal()
     return Anatomy(
         kind=kind,
@@ -215,12 +227,12 @@ def project(cell: Anatomy, x: np.ndarray, y: np.ndarray, pitch: float, rng: np.r
     return Maps(thickness, nucleus, chromatin, path)
 
 
-def _sphere(x, y, radius) -> np.ndarray:
+def _sphere(x: np.ndarray, y: np.ndarray, radius: float | np.floating) -> np.ndarray:
     """Thickness of a sphere along the optical axis."""
     return 2 * np.sqrt(np.maximum(np.float32(radius**2) - (x * x + y * y), np.float32(0)))
 
 
-def _unwarp(x, y, amplitudes) -> tuple[np.ndarray, np.ndarray]:
+def _unwarp(x: np.ndarray, y: np.ndarray, amplitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates in which the outline ``1 + Re sum_k a_k exp(i k angle)`` is a circle of radius 1."""
     z = x + np.complex64(1j) * y
     unit = z / (np.abs(z) + np.float32(1e-6))
@@ -233,7 +245,9 @@ def _unwarp(x, y, amplitudes) -> tuple[np.ndarray, np.ndarray]:
     return x * factor, y * factor
 
 
-def _line_integral(thickness, scale, contrast, pitch, rng) -> np.ndarray:
+def _line_integral(
+    thickness: np.ndarray, scale: float, contrast: float, pitch: float, rng: np.random.Generator
+) -> np.ndarray:
     """Integral through `thickness` of a random density of mean 0, standard deviation `contrast`.
 
     A density whose covariance is ``contrast^2 exp(-r^2 / (2 scale^2))`` integrates, over a length L well above `scale`,

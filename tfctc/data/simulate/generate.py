@@ -17,11 +17,11 @@ from tfctc.errors import ConfigError
 
 @dataclass(frozen=True)
 class SimulationOptions:
-    """What a simulated data set is like.
+    """Options of a simulated data set.
 
     Args:
-        patients: patients; cells are dealt to them in turn, and each has cells of both classes.
-        sites: sites; a patient belongs to one.
+        patients: number of patients; each gets cells in turn, of both classes.
+        sites: number of sites; a patient belongs to one.
         size: height and width of an image, pixels.
         mpp: micrometres per pixel.
         positive: share of CTCs, above 0 and below 1.
@@ -64,7 +64,7 @@ DEFAULT = SimulationOptions()
 
 @dataclass(frozen=True)
 class Truth:
-    """What only a simulation knows. Diameters are those of a circle of the projected area, um."""
+    """Ground truth of one cell, known in a simulation only. Diameters (um) are of circles of the projected area."""
 
     cell_id: str
     label: str

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -33,7 +34,12 @@ def pupil(n: int, pitch: float, cutoff: float, softness: float) -> np.ndarray:
 
 
 def propagate(
-    field: np.ndarray, pitch: float, defocus: float, aperture: float, condenser: float = 0.0, wavelength=WAVELENGTH
+    field: np.ndarray,
+    pitch: float,
+    defocus: float,
+    aperture: float,
+    condenser: float = 0.0,
+    wavelength: float = WAVELENGTH,
 ) -> np.ndarray:
     """The field in a plane `defocus` um away, seen through a circular pupil.
 
@@ -68,7 +74,7 @@ def blur(image: np.ndarray, pitch: float, sigma: float) -> np.ndarray:
 
 
 def brightfield(
-    path: np.ndarray, pitch: float, defocus: float, aperture: float, condenser: float, wavelength=WAVELENGTH
+    path: np.ndarray, pitch: float, defocus: float, aperture: float, condenser: float, wavelength: float = WAVELENGTH
 ) -> np.ndarray:
     """Relative intensity of a transparent object under Koehler illumination; 1 where there is none.
 
@@ -93,7 +99,7 @@ def brightfield(
     return np.maximum(blur(intensity, pitch, abs(defocus) * condenser / 2), 0)
 
 
-def fluorescence_sigma(defocus: float, aperture: float, wavelength=DAPI_WAVELENGTH) -> float:
+def fluorescence_sigma(defocus: float, aperture: float, wavelength: float = DAPI_WAVELENGTH) -> float:
     """Standard deviation of the wide-field point spread function.
 
     In focus 0.21 wavelength / NA (Zhang, Zerubia & Olivo-Marin 2007, Applied Optics 46:1819); out of focus the
@@ -107,7 +113,7 @@ def to_pixels(image: np.ndarray, oversampling: int, margin: int) -> np.ndarray:
     edge = margin * oversampling
     image = image[edge : len(image) - edge, edge : len(image) - edge]
     # Sums of slices: five times as fast as the mean over a four-dimensional view.
-    rows = sum(image[i::oversampling] for i in range(oversampling))
+    rows: Any = sum(image[i::oversampling] for i in range(oversampling))
     return sum(rows[:, i::oversampling] for i in range(oversampling)) * np.float32(oversampling**-2)
 
 

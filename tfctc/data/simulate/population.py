@@ -1,4 +1,4 @@
-"""What shifts from site to site and from patient to patient."""
+"""Sites and patients: the differences between microscopes and between people."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What lies under the microscope around one cell, and the two exposures of it. Lengths in um."""
+"""Scene under the microscope around one cell, and its two exposures. Lengths in um."""
 
 import math
 

@@ -2,7 +2,7 @@
 
 import csv
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from PIL import Image
 from tfctc.cells import Cell
 from tfctc.data.manifest import write_manifest
 from tfctc.data.simulate.generate import DEFAULT, SimulationOptions, Truth, simulate_cells
-from tfctc.files import atomic_folder
+from tfctc.io.files import atomic_folder
+from tfctc.progress import Progress, silent, tracked
 
 TRUTH = "truth.csv"
 
@@ -23,12 +24,12 @@ def write_dataset(
     *,
     seed: int,
     options: SimulationOptions = DEFAULT,
-    progress: Callable[[int], None] = lambda cells: None,
+    progress: Progress = silent,
 ) -> Path:
     """Simulates `n` cells into `folder`, one at a time, so that memory does not grow with `n`.
 
     Args:
-        progress: called with 1 after each cell.
+        progress: called after each cell.
 
     Returns:
         The folder, which then holds images/<patient>/, manifest.csv, dataset.json and truth.csv (a `Truth` a line).
@@ -52,7 +53,7 @@ def write_dataset(
                 truths.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})
                 yield one.cell
 
-        write_manifest(room, options.facts, rows(), progress)
+        write_manifest(room, options.facts, tracked(progress, "Simulating cells", rows(), n))
     return Path(folder)
 
 

@@ -20,12 +20,14 @@ def read_csv(path):
 
 
 def test_folder_holds_exactly_what_was_simulated(tmp_path):
-    counted = []
-    folder = write_dataset(tmp_path / "cells", 12, seed=4, options=OPTIONS, progress=counted.append)
+    steps = []
+    options = {"seed": 4, "options": OPTIONS}
+    folder = write_dataset(tmp_path / "cells", 12, **options, progress=lambda *step: steps.append(step))
     rows, truths = read_csv(folder / "manifest.csv"), read_csv(folder / "truth.csv")
-    assert sum(counted) == len(rows) == len(truths) == 12 and tuple(rows[0]) == COLUMNS
+    assert steps == [("Simulating cells", done, 12) for done in range(1, 13)]
+    assert len(rows) == len(truths) == 12 and tuple(rows[0]) == COLUMNS
     files = set()
-    for row, truth, one in zip(rows, truths, simulate_cells(12, seed=4, options=OPTIONS), strict=True):
+    for row, truth, one in zip(rows, truths, simulate_cells(12, **options), strict=True):
         assert row["cell_id"] == truth["cell_id"] == one.cell.cell_id
         assert (row["patient_id"], row["site"], row["label"]) == (one.cell.patient_id, one.cell.site, one.cell.label)
         assert float(truth["diameter_um"]) == pytest.approx(one.truth.diameter_um, rel=1e-3)
@@ -49,7 +51,7 @@ def test_facts_say_simulated_and_12_bits(tmp_path):
 
 
 def test_an_interrupted_simulation_leaves_nothing(tmp_path):
-    def stop(_):
+    def stop(task, done, total):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

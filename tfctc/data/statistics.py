@@ -1,4 +1,4 @@
-"""What a built data set holds: counts for the record, and the pixel statistics that models are normalised with."""
+"""Counts of a built data set, and the pixel statistics that networks normalise their input with."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,14 @@ import numpy as np
 
 from tfctc.cells import DAPI, DAPI_PRESENT, NO_LABEL, SPLITS, UNLABELLED
 from tfctc.data import pipeline
+from tfctc.data.builder import Cells
 
-#: Records looked at together.
+#: Records read together.
 BATCH = 64
 
 
 @dataclass(frozen=True)
-class Summary:
+class Statistics:
     """Counts and statistics of a built data set.
 
     Args:
@@ -24,27 +25,27 @@ class Summary:
     normalisation: dict[str, tuple[float, float]]
 
 
-def summarise(builder, channels: tuple[str, ...]) -> Summary:
-    """Reads every record once; constant memory. Only the training split's pixels are looked at."""
+def measure(builder: Cells, channels: tuple[str, ...]) -> Statistics:
+    """Reads every record once, in constant memory; only pixels of the training split are read."""
     full_scale = float(builder.facts.full_scale)
     moments = {channel: np.zeros(3) for channel in channels}
     cells = {}
     for split in SPLITS:
-        seen = channels if split == "train" else ()
+        read = channels if split == "train" else ()
         counts = dict.fromkeys((*builder.facts.classes, NO_LABEL), 0)
-        for batch in pipeline.records(builder, split, seen, cache_mb=0).batch(BATCH).as_numpy_iterator():
+        for batch in pipeline.records(builder, split, read, cache_mb=0).batch(BATCH).as_numpy_iterator():
             labels, with_dapi = batch["label"], batch[DAPI_PRESENT] > 0
             for name, value in zip(counts, (0, 1, UNLABELLED), strict=True):
                 counts[name] += int((labels == value).sum())
-            for channel in seen:
+            for channel in read:
                 pixels = batch[channel][with_dapi] if channel == DAPI else batch[channel]
                 pixels = pixels.astype(np.float64) / full_scale
                 moments[channel] += pixels.size, pixels.sum(), np.square(pixels).sum()
         cells[split] = counts
-    return Summary(cells, {channel: _mean_and_deviation(*sums) for channel, sums in moments.items()})
+    return Statistics(cells, {channel: _mean_and_deviation(*sums) for channel, sums in moments.items()})
 
 
-def _mean_and_deviation(n: float, total: float, squares: float) -> tuple[float, float]:
-    mean = total / max(n, 1)
+def _mean_and_deviation(count: float, total: float, squares: float) -> tuple[float, float]:
+    mean = total / max(count, 1)
     # The floor keeps a blank channel finite.
-    return float(mean), float(np.sqrt(max(squares / max(n, 1) - mean**2, 1e-12)))
+    return float(mean), float(np.sqrt(max(squares / max(count, 1) - mean**2, 1e-12)))
