@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfctc.config import ModelConfig
 from tfctc.distill.distiller import Distiller
-from tfctc.distill.losses import GIVEN, LOSSES, build_losses
+from tfctc.distill.losses import LOSSES, DistillationLoss, build_losses
 from tfctc.distill.teachers import Teachers
 from tfctc.models.classifier import build_classifier, tapped
 
@@ -23,19 +23,28 @@ def cells(seed=0):
     return x | {"dapi_present": np.ones(CELLS, np.float32)}, rng.integers(0, 2, CELLS).astype(np.int32)
 
 
-def distiller(parts=None, student_weight=1.0, optimizer=None, regularizer=None, teaching=True, sees=BOTH):
+def distiller(parts=None, label_weight=1.0, **options):
     keras.utils.set_random_seed(0)
     losses = build_losses({"logits": {}, "feature": {"tap": "stage3"}} if parts is None else parts)
+    return assembled(losses, label_weight, **options)
+
+
+def assembled(losses, label_weight=1.0, optimizer=None, regularizer=None, teaching=True, sees=BOTH, eagerly=True):
+    """Distiller, student and teacher. Single steps run eagerly: to compile one takes seconds."""
     student = build_classifier(ALONE, SIZE, NORMALISATION, "student")
     if regularizer:
         student.get_layer("logits").kernel_regularizer = regularizer
         student.get_layer("logits").kernel.regularizer = regularizer
     teacher = build_classifier(sees, SIZE, NORMALISATION, "teacher")
-    taps = {"logits"}.union(*(loss.student_taps for loss in losses.values()))
-    teacher_taps = {"logits"}.union(*(loss.teacher_taps for loss in losses.values())).difference(GIVEN)
-    taught_by = Teachers([tapped(teacher, sees, teacher_taps)]) if teaching else None
-    model = Distiller(tapped(student, ALONE, taps), taught_by, losses, student_weight)
-    model.compile(optimizer or keras.optimizers.SGD(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    learner = tapped(student, ALONE, {"logits"}.union(*(loss.student_taps for loss in losses.values())))
+    teacher_taps = {"logits"}.union(*(loss.teacher_taps for loss in losses.values()))
+    teachers = Teachers([tapped(teacher, sees, teacher_taps)]) if teaching else None
+    for loss in losses.values():
+        shapes = {tap: output.shape for tap, output in learner.output.items()}
+        loss.prepare(shapes, teachers.shapes if teachers else {}, (None, *SIZE, 1))
+    model = Distiller(learner, teachers, losses, label_weight)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer or keras.optimizers.SGD(0.05), loss, run_eagerly=eagerly)
     return model, student, teacher
 
 
@@ -49,10 +58,10 @@ def changed(before, after):
 
 
 def test_fit_trains_student_and_projector_and_leaves_the_teacher_bit_identical():
-    model, student, teacher = distiller()
+    model, student, teacher = distiller(eagerly=False)
     projector = model.distillation_losses["feature"].projector
     before = [m.get_weights() for m in (student, teacher, projector)]
-    model.fit(dataset(*cells()), epochs=2, verbose=0)
+    model.fit(dataset(*cells()), epochs=2, verbose=0, shuffle=False)
     assert all(changed(before[0], student.get_weights())[3:])
     assert not any(changed(before[1], teacher.get_weights()))  # BatchNorm statistics are among them
     assert all(changed(before[2], projector.get_weights()))
@@ -60,9 +69,9 @@ def test_fit_trains_student_and_projector_and_leaves_the_teacher_bit_identical()
 
 
 def test_evaluate_and_predict_change_nothing_and_need_no_dapi():
-    model, student, _ = distiller()
+    model, student, _ = distiller(eagerly=False)
     x, y = cells()
-    model.fit(dataset(x, y), verbose=0)
+    model.fit(dataset(x, y), verbose=0, shuffle=False)
     before = student.get_weights()
     alone = {"brightfield": x["brightfield"]}
     model.evaluate(dataset(alone, y), verbose=0)
@@ -77,7 +86,7 @@ def test_dapi_reaches_the_student_only_through_the_losses():
     ends = []
     for parts, data in [({}, x), ({}, other), ({"logits": {}}, x), ({"logits": {}}, other)]:
         model, student, _ = distiller(parts)
-        model.fit(dataset(data, y), verbose=0, shuffle=False)
+        model.train_on_batch(data, y)
         ends.append(student.get_weights())
     assert not any(changed(ends[0], ends[1]))
     assert any(changed(ends[2], ends[3]))
@@ -154,13 +163,38 @@ def test_dapi_teaches_without_a_teacher(name):
     assert logs[f"{name}_loss"] == 0.0 and logs["student_loss"] > 0.0
 
 
+def test_a_loss_gets_labels_and_the_cells_that_count():
+    """Recorded from within a training step: -1 stands for a cell without a label."""
+    seen = {}
+
+    class Recorder(DistillationLoss):
+        student_taps, teacher_taps, inputs = ("logits",), ("logits",), ("label", "counts")
+
+        def call(self, student, teacher, inputs):
+            seen.update(inputs)
+            return keras.ops.sum(student["logits"], axis=-1) * 0
+
+    keras.utils.set_random_seed(0)
+    model, *_ = assembled({"recorder": Recorder()})
+    model.run_eagerly = True
+    x, y = cells()
+    weight = np.where(np.arange(CELLS) % 3 == 0, 0.0, 2.0).astype(np.float32)
+    there = (np.arange(CELLS) % 4 != 0).astype(np.float32)
+    model.train_step((x | {"dapi_present": there}, y, weight))
+    np.testing.assert_array_equal(seen["label"], np.where(weight > 0, y, -1))
+    np.testing.assert_array_equal(seen["counts"], there)
+    assert set(seen) == {"label", "counts"}
+
+
 def test_all_losses_teach_together_in_mixed_precision():
     keras.mixed_precision.set_dtype_policy("mixed_float16")
     try:
         model, _, teacher = distiller({name: {} for name in LOSSES})
         before = teacher.get_weights()
         x, y = cells()
-        logs = model.fit(dataset(x | {"dapi_present": np.arange(CELLS, dtype=np.float32) % 2}, y), verbose=0).history
+        logs = model.fit(
+            dataset(x | {"dapi_present": np.arange(CELLS, dtype=np.float32) % 2}, y), verbose=0, shuffle=False
+        ).history
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     assert all(np.isfinite(logs[f"{name}_loss"]).all() for name in LOSSES)
@@ -173,7 +207,7 @@ def test_works_in_mixed_precision():
     try:
         model, student, _ = distiller(optimizer=keras.optimizers.Adam(1e-3))
         before = student.get_weights()
-        logs = model.fit(dataset(*cells()), epochs=2, verbose=0)
+        logs = model.fit(dataset(*cells()), epochs=2, verbose=0, shuffle=False)
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
@@ -187,11 +221,11 @@ def test_mirrored_strategy_trains_as_one_device_does(two_devices):
     ends = []
     for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(two_devices)):
         with strategy.scope():
-            model, student, teacher = distiller()
+            model, student, teacher = distiller(eagerly=False)
             for layer in student.layers:
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.trainable = False
-        model.fit(dataset(x, y, batch=12), epochs=2, verbose=0)
+        model.fit(dataset(x, y, batch=12), epochs=2, verbose=0, shuffle=False)
         ends.append(student.get_weights())
     for one, two in zip(*ends, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-5)

@@ -59,3 +59,18 @@ def test_mixed_precision():
     y, quick_y = plain(x, training=True), quick(x, training=True)
     assert quick_y.dtype == y.dtype == tf.float16
     np.testing.assert_allclose(quick_y, y, atol=1e-2)
+
+
+def test_saving_keeps_the_layer_and_its_outputs(tmp_path, rng):
+    """Outputs of training too, and the statistics that it leaves."""
+    model = keras.Sequential([keras.Input((5, 4, 3)), FusedBatchNormalization(momentum=0.7, epsilon=1e-2, name="fast")])
+    model.set_weights([rng.uniform(0.5, 2, w.shape) for w in model.get_weights()])
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    layer = again.get_layer("fast")
+    assert type(layer) is FusedBatchNormalization and layer.get_config() == model.get_layer("fast").get_config()
+    x = rng.standard_normal((6, 5, 4, 3)).astype(np.float32)
+    for training in (False, True, False):
+        np.testing.assert_array_equal(again(x, training=training), model(x, training=training))
+    for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

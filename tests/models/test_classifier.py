@@ -1,4 +1,4 @@
-"""Student and teacher networks."""
+"""Student and teacher networks, of every backbone."""
 
 import keras
 import numpy as np
@@ -7,64 +7,62 @@ import pytest
 from tfctc.config import ModelConfig
 from tfctc.errors import ConfigError, UnknownNameError
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.classifier import build_classifier, probability, tapped
-from tfctc.models.fast import stock
-
-SIZE = (32, 32)
-NORMALISATION = {"brightfield": (0.16, 0.02), "dapi": (0.05, 0.1)}
-rng = np.random.default_rng(0)
-
-
-def images(n=4, size=SIZE):
-    return {name: rng.random((n, *size, 1), np.float32) for name in NORMALISATION}
-
-
-def build(size=SIZE, name="classifier", **options):
-    keras.utils.set_random_seed(0)
-    return build_classifier(ModelConfig(**{"backbone": "compact", **options}), size, NORMALISATION, name)
+from tfctc.models.classifier import probability, tapped
+from tfctc.models.fast import to_stock
 
 
 @pytest.mark.parametrize("backbone", list(BACKBONES))
-def test_every_backbone_maps_one_channel_to_two_logits_through_its_taps(backbone):
-    config = ModelConfig(backbone=backbone)
-    model = build_classifier(config, SIZE, NORMALISATION)
+def test_every_backbone_maps_one_channel_to_two_logits_through_its_taps(network, backbone):
+    model = network(backbone)
     assert list(model.input) == ["brightfield"]
     assert model.output.shape == (None, 2) and model.output.dtype == "float32"
     taps = list(BACKBONES[backbone].taps)
-    shapes = {tap: x.shape for tap, x in tapped(model, config, {*taps, "embedding", "logits"}).output.items()}
+    tensors = tapped(model, ModelConfig(backbone), {*taps, "embedding", "logits"}).output
+    shapes = {tap: tensor.shape for tap, tensor in tensors.items()}
     heights = [shapes[tap][1] for tap in taps]
     assert heights == sorted(heights, reverse=True) and len(set(heights)) == len(taps)
-    assert shapes["embedding"] == (None, shapes[taps[-1]][-1])
+    assert shapes["embedding"] == (None, shapes[taps[-1]][-1]) and shapes["logits"] == (None, 2)
 
 
-def test_the_compact_backbone_stays_under_a_million_parameters():
-    assert build().count_params() < 1_000_000
+def test_the_compact_backbone_stays_under_a_million_parameters(network):
+    assert network("compact").count_params() < 1_000_000
 
 
-def test_resnet50_is_the_stock_one_by_name_and_shape():
-    ours = {layer.name: layer for layer in build_classifier(ModelConfig(), SIZE, NORMALISATION).layers}
-    stock = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
-    for layer in stock.layers:
+def test_resnet50_is_the_stock_one_by_name_and_shape(network, stock_resnet50):
+    ours = {layer.name: layer for layer in network("resnet50").layers}
+    for layer in stock_resnet50.layers:
         if layer.weights and layer.name != "conv1_conv":
             assert [w.shape for w in ours[layer.name].weights] == [w.shape for w in layer.weights]
 
 
-def test_saving_and_loading_keeps_every_answer(tmp_path):
+def test_saving_and_loading_keeps_every_prediction(build, images, tmp_path):
     model = build(channels=("brightfield", "dapi"))
-    stock(model).save(tmp_path / "m.keras")
-    x = images()
+    saved = to_stock(model)
+    saved.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")
-    np.testing.assert_array_equal(again.predict(x, verbose=0), stock(model).predict(x, verbose=0))
-    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
+    found = again(images, training=False)
+    np.testing.assert_array_equal(found, saved(images, training=False))
+    np.testing.assert_allclose(found, model(images, training=False), rtol=1e-5)
 
 
-def test_normalisation_is_inside():
+def test_normalisation_is_inside(network, build, images):
     """Rescaling images and statistics together changes nothing."""
-    x = images()["brightfield"]
-    model = build()
-    half = build_classifier(ModelConfig("compact"), SIZE, {"brightfield": (0.08, 0.01)})
+    x = images["brightfield"]
+    model, half = network("compact"), build(normalisation={"brightfield": (0.08, 0.01)})
     half.set_weights(model.get_weights())
     np.testing.assert_allclose(half({"brightfield": x / 2}), model({"brightfield": x}), rtol=1e-3, atol=1e-4)
+
+
+def test_the_momentum_of_batchnorm_is_that_of_the_configuration(build, network):
+    """None keeps Keras's own."""
+    for model, expected in ((network("compact"), 0.9), (build(batchnorm_momentum=None), 0.99)):
+        norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+        assert norms and {norm.momentum for norm in norms} == {expected}
+
+
+def test_dropout_stands_before_the_logits_where_there_is_any(build, network):
+    assert [layer.rate for layer in build(dropout=0.3).layers if layer.name == "dropout"] == [0.3]
+    assert "dropout" not in [layer.name for layer in network("compact").layers]
 
 
 def test_probability_is_the_softmax_of_the_second_logit():
@@ -72,69 +70,22 @@ def test_probability_is_the_softmax_of_the_second_logit():
     np.testing.assert_allclose(probability(logits), [0.5, 1 / (1 + np.exp(-2))], rtol=1e-6)
 
 
-def test_stock_weights_answer_a_grey_image_as_the_same_image_in_rgb(tmp_path):
-    stock = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
-    path = tmp_path / "resnet50_notop.weights.h5"
-    stock.save_weights(path)
-    ours = build(backbone="resnet50", weights=str(path))
-    x = images()["brightfield"]
-    normalised = (x - 0.16) / 0.02
-    theirs = stock(np.repeat(normalised * BACKBONES["resnet50"].published_std, 3, -1), training=False)
-    found = tapped(ours, ModelConfig(), {"stage4"})({"brightfield": x}, training=False)["stage4"]
-    np.testing.assert_allclose(found, theirs, rtol=1e-3, atol=1e-3 * float(np.abs(theirs).max()))
-
-
-def test_weights_of_a_tfctc_model_are_taken_over_even_by_a_teacher(tmp_path):
-    student = build(name="student")
-    stock(student).save(tmp_path / "student.keras")
-    teacher = build_classifier(
-        ModelConfig("compact", ("brightfield", "dapi"), str(tmp_path / "student.keras")), SIZE, NORMALISATION
-    )
-    same = {"brightfield": (images()["brightfield"] - 0.5) / 50 + 0.16}
-    # Both channels carry the same normalised image: the shared-out first kernel must see it as the student does.
-    same["dapi"] = (same["brightfield"] - 0.16) / 0.02 * 0.1 + 0.05
-    np.testing.assert_allclose(teacher(same), student({"brightfield": same["brightfield"]}), rtol=1e-2, atol=1e-3)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"weights": "nowhere.h5"}, "no such weights file"),
-        ({"weights": "nowhere.keras"}, "no such weights file"),
-        ({"backbone": "resnet34", "weights": "imagenet"}, "no stock weights"),
-        ({"backbone": "resnet50", "size": (16, 16)}, "32 px or more"),
+        ({"backbone": "resnet50", "size": (16, 40)}, r"32 px or more, got \(16, 40\); choose the compact backbone"),
+        ({"backbone": "resnet50", "size": (8, 8)}, "32 px or more, .*; give larger images"),
+        ({"size": (15, 64)}, "16 px or more, .*; give larger images"),
     ],
 )
-def test_what_cannot_be_built_says_why(options, message):
+def test_what_cannot_be_built_says_why(build, options, message):
     with pytest.raises(ConfigError, match=message):
         build(**options)
 
 
-def test_weights_of_another_backbone_are_refused_even_if_some_layers_fit(tmp_path):
-    stock(build(backbone="resnet50")).save(tmp_path / "w.keras")
-    with pytest.raises(ConfigError, match="w.keras: holds no layer .* as this network has it .*; choose the backbone"):
-        build(backbone="densenet121", weights=str(tmp_path / "w.keras"))
-
-
-@pytest.mark.parametrize("cut", [0, 0.5, 0.9])
-def test_a_damaged_model_file_is_one_line(tmp_path, cut):
-    path = tmp_path / "w.keras"
-    build().save(path)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(cut * len(content))] or b"not a zip")
-    with pytest.raises(ConfigError, match="w.keras: cannot be loaded .*; ") as caught:
-        build(weights=str(path))
-    assert len(str(caught.value)) < 500
-
-
-def test_a_damaged_stock_file_is_one_line(tmp_path):
-    (tmp_path / "w.h5").write_bytes(b"not hdf5")
-    with pytest.raises(ConfigError, match="cannot be loaded"):
-        build(backbone="resnet50", weights=str(tmp_path / "w.h5"))
-
-
-def test_unknown_names_list_the_known():
+def test_unknown_names_list_the_known(build, network):
     with pytest.raises(UnknownNameError, match="compact, densenet121"):
         build(backbone="resnet51")
-    with pytest.raises(ConfigError, match="stage1, stage2"):
-        tapped(build(), ModelConfig("compact"), {"stage9"})
+    with pytest.raises(ConfigError, match="backbone compact has no tap 'stage9'; choose one of: stage1, stage2"):
+        tapped(network("compact"), ModelConfig("compact"), {"stage9"})

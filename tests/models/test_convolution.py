@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from tfctc.models.convolution import MatmulConv2D
 
-RNG = np.random.default_rng(0)
-
 
 def learn(layer, x):
     with tf.GradientTape() as tape:
@@ -19,11 +17,12 @@ def learn(layer, x):
 
 
 def pair(shape, dtype="float32", **options):
+    rng = np.random.default_rng(0)
     layers = [kind(5, dtype=dtype, **options) for kind in (keras.layers.Conv2D, MatmulConv2D)]
-    x = tf.constant(RNG.standard_normal(shape), tf.float32)
+    x = tf.constant(rng.standard_normal(shape), tf.float32)
     for layer in layers:
         layer.build(shape)
-    weights = [RNG.standard_normal(w.shape) for w in layers[0].get_weights()]
+    weights = [rng.standard_normal(w.shape) for w in layers[0].get_weights()]
     for layer in layers:
         layer.set_weights(weights)
     return *layers, x
@@ -64,3 +63,24 @@ def test_mixed_precision_computes_in_sixteen_bits():
     y, quick_y = plain(x), quick(x)
     assert quick_y.dtype == y.dtype == tf.bfloat16
     np.testing.assert_allclose(tf.cast(quick_y, tf.float32), tf.cast(y, tf.float32), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("idle_bias", [False, True])
+@pytest.mark.parametrize("way", ["file", "config"])
+def test_saving_keeps_the_layer_and_its_outputs(tmp_path, rng, way, idle_bias):
+    layer = MatmulConv2D(5, 3, padding="same", idle_bias=idle_bias, bias_initializer="ones", name="fast")
+    model = keras.Sequential([keras.Input((3, 3, 2)), layer])
+    if way == "file":
+        model.save(tmp_path / "m.keras")
+        again = keras.saving.load_model(tmp_path / "m.keras")
+    else:
+        again = keras.Sequential.from_config(model.get_config())
+        again.set_weights(model.get_weights())
+    loaded = again.get_layer("fast")
+    assert type(loaded) is MatmulConv2D and loaded.get_config() == layer.get_config()
+    assert loaded.idle_bias == idle_bias and loaded.bias.trainable != idle_bias
+    x = rng.standard_normal((4, 3, 3, 2)).astype(np.float32)
+    np.testing.assert_array_equal(again(x), model(x))
+    # A bias that is idle is not added: the kernel alone says what comes out.
+    plain = keras.ops.conv(x, layer.kernel, padding="same") + (0 if idle_bias else 1)
+    np.testing.assert_allclose(again(x), plain, rtol=1e-4, atol=1e-5)

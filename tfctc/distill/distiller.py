@@ -1,4 +1,4 @@
-"""Teaching a bright-field student what a DAPI-informed teacher knows, cell by cell."""
+"""Distillation: a bright-field student learns from labels and from a teacher that sees DAPI, cell by cell."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,26 +7,27 @@ import tensorflow as tf
 from keras import ops
 
 from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
-from tfctc.distill.losses import DistillationLoss
+from tfctc.distill.losses import COUNTS, LABEL, DistillationLoss
 from tfctc.distill.teachers import Teachers
 
 
 class Distiller(keras.Model):
-    """Trains `student` on its own loss plus distillation losses from frozen `teachers` or from the DAPI image itself.
+    """Trains `student` on its label loss plus distillation losses.
 
-    The student arrives *tapped*: a functional model over bright-field whose output is ``{tap: feature}``, "logits"
-    among them. Batches are ``(x, y, sample_weight)`` with ``x = {"brightfield", "dapi": (B, H, W, 1),
-    "dapi_present": (B,)}``, and "fold" for several teachers. Cells without a label carry sample weight 0 and learn from
-    the distillation losses alone; what comes of DAPI does not count for cells without. `call`, evaluation and
-    prediction see bright-field only.
+    The student is a functional model over bright-field with outputs ``{tap: feature}``, "logits" among them
+    (`tfctc.models.classifier.tapped`). A batch is ``(x, y, sample_weight)`` with ``x = {"brightfield", "dapi":
+    (B, H, W, 1), "dapi_present": (B,)}``, and "fold" for several teachers. A cell without a label has sample weight 0:
+    it teaches through the distillation losses alone. A loss that needs DAPI does not count cells without it. `call`,
+    evaluation and prediction see bright-field only.
 
-    `keras.distillation.Distiller` is not used: it feeds teacher and student the same input and ignores sample weights.
+    `keras.distillation.Distiller` does not fit: it gives teacher and student the same input and ignores sample weights.
 
     Args:
-        teachers: None if no loss reads a tap of a teacher.
-        losses: name -> distillation loss, each with its own weight.
-        student_weight: factor of the student's own (compiled) loss.
-        strength: step -> factor of all distillation losses; None is 1.
+        student: the tapped student.
+        teachers: the frozen teachers; None if no loss needs one.
+        losses: name -> distillation loss, prepared, each with its own weight.
+        label_weight: weight of the label loss (the compiled loss).
+        schedule: training step -> factor of all distillation losses; None is 1.
     """
 
     def __init__(
@@ -34,21 +35,16 @@ class Distiller(keras.Model):
         student: keras.Model,
         teachers: Teachers | None,
         losses: Mapping[str, DistillationLoss],
-        student_weight: float = 1.0,
-        strength: Callable | None = None,
+        label_weight: float = 1.0,
+        schedule: Callable | None = None,
     ):
         super().__init__(name="distiller")
         self.student = student
         self._teachers = teachers
         self.distillation_losses = dict(losses)
-        self.student_weight = student_weight
-        self._strength = strength or (lambda step: 1.0)
+        self.label_weight = label_weight
+        self._schedule = schedule or (lambda step: 1.0)
         self._means = {name: keras.metrics.Mean(name=f"{name}_loss") for name in ["student", *losses]}
-        given = {DAPI: tuple(student.input[BRIGHTFIELD].shape), DAPI_PRESENT: (None,)}
-        self._reads_dapi = any(DAPI in loss.teacher_taps for loss in losses.values())
-        known = (teachers.shapes if teachers else {}) | given
-        for loss in losses.values():
-            loss.prepare({tap: output.shape for tap, output in student.output.items()}, known)
         self.built = True
 
     def call(self, x, training=False):
@@ -59,39 +55,49 @@ class Distiller(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # Outside the tape, which would watch even weights whose Keras flag says not trainable.
         taught = self._teachers(x) if self._teachers else {}
-        if self._reads_dapi:
-            taught |= {DAPI: x[DAPI]}
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        strength = ops.cast(self._strength(self.optimizer.iterations), "float32")
+        factor = ops.cast(self._schedule(self.optimizer.iterations), "float32")
+        label = ops.cast(y, "float32")
+        inputs = {LABEL: label if sample_weight is None else ops.where(sample_weight > 0, label, -1.0)}
+        inputs |= {DAPI: x[DAPI]} if DAPI in x else {}
 
         with tf.GradientTape() as tape:
             learnt = self.student({BRIGHTFIELD: x[BRIGHTFIELD]}, training=True)
             learnt = {tap: ops.cast(value, "float32") for tap, value in learnt.items()}
-            # Compiled loss with class and sample weights, and the student's regularisers; scaled for the strategy.
-            own = self.compute_loss(x, y, learnt["logits"], sample_weight)
-            total = self.student_weight * own
-            parts = {"student": own * replicas}
+            # The compiled loss with class and sample weights, and the student's regularisers; scaled for the strategy.
+            label_loss = self.compute_loss(x, y, learnt["logits"], sample_weight)
+            total = self.label_weight * label_loss
+            parts = {"student": label_loss * replicas}
             for name, loss in self.distillation_losses.items():
-                counted = self._counted(loss, x)
-                parts[name] = ops.mean(loss(learnt, taught | {DAPI_PRESENT: counted}) * counted)
-                total += strength * loss.weight * parts[name] / replicas
+                counts = self._counts(loss, x)
+                given = inputs | {COUNTS: counts}
+                values = loss(
+                    {tap: learnt[tap] for tap in loss.student_taps},
+                    {tap: taught[tap] for tap in loss.teacher_taps},
+                    {key: given[key] for key in loss.inputs},
+                )
+                parts[name] = ops.mean(values * counts)
+                total += factor * loss.weight * parts[name] / replicas
             scaled = self.optimizer.scale_loss(total)
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
 
         batch = ops.shape(y)[0]
-        self._loss_tracker.update_state(total * replicas, sample_weight=batch)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(total * replicas, sample_weight=batch)
         for name, value in parts.items():
             self._means[name].update_state(value, sample_weight=batch)
         results = self.compute_metrics(x, y, learnt["logits"], sample_weight)
         return results | {mean.name: mean.result() for mean in self._means.values()}
 
     def test_step(self, data):
-        """As Keras evaluates `call`; what only training knows of (the parts of the loss) is left out."""
+        """Evaluates `call` as Keras does; the parts of the training loss are left out."""
         parts = {mean.name for mean in self._means.values()}
         return {name: value for name, value in super().test_step(data).items() if name not in parts}
 
-    def _counted(self, loss: DistillationLoss, x):
-        """1 for cells of which `loss` has something to compare with: what comes of DAPI says nothing of one without."""
-        of_dapi = DAPI in loss.teacher_taps or (loss.asks_teacher and self._teachers.see_dapi)
-        return x[DAPI_PRESENT] if of_dapi else ops.ones_like(x[DAPI_PRESENT])
+    def _counts(self, loss: DistillationLoss, x: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """``(B,)``: 1 for a cell that `loss` counts, 0 for one that lacks the DAPI image it needs."""
+        teachers_see_dapi = self._teachers is not None and self._teachers.see_dapi
+        needs_dapi = loss.reads_dapi or (loss.needs_teacher and teachers_see_dapi)
+        return x[DAPI_PRESENT] if needs_dapi else ops.ones_like(x[DAPI_PRESENT])

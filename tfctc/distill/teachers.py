@@ -1,6 +1,6 @@
-"""Frozen teachers, and which of them a cell asks."""
+"""Frozen teachers: for each cell, the features of the teacher that has not learnt from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -10,12 +10,12 @@ from tfctc.data.selection import FOLD
 
 
 class Teachers:
-    """What one teacher, or the teacher of each cell's fold, has to say.
+    """The taps of one teacher or, with several, of the teacher that belongs to each cell's fold.
 
-    Cross-fitting (Chernozhukov et al. 2018, arXiv 1608.00060): teacher k was trained without fold k and answers for
-    fold k alone, so that no answer is one learnt by heart. All together they see each cell once, as one teacher would.
+    Cross-fitting (Chernozhukov et al. 2018, arXiv 1608.00060): teacher k was trained without fold k and teaches fold k
+    alone. So no cell is taught by a teacher that has seen its label. Each cell is run through one teacher.
 
-    Not a Keras layer: the teachers' weights must not be counted as a student's, to train or to save.
+    Not a Keras layer: the teachers' weights must not be trained or saved with the student's.
 
     Args:
         networks: tapped models over the same channels with outputs ``{tap: feature}``, one for each fold.
@@ -28,22 +28,23 @@ class Teachers:
 
     @property
     def see_dapi(self) -> bool:
+        """Whether the teachers read DAPI."""
         return DAPI in self.channels
 
     def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """``{tap: (B, ...)}`` in float32; of several teachers, `x` must hold "fold", int32 ``(B,)``."""
+        """``{tap: (B, ...)}`` float32 of a batch. With several teachers `x` must hold "fold", int32 ``(B,)``."""
         seen = {channel: x[channel] for channel in self.channels}
         if len(self._calls) == 1:
-            answers = self._calls[0](seen, training=False)
+            taps = self._calls[0](seen, training=False)
         else:
-            places = [tf.cast(tf.where(x[FOLD] == fold)[:, 0], tf.int32) for fold in range(len(self._calls))]
-            parts = [self._ask(call, seen, place) for call, place in zip(self._calls, places, strict=True)]
-            answers = {tap: tf.dynamic_stitch(places, [part[tap] for part in parts]) for tap in self.shapes}
-        return {tap: tf.cast(value, tf.float32) for tap, value in answers.items()}
+            rows = [tf.cast(tf.where(x[FOLD] == fold)[:, 0], tf.int32) for fold in range(len(self._calls))]
+            parts = [self._run(call, seen, own) for call, own in zip(self._calls, rows, strict=True)]
+            taps = {tap: tf.dynamic_stitch(rows, [part[tap] for part in parts]) for tap in self.shapes}
+        return {tap: tf.cast(value, tf.float32) for tap, value in taps.items()}
 
     @staticmethod
-    def _ask(call, seen: Mapping[str, tf.Tensor], place: tf.Tensor) -> dict[str, tf.Tensor]:
-        # The first cell is asked about as well, and its answer dropped: convolutions do not take an empty batch.
-        place = tf.concat([place, [0]], 0)
-        answers = call({channel: tf.gather(value, place) for channel, value in seen.items()}, training=False)
-        return {tap: value[:-1] for tap, value in answers.items()}
+    def _run(call: Callable, seen: Mapping[str, tf.Tensor], rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        # A convolution refuses an empty batch: the first cell is run too, and its taps are dropped.
+        rows = tf.concat([rows, [0]], 0)
+        taps = call({channel: tf.gather(value, rows) for channel, value in seen.items()}, training=False)
+        return {tap: value[:-1] for tap, value in taps.items()}

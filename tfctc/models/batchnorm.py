@@ -1,14 +1,15 @@
-"""BatchNorm in one kernel while training; what is saved is stock Keras."""
+"""BatchNorm that trains in one kernel; what is saved is stock Keras."""
 
 import keras
 import tensorflow as tf
 
 
+@keras.saving.register_keras_serializable("tfctc")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` over the channels of ``(B, H, W, C)``, trained in one fused kernel.
 
     Same weights, same result to rounding. Keras 3 spells the training pass out in some ten operations, forward and
-    back; `tools/bench_training.py` shows what that costs.
+    back; `tools/benchmarks/bench_training.py` measures what that costs.
     """
 
     def call(self, x, training=None, mask=None):
@@ -22,7 +23,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
             is_training=True,
         )
-        # The kernel reports the unbiased variance; Keras averages the biased one.
+        # The kernel returns the unbiased variance; Keras averages the biased one.
         n = tf.cast(tf.size(x) // tf.shape(x)[-1], variance.dtype)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance * (n - 1) / n)):
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))

@@ -1,4 +1,4 @@
-"""The student and the teacher: one builder, told apart by the channels they see."""
+"""The classifier: one builder for student and teacher, which differ in the channels they read."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ import keras
 
 from tfctc.config import ModelConfig
 from tfctc.errors import ConfigError
-from tfctc.models.backbones import BACKBONES
-from tfctc.models.fast import fast, settle_biases
+from tfctc.models.backbones import BACKBONES, check_image_size
+from tfctc.models.fast import move_biases, to_fast
 from tfctc.models.weights import load_weights
 
 LOGITS = "logits"
@@ -35,12 +35,7 @@ def build_classifier(
         ConfigError: an unknown backbone, images too small for it, or weights that do not fit.
     """
     backbone = BACKBONES[config.backbone]
-    if min(image_size) < backbone.min_size:
-        smaller = min(image_size) >= BACKBONES["compact"].min_size
-        raise ConfigError(
-            f"backbone {config.backbone} needs images of {backbone.min_size} px or more, got {image_size}",
-            fix="choose the compact backbone" if smaller else "give larger ones",
-        )
+    check_image_size(config.backbone, image_size)
     inputs = {channel: keras.Input((*image_size, 1), name=channel) for channel in config.channels}
     channels = []
     for channel, x in inputs.items():
@@ -62,9 +57,9 @@ def build_classifier(
         for layer in model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = config.batchnorm_momentum
-    model = fast(model)
+    model = to_fast(model)
     load_weights(model, config.weights, backbone)
-    settle_biases(model)
+    move_biases(model)
     return model
 
 

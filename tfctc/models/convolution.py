@@ -1,4 +1,6 @@
-"""Convolution as matrix products where that is faster to train; what is saved is stock Keras."""
+"""Convolution as matrix products where that trains faster; what is saved is stock Keras."""
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -7,19 +9,24 @@ import tensorflow as tf
 SMALL_MAP = 3
 
 
+@keras.saving.register_keras_serializable("tfctc")
 class MatmulConv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D` that spells 1 x 1 kernels, and 3 x 3 ones on small maps, as one matrix product.
+    """`keras.layers.Conv2D` that computes 1 x 1 kernels, and 3 x 3 ones on small maps, as one matrix product.
 
     Same weights, same result to rounding. A convolution kernel first brings its weights into a layout of its own, in
     every step and each of three passes: where the map is a few pixels wide that costs more than the convolution.
 
     Args:
-        idle_bias: the bias is zero and stays so: BatchNorm follows, and would take out whatever it were.
+        idle_bias: whether the bias is left out, because it is zero and stays so: BatchNorm follows, and would remove
+            any bias.
     """
 
-    def __init__(self, *args, idle_bias: bool = False, **kwargs):
+    def __init__(self, *args: Any, idle_bias: bool = False, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.idle_bias = idle_bias
+
+    def get_config(self):
+        return super().get_config() | {"idle_bias": self.idle_bias}
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -40,8 +47,8 @@ class MatmulConv2D(keras.layers.Conv2D):
         product = tf.matmul(tf.reshape(columns, (-1, depth)), tf.reshape(kernel, (depth, filters)))
         return tf.reshape(product, (-1, height, width, filters))
 
-    def _taps(self, x) -> list | None:
-        """The pixels that each place of the kernel meets, ``(B, height, width, C)`` of the output; None if too dear."""
+    def _taps(self, x: tf.Tensor) -> list | None:
+        """Inputs of each position of the kernel, ``(B, height, width, C)`` of the output; None if that is slow."""
         _, height, width, _ = self.compute_output_shape(x.shape)
         plain = self.groups == 1 and self.data_format == "channels_last" and self.dilation_rate == (1, 1)
         if not plain or None in (height, width):

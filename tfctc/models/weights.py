@@ -1,4 +1,4 @@
-"""Where a model's first weights come from, and the fingerprint of those it ends with."""
+"""Initial weights of a model from other models and files, and the hash of its weights."""
 
 import hashlib
 import os
@@ -15,8 +15,8 @@ from tfctc.models.backbones import Backbone
 def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
     """Initialises `model` in place from "none", "imagenet", a stock weights file (.h5) or a tfctc model (.keras).
 
-    Layers are matched by name; a first convolution over other channels is summed over the source's channels, which
-    equals feeding it the same grey image as RGB, and shared out over the target's channels.
+    Layers are matched by name. A first convolution over other channels is summed over the source's channels, which
+    equals feeding it the same grey image as RGB, and divided among the target's channels.
 
     Raises:
         ConfigError: no such file, a damaged one, no published weights for this backbone, or those of another network.
@@ -27,7 +27,7 @@ def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
     if weights.endswith(".keras"):
         try:
             source, scale = keras.saving.load_model(weights, compile=False), 1.0
-        except Exception as error:  # Of a damaged file, whatever Keras, zipfile or h5py happen to stumble over.
+        except Exception as error:  # Of a damaged file, whatever Keras, zipfile or h5py meet.
             problem = f"cannot be loaded ({type(error).__name__}: {str(error)[:200]})"
             raise ConfigError(problem, path=weights, fix="copy the file again") from None
     else:
@@ -44,8 +44,8 @@ def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
     # The classifier at the end starts anew where the source has none, as published weights do not.
     left = [name for name in copy_weights(source, model, scale) if name != model.layers[-1].name]
     if left:
-        problem = f"holds no layer {left[0]} as this network has it ({len(left)} do not fit)"
-        raise ConfigError(problem, path=weights, fix="choose the backbone it was made for")
+        problem = f"does not fit this network: {len(left)} layers differ, the first is {left[0]}"
+        raise ConfigError(problem, path=weights, fix="choose the backbone that the file was made for")
 
 
 def check_source(weights: str) -> None:
@@ -55,10 +55,10 @@ def check_source(weights: str) -> None:
 
 
 def copy_weights(source: keras.Model, target: keras.Model, scale: float = 1.0) -> list[str]:
-    """Copies layers of the same name and shapes; returns the names of the others. `Normalization` is not touched.
+    """Copies layers of the same name and shapes, but for `Normalization`; returns the names of the others.
 
     Args:
-        scale: of kernels that are adapted to other channels.
+        scale: factor of kernels that are adapted to other channels.
     """
 
     def adapted(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -68,19 +68,19 @@ def copy_weights(source: keras.Model, target: keras.Model, scale: float = 1.0) -
     return _copy(source, target, adapted)
 
 
-def inherit(student: keras.Model, teacher: keras.Model) -> None:
-    """Gives `student` in place the weights of a `teacher` that sees its channel and others.
+def copy_from_teacher(student: keras.Model, teacher: keras.Model) -> None:
+    """Copies the weights of a teacher, which reads the student's channel and others, into the student.
 
-    Of the first convolution it takes the kernel over its own channel. So it answers as the teacher does where the other
-    channels are everywhere at their mean, which normalisation makes 0.
+    Of the first convolution the student takes the kernel over its own channel. So it gives the output that the teacher
+    gives where the other channels are at their mean everywhere, which normalisation makes 0.
 
     Raises:
-        ConfigError: the teacher does not see the student's channel, or is another network.
+        ConfigError: the teacher does not read the student's channel, or is another network.
     """
     (channel,), seen = student.input, list(teacher.input)
     if channel not in seen:
         raise ConfigError(
-            f"distill.start: a teacher that sees {', '.join(seen)} knows nothing of {channel}",
+            f"distill.start: a teacher that reads {', '.join(seen)} has no weights for {channel}",
             fix='set distill.start = "student"',
         )
 
@@ -96,10 +96,10 @@ def inherit(student: keras.Model, teacher: keras.Model) -> None:
 
 
 def _copy(source: keras.Model, target: keras.Model, fitted: Callable[[np.ndarray, tuple], np.ndarray]) -> list[str]:
-    """Copies layers of the same name and shapes but for `Normalization`; returns the names of the others.
+    """Copies layers of the same name and shapes, but for `Normalization`; returns the names of the others.
 
     Args:
-        fitted: a layer's first weights, for the shape that they should have.
+        fitted: function from a layer's first weight and the wanted shape to the weight to copy.
     """
     donors = {layer.name: layer for layer in source.layers}
     left = []

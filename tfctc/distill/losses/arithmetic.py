@@ -1,10 +1,10 @@
-"""What several losses compute. All of it is float32, and its gradients stay finite where a vector or a spread is 0."""
+"""Functions that several losses share: float32, with finite gradients also where a vector or a spread is 0."""
 
 from keras import ops
 
 
 def standardised(x, axis, weight=1.0):
-    """`x` less its mean, over its standard deviation, along `axis`; entries of `weight` 0 do not count."""
+    """`x` minus its mean, divided by its standard deviation, along `axis`. Entries of `weight` 0 do not count."""
     weight = weight * ops.ones_like(x)
     n = ops.maximum(ops.sum(weight, axis, keepdims=True), 1.0)
     x = x - ops.sum(weight * x, axis, keepdims=True) / n
@@ -13,7 +13,7 @@ def standardised(x, axis, weight=1.0):
 
 
 def unit(x):
-    """Vectors along the last axis, of length 1."""
+    """`x` scaled so that its vectors along the last axis have length 1."""
     return x * ops.rsqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
 
 
@@ -23,21 +23,21 @@ def huber(x):
     return ops.where(size < 1.0, ops.square(x) / 2.0, size - 0.5)
 
 
-def info_nce(a, b, present, temperature):
-    """How hard it is to tell whose a is whose b: symmetric InfoNCE, one number a cell.
+def info_nce(a, b, counts, temperature):
+    """Symmetric InfoNCE, one number a cell: small if each `a` is more similar to its own `b` than to any other's.
 
-    ``(NCE(a, b) + NCE(b, a)) / 2`` with ``NCE(a, b)_i = -log(exp(a_i · b_i / T) / sum_j exp(a_i · b_j / T))``, all of
-    length 1 and j over the cells that are present. 0 is certainty, log n a guess among n.
+    ``(NCE(a, b) + NCE(b, a)) / 2`` with ``NCE(a, b)_i = -log(exp(a_i · b_i / T) / sum_j exp(a_i · b_j / T))``. All
+    vectors are scaled to length 1, and j runs over the cells that count. 0 is certainty; log n is a guess among n.
 
     Args:
         a, b: ``(B, width)``.
-        present: ``(B,)``; a cell of 0 is nobody's negative, and its own number is 0.
+        counts: ``(B,)``, 1 for a cell that counts; a cell of 0 is not compared with others, and its own number is 0.
 
     van den Oord et al. 2018, "Representation learning with contrastive predictive coding", arXiv 1807.03748; both ways
     as in Radford et al. 2021, arXiv 2103.00020, figure 3.
     """
-    alike = ops.matmul(unit(a), ops.transpose(unit(b))) / temperature
-    # Finite, so that the row of a cell that is not there has a gradient to be multiplied by 0.
-    alike = ops.where(present[:, None] * present > 0, alike, -1e9)
-    there, back = (ops.logsumexp(alike, axis=axis) - ops.diagonal(alike) for axis in (1, 0))
-    return present * (there + back) / 2.0
+    similarity = ops.matmul(unit(a), ops.transpose(unit(b))) / temperature
+    # Not minus infinity: the gradient of a cell that does not count must be finite to vanish when multiplied by 0.
+    similarity = ops.where(counts[:, None] * counts > 0, similarity, -1e9)
+    there, back = (ops.logsumexp(similarity, axis=axis) - ops.diagonal(similarity) for axis in (1, 0))
+    return counts * (there + back) / 2.0

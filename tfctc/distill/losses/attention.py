@@ -1,17 +1,20 @@
 """Attention transfer: Zagoruyko and Komodakis 2017, "Paying more attention to attention", arXiv 1612.03928."""
 
+from typing import Any
+
 from keras import ops
 
-from tfctc.distill.losses import LOSSES, DistillationLoss, Taps, same_size
 from tfctc.distill.losses.arithmetic import unit
+from tfctc.distill.losses.base import LOSSES, DistillationLoss, Tensors, check_maps
 
 
 @LOSSES.register("attention")
 class AttentionLoss(DistillationLoss):
     """|q(student feature) - q(teacher feature)|² / 2, in [0, 1], where q(F) is Σ_c F_c² over positions, of length 1.
 
-    How strongly each position is answered to, whatever by: the numbers of channels may differ and nothing is projected.
-    The square makes it 1 - cos(q, q); the paper's equation 2 has the bare distance, its code the square.
+    q tells how strongly the network responds at each position, whichever channel responds. So the numbers of channels
+    may differ, and no projector is needed. The square makes the loss 1 - cos(q, q'); the paper's equation 2 has the
+    plain distance, its code the square.
 
     Args:
         tap: the spatial feature map compared, ``(B, h, w, c)``; h and w must agree between student and teacher.
@@ -22,14 +25,14 @@ class AttentionLoss(DistillationLoss):
         self.tap = tap
         self.student_taps = self.teacher_taps = (tap,)
 
-    def prepare(self, student_shapes, teacher_shapes):
-        same_size("attention", self.tap, student_shapes, teacher_shapes)
+    def prepare(self, student_shapes, teacher_shapes, image_shape):
+        check_maps("attention", self.tap, student_shapes, teacher_shapes)
 
-    def call(self, student: Taps, teacher: Taps):
+    def call(self, student: Tensors, teacher: Tensors, inputs: Tensors) -> Any:
         difference = self._attention(student[self.tap]) - self._attention(teacher[self.tap])
         return ops.sum(ops.square(difference), axis=-1) / 2.0
 
     @staticmethod
     def _attention(feature):
-        # The mean over channels, not the sum: the same direction, and a length that the epsilon in `unit` is meant for.
+        # The mean over channels, not their sum: the direction is the same, and the epsilon in `unit` fits its length.
         return unit(ops.reshape(ops.mean(ops.square(feature), axis=-1), (-1, feature.shape[1] * feature.shape[2])))

@@ -5,9 +5,11 @@ against the distribution among the others, and of two classes there is one other
 the rest is this loss.
 """
 
+from typing import Any
+
 from keras import ops
 
-from tfctc.distill.losses import LOSSES, DistillationLoss, Taps, number
+from tfctc.distill.losses.base import LOSSES, DistillationLoss, Tensors, number
 
 
 @LOSSES.register("logits")
@@ -25,7 +27,7 @@ class LogitsLoss(DistillationLoss):
         super().__init__(weight)
         self.temperature = number("temperature", temperature)
 
-    def call(self, student: Taps, teacher: Taps):
+    def call(self, student: Tensors, teacher: Tensors, inputs: Tensors) -> Any:
         log_p = ops.log_softmax(teacher["logits"] / self.temperature)
         log_q = ops.log_softmax(student["logits"] / self.temperature)
         return self.temperature**2 * ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)

@@ -1,10 +1,11 @@
 """Relations between cells: Park et al. 2019, "Relational knowledge distillation", arXiv 1904.05068."""
 
+from typing import Any
+
 from keras import ops
 
-from tfctc.cells import DAPI_PRESENT
-from tfctc.distill.losses import LOSSES, DistillationLoss, Taps, number
 from tfctc.distill.losses.arithmetic import huber
+from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors, number
 
 
 @LOSSES.register("relational")
@@ -12,26 +13,27 @@ class RelationalLoss(DistillationLoss):
     """distance * mean_j huber(ψ_ij - ψ'_ij) + angle * mean_jk huber(cos ∠jik - cos ∠'jik) for cell i, 0 or more.
 
     ψ_ij = |e_i - e_j| / (its mean over the pairs of the batch), e the embedding ``(B, d)`` and ' the teacher's. Means
-    are over pairs and triples of different cells with DAPI. Nothing is projected: the student's embedding is to have
-    the teacher's geometry, not its axes. Averaged over i they are RKD-D and RKD-A of the authors' code, but for
-    the trivial zeros (i = j, j = k) that it counts in. Memory grows as B² d + B³.
+    are over pairs and triples of different cells with DAPI. No projector is needed: the student's embedding takes on
+    the teacher's geometry, not its axes. Averaged over i, the two parts are RKD-D and RKD-A of the authors' code, which
+    also counts the zeros of i = j and j = k. Memory grows as B² d + B³.
 
     Args:
         distance, angle: factors of the two parts, the paper's 1 : 2.
     """
 
     student_taps = ("embedding",)
-    teacher_taps = ("embedding", DAPI_PRESENT)
+    teacher_taps = ("embedding",)
+    inputs = (COUNTS,)
     of_batch = True
 
     def __init__(self, weight: float = 1.0, distance: float = 1.0, angle: float = 2.0):
         super().__init__(weight)
         self.distance, self.angle = number("distance", distance, zero=True), number("angle", angle, zero=True)
 
-    def call(self, student: Taps, teacher: Taps):
-        present = teacher[DAPI_PRESENT]
-        different = 1.0 - ops.eye(ops.shape(present)[0])
-        pairs = present[:, None] * present * different
+    def call(self, student: Tensors, teacher: Tensors, inputs: Tensors) -> Any:
+        counts = inputs[COUNTS]
+        different = 1.0 - ops.eye(ops.shape(counts)[0])
+        pairs = counts[:, None] * counts * different
         triples = pairs[:, :, None] * pairs[:, None, :] * different
         relations = zip(*(self._relations(taps["embedding"], pairs) for taps in (student, teacher)), strict=True)
         distance, angle = (huber(learnt - taught) for learnt, taught in relations)
@@ -41,7 +43,7 @@ class RelationalLoss(DistillationLoss):
     def _relations(embedding, pairs):
         """ψ_ij ``(B, B)`` and cos ∠jik ``(B, B, B)``."""
         apart = embedding[None] - embedding[:, None]
-        # Away from 0, where the root has no gradient.
+        # At 0 the root has no finite gradient.
         distance = ops.sqrt(ops.maximum(ops.sum(ops.square(apart), axis=-1), 1e-12))
         direction = apart / distance[:, :, None]
         cosine = ops.matmul(direction, ops.transpose(direction, (0, 2, 1)))
@@ -49,5 +51,5 @@ class RelationalLoss(DistillationLoss):
 
 
 def _mean(x, weight, axis):
-    """Over the entries of weight 1; 0 if there are none."""
+    """Mean over the entries of weight 1; 0 if there are none."""
     return ops.sum(weight * x, axis) / ops.maximum(ops.sum(weight, axis), 1.0)

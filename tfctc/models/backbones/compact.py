@@ -1,8 +1,9 @@
-"""A residual network of 0.5 M parameters for small instruments and quick experiments."""
+"""A residual network of 0.45 M parameters for small instruments and quick experiments."""
 
 import keras
 
-from tfctc.models.backbones import BACKBONES, Backbone, residual
+from tfctc.models.backbones import residual
+from tfctc.models.backbones.base import BACKBONES, Backbone
 
 DEPTHS = (1, 1, 1, 1)
 

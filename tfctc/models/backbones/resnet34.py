@@ -2,7 +2,8 @@
 
 import keras
 
-from tfctc.models.backbones import BACKBONES, Backbone, residual
+from tfctc.models.backbones import residual
+from tfctc.models.backbones.base import BACKBONES, Backbone
 
 DEPTHS = (3, 4, 6, 3)
 

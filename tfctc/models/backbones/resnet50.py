@@ -2,7 +2,7 @@
 
 import keras
 
-from tfctc.models.backbones import BACKBONES, Backbone
+from tfctc.models.backbones.base import BACKBONES, Backbone
 
 
 def build(x: keras.KerasTensor) -> keras.KerasTensor:

@@ -1,0 +1,153 @@
+"""Base class and registry of the distillation losses: taps of student and teacher in, one number a cell out."""
+
+import inspect
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfctc.cells import DAPI
+from tfctc.errors import ConfigError
+from tfctc.registry import Registry
+
+#: Name -> tensor, ``(B, ...)`` float32.
+Tensors = Mapping[str, Any]
+#: Inputs of a loss beside the taps. "dapi": the DAPI images ``(B, H, W, 1)`` in [0, 1]. "label": float32 ``(B,)``; 0 is
+#: negative, 1 positive, -1 unlabelled. "counts": float32 ``(B,)``; 1 for a cell that this loss counts, 0 for a cell
+#: that lacks the DAPI image which the loss needs.
+LABEL, COUNTS = "label", "counts"
+INPUTS = (DAPI, LABEL, COUNTS)
+
+
+class DistillationLoss(keras.layers.Layer):
+    """A loss beside the label loss: the student imitates a teacher, or learns from the DAPI image or the label itself.
+
+    A subclass names its inputs, implements `call`, and creates its weights, if any, in `prepare`. It is a Keras layer,
+    so the weights of a projector train with the student. They are never part of the exported student.
+
+    The number of a cell depends on that cell alone. With `of_batch` it also depends on the other cells of the replica's
+    batch that count, and is 0 for a cell that does not count.
+
+    Attributes:
+        student_taps: taps of the student that `call` reads.
+        teacher_taps: taps of the teacher that `call` reads; () for a loss that needs no teacher.
+        inputs: those of `INPUTS` that `call` reads.
+        of_batch: whether cells of a batch are compared with each other.
+
+    Args:
+        weight: factor in the total loss, 0 or more.
+    """
+
+    student_taps: tuple[str, ...] = ()
+    teacher_taps: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    of_batch: bool = False
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        keras.saving.register_keras_serializable("tfctc")(cls)
+
+    def __init__(self, weight: float = 1.0):
+        super().__init__(dtype="float32")
+        self.weight = number("weight", weight, zero=True)
+        self.built = True
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether it reads taps of a teacher."""
+        return bool(self.teacher_taps)
+
+    @property
+    def reads_dapi(self) -> bool:
+        """Whether it reads the DAPI image itself."""
+        return DAPI in self.inputs
+
+    def prepare(
+        self, student_shapes: Mapping[str, tuple], teacher_shapes: Mapping[str, tuple], image_shape: tuple
+    ) -> None:
+        """Creates the weights that the loss needs, if any.
+
+        Args:
+            student_shapes, teacher_shapes: shapes of the taps, ``(None, ...)``.
+            image_shape: shape of the DAPI images, ``(None, H, W, 1)``.
+
+        Raises:
+            ConfigError: taps of shapes that the loss cannot compare.
+        """
+
+    def __call__(self, student: Tensors, teacher: Tensors, inputs: Tensors) -> Any:
+        # A gradient tape of the caller must not reach the teacher.
+        fixed = ({name: ops.stop_gradient(value) for name, value in given.items()} for given in (teacher, inputs))
+        return super().__call__(student, *fixed)
+
+    def call(self, student: Tensors, teacher: Tensors, inputs: Tensors) -> Any:
+        """One number a cell, ``(B,)`` float32, 0 or more.
+
+        Args:
+            student: the student's taps of `student_taps`.
+            teacher: the teacher's taps of `teacher_taps`.
+            inputs: the batch's own tensors of `inputs`.
+        """
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this loss again."""
+        _, *names = inspect.signature(type(self).__init__).parameters
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+LOSSES: Registry[type[DistillationLoss]] = Registry("distillation loss", package="tfctc.distill.losses", group="losses")
+
+
+def build_losses(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, DistillationLoss]:
+    """Losses from a configuration ``{name: {"weight": ..., ...}}``.
+
+    Raises:
+        ConfigError: an unknown loss or argument, or a value that an argument cannot have.
+    """
+    losses = {}
+    for name, arguments in parts.items():
+        kind = LOSSES[name]
+        try:
+            losses[name] = kind(**arguments)
+        except (TypeError, ConfigError) as error:
+            raise ConfigError(f"distillation loss {name}: {error}") from None
+        if not all(isinstance(tap, str) for tap in losses[name].student_taps):
+            raise ConfigError(f"distillation loss {name}: tap must be a name, got {arguments['tap']!r}")
+        for unknown in set(losses[name].inputs) - set(INPUTS):
+            raise ConfigError(f"distillation loss {name} reads {unknown!r}, known inputs are {', '.join(INPUTS)}")
+    return losses
+
+
+def number(argument: str, value: Any, *, zero: bool = False, kind: type = Real) -> Any:
+    """Returns `value` if it is a finite number of `kind` above 0, or 0 where `zero` allows it.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    fits = isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+    if not fits or value < 0 or (value == 0 and not zero):
+        whole = "a whole number " if kind is Integral else ""
+        raise ConfigError(f"{argument} must be {whole}{'0 or more' if zero else 'above 0'}, got {value!r}")
+    return value
+
+
+def check_maps(loss: str, tap: str, student_shapes: Mapping[str, tuple], teacher_shapes: Mapping[str, tuple]) -> None:
+    """Checks that a tap is a feature map ``(B, h, w, c)`` of the same h and w in student and teacher.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    student, teacher = student_shapes[tap], teacher_shapes[tap]
+    if len(student) != 4 or student[1:3] != teacher[1:3]:
+        raise ConfigError(
+            f"distillation loss {loss}: tap {tap} must be a map of one size, got student {student[1:]}, "
+            f"teacher {teacher[1:]}"
+        )
