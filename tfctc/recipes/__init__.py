@@ -1,0 +1,6 @@
+"""Recipes: from settings to everything that a training will do. One file a mode."""
+
+from tfctc.recipes.recipe import Network, Recipe, Stage, stream_seed
+from tfctc.recipes.resolve import RECIPES, conflicting_teacher_settings, resolve
+
+__all__ = ["RECIPES", "Network", "Recipe", "Stage", "conflicting_teacher_settings", "resolve", "stream_seed"]

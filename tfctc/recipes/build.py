@@ -1,0 +1,193 @@
+"""Building blocks of recipes, shared by the modes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tfctc.augment.channels import ChannelChange, DapiDropout
+from tfctc.augment.policy import Policy
+from tfctc.cells import DAPI
+from tfctc.config import DistillConfig, ModelConfig, RunConfig
+from tfctc.data.selection import Selection, visible_to
+from tfctc.distill.losses import LOSSES, DistillationLoss, build_losses
+from tfctc.errors import ConfigError
+from tfctc.recipes.recipe import STUDENT, Network, Recipe, Stage, stream_seed
+
+#: All labelled cells.
+LABELLED = Selection()
+#: Settings of `distill` that have a meaning only with a teacher.
+TEACHER_SETTINGS = ("folds", "teacher_epochs", "teachers", "dapi_dropout", "start")
+
+
+def from_labels(
+    config: RunConfig,
+    channels: ChannelChange | None = None,
+    required: Selection = LABELLED,
+    can_teach: ModelConfig | None = None,
+) -> Recipe:
+    """A recipe whose student learns from labels alone, after pretraining if the settings ask for it.
+
+    Args:
+        channels: change of the channels of training batches.
+        required: training cells of which both classes must exist.
+        can_teach: the network that other runs may use as their teacher.
+    """
+    for name in config.distill.losses:
+        LOSSES[name]  # An unknown name is a mistake, used or not.
+    pretraining = _pretraining(config)
+    return Recipe(
+        mode=config.mode,
+        networks={STUDENT: _student_network(config)},
+        stages=(*pretraining, _student_stage(config, (Selection(),), channels=channels, required=required)),
+        augmentation=Policy.from_config(config.augment),
+        can_teach=can_teach,
+        precision=config.training.precision,
+    )
+
+
+def taught(config: RunConfig, teacher: ModelConfig) -> Recipe:
+    """A recipe whose student learns from labels and, on labelled and unlabelled cells, through `distill.losses`.
+
+    Args:
+        teacher: the kind of network that teaches, if a loss needs a teacher.
+
+    Raises:
+        ConfigError: settings that contradict each other, or that nothing would use.
+    """
+    if config.training.batch_size < 2:
+        problem = (
+            f"training.batch_size must be at least 2 in mode {config.mode}: labelled and unlabelled cells share it"
+        )
+        raise ConfigError(f"{problem}, got {config.training.batch_size}")
+    losses = build_losses(config.distill.losses)
+    if not any(loss.needs_teacher for loss in losses.values()):
+        return _taught_without_teacher(config, losses)
+    names = teacher_names(config.distill)
+    networks = {name: Network(teacher, stream_seed(config.seed, "teacher", fold)) for fold, name in enumerate(names)}
+    stages = [] if config.distill.teachers else [_teacher_stage(config, teacher, fold) for fold in range(len(names))]
+    stages += [*_pretraining(config), _student_stage(config, _all_cells(losses), losses, names)]
+    if config.distill.start == "teacher":
+        first = next(i for i, stage in enumerate(stages) if stage.network == STUDENT)
+        stages[first] = replace(stages[first], start_from=names[0])
+    return Recipe(
+        mode=config.mode,
+        networks=networks | {STUDENT: _student_network(config)},
+        stages=tuple(stages),
+        augmentation=Policy.from_config(config.augment),
+        teachers=names,
+        teachers_from=config.distill.teachers,
+        can_teach=teacher,
+        precision=config.training.precision,
+    )
+
+
+def teacher_names(distill: DistillConfig) -> tuple[str, ...]:
+    """Names of the teachers: "teacher", or "teacher-0" and so on with several."""
+    return ("teacher",) if distill.folds == 1 else tuple(f"teacher-{fold}" for fold in range(distill.folds))
+
+
+def check_no_dapi(config: RunConfig) -> None:
+    """Checks that no setting asks for DAPI, in a mode that never reads it.
+
+    Raises:
+        ConfigError: pretraining, which reads DAPI.
+    """
+    if config.pretrain.epochs:
+        raise ConfigError(
+            f"mode {config.mode} reads no DAPI, so pretrain.epochs must be 0, got {config.pretrain.epochs}"
+        )
+
+
+def _taught_without_teacher(config: RunConfig, losses: Mapping[str, DistillationLoss]) -> Recipe:
+    """The recipe of a student whose losses read the DAPI image itself; there is no teacher."""
+    for setting in TEACHER_SETTINGS:
+        if getattr(config.distill, setting) != getattr(DistillConfig, setting):
+            problem = f"distill.{setting} is about teachers, and no loss of distill.losses needs one"
+            raise ConfigError(problem, fix="leave it out, or add the loss logits")
+    stages = (*_pretraining(config), _student_stage(config, _all_cells(losses), losses))
+    return Recipe(
+        mode=config.mode,
+        networks={STUDENT: _student_network(config)},
+        stages=stages,
+        augmentation=Policy.from_config(config.augment),
+        precision=config.training.precision,
+    )
+
+
+def _all_cells(losses: Mapping[str, DistillationLoss]) -> tuple[Selection, ...]:
+    return (Selection(), Selection("unlabelled")) if losses else (Selection(),)
+
+
+def _student_network(config: RunConfig) -> Network:
+    return Network(config.student, stream_seed(config.seed, "student"))
+
+
+def _student_stage(
+    config: RunConfig,
+    cells: tuple[Selection, ...],
+    losses: Mapping[str, DistillationLoss] | None = None,
+    teachers: tuple[str, ...] = (),
+    channels: ChannelChange | None = None,
+    required: Selection = LABELLED,
+) -> Stage:
+    return Stage(
+        name=STUDENT,
+        network=STUDENT,
+        cells=cells,
+        training=config.training,
+        monitor=config.training.monitor,
+        seed=stream_seed(config.seed, "student"),
+        losses=losses or {},
+        label_weight=config.distill.student_weight if losses else 1.0,
+        schedule=config.distill.schedule,
+        teachers=teachers,
+        channels=channels,
+        required=required,
+        saved_as=f"{STUDENT}.keras",
+    )
+
+
+def _teacher_stage(config: RunConfig, teacher: ModelConfig, fold: int) -> Stage:
+    name = teacher_names(config.distill)[fold]
+    without_fold = None if config.distill.folds == 1 else fold
+    cells = replace(visible_to(teacher.channels), without_fold=without_fold)
+    hides = DAPI in teacher.channels and config.distill.dapi_dropout
+    return Stage(
+        name=name,
+        network=name,
+        cells=(cells,),
+        validation=visible_to(teacher.channels),
+        training=replace(config.training, epochs=config.distill.teacher_epochs or config.training.epochs),
+        monitor=config.training.monitor,
+        seed=stream_seed(config.seed, "teacher", fold),
+        channels=DapiDropout(config.distill.dapi_dropout) if hides else None,
+        required=cells,
+        saved_as=f"{name}.keras",
+    )
+
+
+def _pretraining(config: RunConfig) -> tuple[Stage, ...]:
+    """The stage that teaches the student by the DAPI images alone, if the settings ask for it."""
+    epochs = config.pretrain.epochs
+    if not epochs:
+        for name in config.pretrain.losses:
+            LOSSES[name]
+        return ()
+    losses = build_losses(config.pretrain.losses)
+    needy = [name for name, loss in losses.items() if loss.needs_teacher]
+    if needy or not losses:
+        problem = f"pretrain.losses must be losses that need no teacher, got {', '.join(needy) or 'none'}"
+        raise ConfigError(problem, fix="choose staining or alignment")
+    # No cell needs a label, so classes cannot be balanced, and the loss chooses the epoch.
+    training = replace(config.training, epochs=epochs, patience=epochs, class_weights="none")
+    return (
+        Stage(
+            name="pretraining",
+            network=STUDENT,
+            cells=(Selection("all", with_dapi=True),),
+            training=training,
+            monitor="loss",
+            seed=stream_seed(config.seed, "pretraining"),
+            losses=losses,
+            label_weight=0.0,
+        ),
+    )

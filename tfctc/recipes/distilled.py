@@ -1,0 +1,18 @@
+"""Mode distilled: the student learns from labels and from a teacher that sees DAPI, or from the DAPI image itself."""
+
+from tfctc.cells import DAPI
+from tfctc.config import RunConfig
+from tfctc.errors import ConfigError
+from tfctc.recipes.build import taught
+from tfctc.recipes.recipe import Recipe
+from tfctc.recipes.resolve import RECIPES
+
+
+@RECIPES.register("distilled")
+def distilled(config: RunConfig) -> Recipe:
+    if DAPI not in config.teacher.channels:
+        raise ConfigError(
+            f"teacher.channels must hold {DAPI} in mode distilled, got {list(config.teacher.channels)}",
+            fix="add it; a teacher that sees bright-field alone is mode self-training",
+        )
+    return taught(config, config.teacher)

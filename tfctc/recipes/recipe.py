@@ -1,0 +1,192 @@
+"""A recipe: everything that a training will do, decided once, as a value that can be printed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tfctc.augment.channels import ChannelChange
+from tfctc.augment.policy import Policy
+from tfctc.cells import BRIGHTFIELD, DAPI
+from tfctc.config import ModelConfig, TrainingConfig
+from tfctc.data.selection import Selection
+from tfctc.data.splits import Splits
+from tfctc.distill.losses import DistillationLoss
+
+STUDENT = "student"
+#: Random streams of a run, in a fixed order; the teachers of further folds follow.
+STREAMS = ("teacher", "student", "pretraining", "labels")
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of a run.
+
+    Args:
+        config: backbone, channels and initial weights.
+        seed: seed of the initial weights.
+    """
+
+    config: ModelConfig
+    seed: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training of one network.
+
+    Args:
+        name: name of the stage: "teacher", "teacher-0", "pretraining", "student".
+        network: name of the network that learns.
+        cells: training cells. With two selections the first has `training.labelled_share` of every batch.
+        validation: validation cells that choose the best epoch.
+        training: settings of the optimisation.
+        monitor: metric that chooses the best epoch; smaller is better if its name ends in "loss".
+        seed: seed of the order of the cells and of the augmentation.
+        losses: distillation losses by name; {} to learn from the labels alone.
+        label_weight: weight of the label loss beside them.
+        schedule: weight of the distillation losses over training: "constant", "fade-in" or "fade-out".
+        teachers: names of the networks that the losses need.
+        channels: change of the channels of training batches, or None.
+        start_from: network whose weights are copied before the stage begins, or None.
+        required: training cells of which both classes must exist; None for no such need.
+        saved_as: file name in the run folder, or None for a network that a later stage saves.
+    """
+
+    name: str
+    network: str
+    cells: tuple[Selection, ...]
+    training: TrainingConfig
+    monitor: str
+    seed: int
+    validation: Selection = Selection()
+    losses: Mapping[str, DistillationLoss] = field(default_factory=dict)
+    label_weight: float = 1.0
+    schedule: str = "constant"
+    teachers: tuple[str, ...] = ()
+    channels: ChannelChange | None = None
+    start_from: str | None = None
+    required: Selection | None = None
+    saved_as: str | None = None
+
+    def __str__(self) -> str:
+        learns = [f"{self.label_weight:g} x label loss"] if self.label_weight else []
+        learns += [f"{loss.weight:g} x {name}" for name, loss in self.losses.items()]
+        if self.losses and self.schedule != "constant":
+            learns.append(self.schedule)
+        lines = [
+            f"cells      {' and '.join(map(str, self.cells))}",
+            f"loss       {' + '.join(learns)}" + (f", taught by {', '.join(self.teachers)}" if self.teachers else ""),
+            f"epochs     {self.training.epochs}, best by {self.monitor} on {self.validation}",
+        ]
+        lines += [f"channels   {self.channels}"] if self.channels else []
+        lines += [f"starts as  {self.start_from}"] if self.start_from else []
+        lines += [f"saved as   {self.saved_as}"] if self.saved_as else []
+        return "\n".join([self.name, *(f"  {line}" for line in lines)])
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training run does: networks, stages, losses, and what is saved.
+
+    Args:
+        mode: name of the recipe.
+        networks: every network by name, teachers first.
+        stages: trainings, in order.
+        augmentation: augmentation of all training batches.
+        teachers: names of the teachers, in the order of their folds; () for none.
+        teachers_from: folder of the run whose trained teachers are used; None to train them.
+        can_teach: the network of this run that another run may use as its teacher, or None.
+        precision: arithmetic of the layers: "float32", "bfloat16" or "float16".
+    """
+
+    mode: str
+    networks: Mapping[str, Network]
+    stages: tuple[Stage, ...]
+    augmentation: Policy
+    teachers: tuple[str, ...] = ()
+    teachers_from: str | None = None
+    can_teach: ModelConfig | None = None
+    precision: str = "float32"
+
+    @property
+    def student(self) -> ModelConfig:
+        return self.networks[STUDENT].config
+
+    @property
+    def teacher(self) -> ModelConfig | None:
+        """The kind of network that the teachers are; None without teachers."""
+        return self.networks[self.teachers[0]].config if self.teachers else None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels that any stage reads, bright-field first."""
+        read = [channel for stage in self.stages for channel in self.channels_of(stage)]
+        return tuple(dict.fromkeys([BRIGHTFIELD, *read]))
+
+    def channels_of(self, stage: Stage) -> tuple[str, ...]:
+        """Channels that a stage reads: those of its network and of its teachers, and DAPI if a loss reads it."""
+        names = (stage.network, *stage.teachers)
+        read = [channel for name in names for channel in self.networks[name].config.channels]
+        dapi = stage.channels or any(loss.reads_dapi for loss in stage.losses.values())
+        return tuple(dict.fromkeys([*read, *([DAPI] if dapi else [])]))
+
+    @property
+    def folds(self) -> int:
+        """Number of folds that the training patients are split into; 1 for none."""
+        return max(len(self.teachers), 1)
+
+    @property
+    def uses_unlabelled_cells(self) -> bool:
+        """Whether any stage learns from cells without a label."""
+        return any(selection.labels != "labelled" for stage in self.stages for selection in stage.cells)
+
+    @property
+    def initial_weights(self) -> dict[str, str]:
+        """Source of the initial weights of every network that does not start anew, by the network's name."""
+        sources = {name: network.config.weights for name, network in self.networks.items()}
+        return {name: source for name, source in sources.items() if source != "none"}
+
+    def on(self, splits: Splits) -> "Recipe":
+        """The recipe on a data set that has been split: its selections know folds and kept labels."""
+        folds = tuple(sorted(splits.folds.items()))
+
+        def bound(selection: Selection) -> Selection:
+            return replace(selection, kept_labels=splits.kept_labels, by=splits.by, folds=folds)
+
+        stages = [
+            replace(
+                stage,
+                cells=tuple(map(bound, stage.cells)),
+                required=bound(stage.required) if stage.required else None,
+            )
+            for stage in self.stages
+        ]
+        return replace(self, stages=tuple(stages))
+
+    def __str__(self) -> str:
+        """What `tfctc fit --dry-run` prints."""
+        lines = [f"recipe {self.mode}, {self.precision}, channels {' + '.join(self.channels)}", "", "networks"]
+        for name, network in self.networks.items():
+            config = network.config
+            origin = "" if config.weights == "none" else f", weights from {config.weights}"
+            if name in self.teachers and self.teachers_from:
+                origin = f", trained in {self.teachers_from}"
+            lines.append(f"  {name:10} {config.backbone} on {' + '.join(config.channels)}{origin}")
+        lines += ["", "stages"]
+        for number, stage in enumerate(self.stages, 1):
+            first, *rest = str(stage).splitlines()
+            lines += [f"  {number} {first}", *(f"  {line}" for line in rest)]
+        return "\n".join([*lines, "", f"augmentation  {self.augmentation}"])
+
+
+def stream_seed(seed: int, stream: str, fold: int = 0) -> int:
+    """Seed of one random stream of a run.
+
+    Args:
+        seed: seed of the run.
+        stream: one of `STREAMS`.
+        fold: fold of a teacher.
+    """
+    place = len(STREAMS) + fold - 1 if fold else STREAMS.index(stream)
+    return int(np.random.SeedSequence(seed).generate_state(place + 1)[-1]) >> 1

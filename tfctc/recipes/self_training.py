@@ -1,0 +1,23 @@
+"""Mode self-training: the student learns from labels and from a teacher that sees bright-field alone."""
+
+from dataclasses import replace
+
+from tfctc.cells import BRIGHTFIELD
+from tfctc.config import RunConfig
+from tfctc.errors import ConfigError
+from tfctc.recipes.build import check_no_dapi, taught
+from tfctc.recipes.recipe import Recipe
+from tfctc.recipes.resolve import RECIPES
+
+
+@RECIPES.register("self-training")
+def self_training(config: RunConfig) -> Recipe:
+    check_no_dapi(config)
+    recipe = taught(config, replace(config.teacher, channels=(BRIGHTFIELD,)))
+    for stage in recipe.stages:
+        for name, loss in stage.losses.items():
+            if loss.reads_dapi:
+                raise ConfigError(
+                    f"distill.losses: {name} reads DAPI, which mode self-training does not", fix="leave it out"
+                )
+    return recipe

@@ -1,0 +1,18 @@
+"""Digests of the cells that a run has used: they tell whether a data set still holds the same ones."""
+
+from tfctc.data.manifest import Manifest
+from tfctc.data.splits import Splits
+from tfctc.io.duplicates import fingerprint
+
+#: Key of the run's record -> split of the cells, and how the run used them.
+CELLS_USED = {"learnt_from": ("train", "has learnt from"), "chosen_by": ("validation", "was chosen by")}
+
+
+def cell_digests(manifest: Manifest, splits: Splits) -> dict[str, str]:
+    """Key of `CELLS_USED` -> digest of the cells of that split, in any order: equal only for the same cells."""
+    sums = dict.fromkeys(CELLS_USED, 0)
+    keys = {split: key for key, (split, _) in CELLS_USED.items()}
+    for cell in manifest.index:
+        if key := keys.get(splits.of(cell)):
+            sums[key] += fingerprint(cell.cell_id)
+    return {key: f"{total % 2**64:016x}" for key, total in sums.items()}
