@@ -1,8 +1,9 @@
-"""fit as a library: going on after a kill, unlabelled cells, what it refuses."""
+"""fit from beginning to end: what it leaves behind, resuming, and what it refuses before it trains."""
 
 import csv
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 
 import keras
@@ -10,133 +11,108 @@ import numpy as np
 import pytest
 from made_up import edit_manifest, read_cells
 from sklearn.metrics import f1_score
+from small_runs import BOTH, changed, config, plan
 
-from tfctc.config import DistillConfig, ModelConfig, PretrainConfig, RunConfig, TrainingConfig
-from tfctc.errors import RunError
-from tfctc.files import write_json
-from tfctc.training import checkpoints
+from tfctc.config import DistillConfig, ModelConfig, PretrainConfig
+from tfctc.data import manifest as manifests
+from tfctc.errors import ConfigError, ManifestError, RunError, TfctcError
+from tfctc.io.files import write_json
+from tfctc.runs.folder import RunFolder
+from tfctc.training import checkpoint
 from tfctc.training.fit import fit
-from tfctc.training.run import Run
-from tfctc.training.stage import Stage
-
-#: Little of the policy: all of it takes seconds to compile, in every stream of batches.
-AUGMENT = {"gain": {}, "read": {}}
-COMPACT = {"student": ModelConfig("compact"), "teacher": ModelConfig("compact", ("brightfield", "dapi"))}
+from tfctc.training.trainer import Trainer
 
 
-def config(data, **training):
-    options = {"epochs": 2, "batch_size": 8, **training}
-    losses = {"logits": {}, "feature": {"tap": "stage3"}}
-    return RunConfig(
-        str(data), augment=AUGMENT, training=TrainingConfig(**options), distill=DistillConfig(1.0, losses), **COMPACT
-    )
+def weights(run):
+    return run.record["weights_sha256"]
 
 
-def quiet(_):
-    pass
+@pytest.fixture
+def untrained(monkeypatch):
+    """Every stage ends at once: the networks stay as they were initialised."""
+    monkeypatch.setattr(Trainer, "train_stage", lambda *_: None)
 
 
-@pytest.mark.parametrize("killed_in", ["teacher-1", "pretraining", "student"])
-def test_a_killed_run_goes_on_and_ends_bit_identical(tiny_dataset, tmp_path, monkeypatch, killed_in):
-    monkeypatch.setattr(checkpoints, "SAVE_EVERY", 0.0)
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Every training is interrupted at its beginning, until the fixture's context ends."""
+
+    def begin(settings, folder):
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "train", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                fit(settings, folder)
+
+    return begin
+
+
+def test_a_run_folder_holds_networks_settings_split_history_and_record(distilled_run):
+    folder, record = distilled_run.folder, distilled_run.record
+    assert {path.name for path in folder.iterdir()} == {
+        "config.json", "dataset.json", "history.csv", "logs", "operating_point.json", "run.json", "splits.json",
+        "student.keras", "teacher.keras",
+    }  # fmt: skip
+    assert set(distilled_run.student().input) == {"brightfield"}
+    assert set(distilled_run.teacher().input) == {"brightfield", "dapi"}
+    assert record["splits"] == distilled_run.splits.digest and set(record["best_epoch"]) == {"teacher", "student"}
+    stages = Counter(row["stage"] for row in csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    assert stages == {"teacher": 1, "student": 1}
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_every_stage_ends_bit_identical(tiny_dataset, tmp_path, monkeypatch):
+    """A teacher of a fold, pretraining, the student: killed after an epoch of each, and resumed each time."""
+    monkeypatch.setattr(checkpoint, "SAVE_EVERY", 0.0)
     settings = replace(
-        config(tiny_dataset, steps_per_epoch=2, weight_average=0.5),
+        config(tiny_dataset, epochs=2, steps_per_epoch=2, weight_average=0.5),
+        student=ModelConfig("tiny"),
+        teacher=ModelConfig("tiny", BOTH),
         pretrain=PretrainConfig(2, {"alignment": {}}),
         distill=DistillConfig(losses={"logits": {}, "feature": {"tap": "stage3"}}, schedule="fade-out", folds=2),
     )
-    whole = fit(settings, tmp_path / "whole", quiet)
+    whole = fit(settings, tmp_path / "whole")
+    ended = checkpoint.Checkpoint.on_epoch_end
 
-    ended = checkpoints.Checkpoint.on_epoch_end
+    for stage in ("teacher-1", "pretraining", "student"):
 
-    def die(self, epoch, logs=None):
-        ended(self, epoch, logs)
-        if epoch == 0 and self.folder.name == killed_in:
-            raise KeyboardInterrupt
+        def die(self, epoch, logs=None, stage=stage):
+            ended(self, epoch, logs)
+            if epoch == 0 and self.folder.name == stage:
+                raise KeyboardInterrupt
 
-    with monkeypatch.context() as kill:
-        kill.setattr(checkpoints.Checkpoint, "on_epoch_end", die)
-        with pytest.raises(KeyboardInterrupt):
-            fit(settings, tmp_path / "killed", quiet)
-    with pytest.raises(RunError, match="--resume"):
-        Run.open(tmp_path / "killed")
-    state = json.loads((tmp_path / "killed/state" / killed_in / "state.json").read_text())
-    write_json(tmp_path / "killed/state" / killed_in / "state.json", state | {"seconds": state["seconds"] + 5000})
-    resumed = fit(settings, tmp_path / "killed", quiet)
-    assert 0 < state["seconds"] < 1000 and resumed.record["seconds"] > 5000 + whole.record["seconds"] / 10
-    assert resumed.record["weights_sha256"] == whole.record["weights_sha256"]
+        with monkeypatch.context() as kill:
+            kill.setattr(checkpoint.Checkpoint, "on_epoch_end", die)
+            with pytest.raises(KeyboardInterrupt):
+                fit(settings, tmp_path / "killed")
+        with pytest.raises(RunError, match="--resume"):
+            RunFolder.open(tmp_path / "killed")
+    # Earlier sessions count, as far as they were saved.
+    state = tmp_path / "killed/state/student/state.json"
+    saved = json.loads(state.read_text())
+    write_json(state, saved | {"seconds": saved["seconds"] + 5000})
+    resumed = fit(settings, tmp_path / "killed")
+    assert 0 < saved["seconds"] < 1000 and resumed.record["seconds"] > 5000
+    assert weights(resumed) == weights(whole)
     assert (resumed.folder / "history.csv").read_bytes() == (whole.folder / "history.csv").read_bytes()
+    assert not list(resumed.folder.rglob(".*"))
 
 
-def test_an_unfinished_run_is_not_taken_over_by_another_configuration(tiny_dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(Stage, "train", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        fit(config(tiny_dataset), tmp_path / "run", quiet)
-    with pytest.raises(RunError, match="another configuration"):
-        fit(config(tiny_dataset, epochs=3), tmp_path / "run", quiet)
-
-
-def test_unlabelled_cells_reach_the_student_and_not_the_teacher(tiny_dataset, tmp_path):
-    """Half the labels of every patient are taken away: the counts say where the cells went."""
-    data = tmp_path / "data"
-    shutil.copytree(tiny_dataset, data, ignore=shutil.ignore_patterns("tfrecords"))
-
-    def halve(rows):
-        seen: dict = {}
-        for row in rows:
-            key = row["patient_id"], row["label"]
-            seen[key] = seen.get(key, 0) + 1
-            if seen[key] % 2 == 0:
-                row["label"] = ""
-
-    edit_manifest(data, halve)
-    steps = {}
-
-    class Recorded(Stage):
-        def train(self, model, keep, *arguments, **options):
-            kept = super().train(model, keep, *arguments, **options)
-            steps[self.name] = int(model.optimizer.iterations)
-            return kept
-
-    import tfctc.training.course as module
-
-    original, module.Stage = module.Stage, Recorded
-    try:
-        run = fit(config(data, epochs=1), tmp_path / "run", quiet)
-    finally:
-        module.Stage = original
-    train = run.record["cells"]["train"]
-    labelled = sum(n for name, n in train.items() if name != "unlabelled")
-    assert train["unlabelled"] > 0
-    assert steps == {"teacher": int(np.ceil(labelled / 8)), "student": int(np.ceil(sum(train.values()) / 8))}
+def test_the_same_settings_train_the_same_weights_also_where_no_dapi_is_read(tiny_dataset, brightfield_run, tmp_path):
+    """Mode brightfield on a data set whose DAPI images are gone."""
+    data = changed(tiny_dataset, tmp_path / "data", lambda rows: [row.update(dapi="") for row in rows])
+    assert weights(fit(config(data, "brightfield"), tmp_path / "run")) == weights(brightfield_run)
 
 
 def test_mixed_precision_leaves_a_float32_model(tiny_dataset, tmp_path):
-    run = fit(config(tiny_dataset, epochs=1, precision="float16"), tmp_path / "run", quiet)
-    for model in (run.student(), run.teacher()):
-        assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    run = fit(config(tiny_dataset, "brightfield", precision="float16"), tmp_path / "run")
+    assert {layer.compute_dtype for layer in run.student().layers} == {"float32"}
+    assert keras.mixed_precision.dtype_policy().name == "float32"
 
 
-@pytest.fixture(scope="module")
-def finished(tiny_dataset, tmp_path_factory):
-    """A finished run, and what its stages said to Keras of XLA."""
-    asked, compiled = [], keras.Model.compile
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.Model, "compile", lambda *a, **k: asked.append(k["jit_compile"]) or compiled(*a, **k))
-        settings = config(tiny_dataset, epochs=1, precision="float32")
-        run = fit(settings, tmp_path_factory.mktemp("finished") / "run", quiet)
-    return run, asked
-
-
-def test_no_stage_leaves_it_to_keras_whether_to_use_xla(finished):
-    """On a GPU Keras would, and XLA's failed check ends the process; here there is none, so the question is caught."""
-    assert finished[1] == [False, False]
-
-
-def test_the_operating_point_is_the_best_on_validation_and_knows_nothing_of_the_test_cells(tiny_dataset, finished):
-    run, _ = finished
-    student, threshold, best = run.student(), run.operating_point["threshold"], {}
+def test_the_operating_point_is_the_best_on_validation_and_knows_nothing_of_the_test_cells(tiny_dataset, distilled_run):
+    student, threshold, best = distilled_run.student(), distilled_run.operating_point["threshold"], {}
     for split in ("validation", "test"):
-        images, labels = read_cells(tiny_dataset, run.dealt["groups"], split)
+        images, labels = read_cells(tiny_dataset, distilled_run.splits.assignment, split)
         logits = student.predict({"brightfield": images}, verbose=0).astype(np.float64)
         probabilities = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
         ordered = np.sort(probabilities)
@@ -148,51 +124,168 @@ def test_the_operating_point_is_the_best_on_validation_and_knows_nothing_of_the_
     assert np.abs(best["test"] - threshold).min() > 1e-4, "the two splits cannot be told apart"
 
 
-def test_auto_is_settled_when_a_run_begins_and_kept_when_it_goes_on(tiny_dataset, tmp_path, monkeypatch):
-    settings = config(tiny_dataset, epochs=1)
-    assert settings.training.precision == "auto"
-    choose = "tfctc.training.fit.choose_precision"
-    monkeypatch.setattr(choose, lambda *_: "bfloat16")
-    with monkeypatch.context() as kill:
-        kill.setattr("tfctc.training.fit._train", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            fit(settings, tmp_path / "run", quiet)
-    monkeypatch.setattr(choose, lambda *_: "float32")
-    run = fit(settings, tmp_path / "run", quiet)
-    assert run.config.training.precision == "bfloat16"
-    assert {layer.compute_dtype for layer in run.student().layers} == {"float32"}
+def test_losses_are_built_once_and_the_manifest_is_read_once(tiny_dataset, tmp_path, monkeypatch, untrained):
+    """In a default fit of the Python API, from settings to the last file."""
+    import tfctc
+    from tfctc.recipes import build
+
+    counts = Counter()
+
+    def counted(name, function):
+        def call(*arguments):
+            counts[name] += 1
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(build, "build_losses", counted("losses", build.build_losses))
+    rows = manifests._rows
+    monkeypatch.setattr(
+        manifests,
+        "_rows",
+        lambda path: (counts.update(["read"]), (counts.update(["row"]) or row for row in rows(path)))[1],
+    )
+    data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    tfctc.fit(data, output=tmp_path / "run", backbone="compact")
+    assert counts == {"losses": 1, "read": 1, "row": 48}
 
 
-def test_an_unfinished_run_does_not_go_on_with_patients_dealt_anew(tiny_dataset, tmp_path, monkeypatch):
-    data = tmp_path / "data"
-    shutil.copytree(tiny_dataset, data, ignore=shutil.ignore_patterns("tfrecords"))
-    settings = config(data, epochs=1, precision="float32")
-    with monkeypatch.context() as kill:
-        kill.setattr("tfctc.training.fit._train", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            fit(settings, tmp_path / "run", quiet)
+def test_auto_precision_is_decided_when_a_run_begins_and_kept_when_it_goes_on(
+    tiny_dataset, tmp_path, monkeypatch, untrained, interrupted
+):
+    """By what the processor says of itself: here by a made-up one."""
+    settings = replace(config(tiny_dataset, "brightfield", precision="auto"), student=ModelConfig("resnet50"))
+    monkeypatch.setattr("tfctc.training.fit.processor_flags", lambda: frozenset({"amx_bf16"}))
+    monkeypatch.setattr("tfctc.training.networks.build_classifier", lambda *_: keras.Sequential([keras.Input((1,))]))
+    planned = plan(settings)
+    assert planned.config.training.precision == planned.recipe.precision == "bfloat16"
+    interrupted(settings, tmp_path / "run")
+    monkeypatch.setattr("tfctc.training.fit.processor_flags", frozenset)
+    assert plan(settings).recipe.precision == "float32"
+    interrupted(settings, tmp_path / "run")  # no other settings than it began with
+    assert json.loads((tmp_path / "run/config.json").read_text())["training"]["precision"] == "bfloat16"
+
+
+def test_an_unfinished_run_is_not_continued_with_other_settings(tiny_dataset, tmp_path, interrupted):
+    interrupted(config(tiny_dataset, "brightfield"), tmp_path / "run")
+    with pytest.raises(RunError, match="unfinished run of other settings; choose another --output"):
+        fit(config(tiny_dataset, "brightfield", epochs=3), tmp_path / "run")
+
+
+def test_an_unfinished_run_does_not_go_on_with_patients_split_anew(tiny_dataset, tmp_path, interrupted):
+    data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
+    settings = config(data, "brightfield")
+    interrupted(settings, tmp_path / "run")
     before = (tmp_path / "run" / "splits.json").read_text()
     manifest = (data / "manifest.csv").read_text()
     first = next(csv.DictReader(manifest.splitlines()))["patient_id"]
     (data / "manifest.csv").write_text(manifest.replace(f",{first},", ",somebody,"))
-    with pytest.raises(RunError, match="other cells.*put the manifest back"):
-        fit(settings, tmp_path / "run", quiet)
+    with pytest.raises(RunError, match="other cells: the data set has changed since; begin a new run with another"):
+        fit(settings, tmp_path / "run")
     assert (tmp_path / "run" / "splits.json").read_text() == before
 
 
 def test_what_was_learnt_from_is_told_as_of_the_beginning(tiny_dataset, tmp_path, monkeypatch):
     """The manifest is edited while the run trains: a training cell goes to a patient of the test split."""
     data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
-    train = "tfctc.training.fit._train"
+    settings = config(data, "brightfield")
+    groups = plan(settings).splits.assignment
 
-    def edited(course):
-        groups = course.dealt["groups"]
+    def edit(self, stage):
         tested = next(patient for patient, split in groups.items() if split == "test")
         learnt = next(patient for patient, split in groups.items() if split == "train")
         edit_manifest(data, lambda rows: next(r for r in rows if r["patient_id"] == learnt).update(patient_id=tested))
-        return {"seconds": 0.0}
 
-    monkeypatch.setattr(train, edited)
-    run = fit(config(data, epochs=1, precision="float32"), tmp_path / "run", quiet)
+    monkeypatch.setattr(Trainer, "train_stage", edit)
+    run = fit(settings, tmp_path / "run")
     with pytest.raises(RunError, match="training cells are not those"):
         run.builder()
+
+
+@pytest.mark.parametrize("mode", ["distilled", "dapi-augmented"])
+def test_modes_with_dapi_say_so_where_there_is_none(tiny_dataset, tmp_path, mode):
+    data = changed(tiny_dataset, tmp_path / "data", lambda rows: [row.update(dapi="") for row in rows])
+    with pytest.raises(ManifestError, match="no labelled cell with DAPI.*--mode brightfield"):
+        fit(config(data, mode), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "reader"),
+    [
+        ({"distill": DistillConfig(losses={"staining": {}})}, "distillation loss staining"),
+        ({"mode": "dapi-augmented", "pretrain": PretrainConfig(1, {"alignment": {}})}, "pretraining loss alignment"),
+        ({"distill": DistillConfig(losses={}), "pretrain": PretrainConfig(1)}, "pretraining loss staining"),
+    ],
+)
+def test_what_reads_dapi_says_so_where_there_is_none(tiny_dataset, tmp_path, change, reader):
+    data = changed(tiny_dataset, tmp_path / "data", lambda rows: [row.update(dapi="") for row in rows])
+    with pytest.raises(ManifestError, match=f"{reader}.*--mode brightfield"):
+        fit(replace(config(data), **change), tmp_path / "run")
+
+
+def test_pretraining_needs_no_label(tiny_dataset, tmp_path, untrained):
+    """Only cells of one class have DAPI."""
+
+    def one_class(rows):
+        for row in rows:
+            if row["label"] == "ctc":
+                row["dapi"] = ""
+
+    data = changed(tiny_dataset, tmp_path / "data", one_class)
+    settings = replace(config(data, distill=DistillConfig(losses={"staining": {}})), pretrain=PretrainConfig(1))
+    fit(settings, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pretrain": PretrainConfig(1, {"logits": {}})}, "pretrain.losses must be .* no teacher, got logits"),
+        ({"student": ModelConfig("compact", weights="nowhere.keras")}, "nowhere.keras: no such weights file"),
+        ({"teacher": ModelConfig("compact", BOTH, weights="nowhere.h5")}, "nowhere.h5: no such weights file"),
+        ({"distill": DistillConfig(teachers="nowhere")}, "nowhere: is not a run folder"),
+        ({"distill": DistillConfig(losses={"feature": {"tap": "stage9"}})}, "has no tap 'stage9'"),
+        (
+            {"distill": DistillConfig(start="teacher"), "student": ModelConfig("resnet34")},
+            "different networks.*one backbone",
+        ),
+        (
+            {"distill": DistillConfig(start="teacher"), "teacher": ModelConfig("compact", ("dapi",))},
+            "a teacher that reads dapi has no weights for brightfield",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_anything_is_written(tiny_dataset, tmp_path, changes, message):
+    with pytest.raises(TfctcError, match=message):
+        fit(replace(config(tiny_dataset), **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("budget", [0, 1, 10_000])
+def test_a_label_budget_that_cannot_be_kept_is_refused(tiny_dataset, tmp_path, budget):
+    with pytest.raises(ConfigError, match=f"label_budget must leave both classes a label.*got {budget}"):
+        fit(config(tiny_dataset, "brightfield", label_budget=budget), tmp_path / "run")
+
+
+def test_runs_of_one_split_seed_share_patients_and_differ_in_labels(tiny_dataset):
+    def planned(seed, split_seed):
+        settings = config(tiny_dataset, "brightfield", label_budget=8)
+        return plan(replace(settings, seed=seed, split=replace(settings.split, seed=split_seed))).splits
+
+    one, other, apart = planned(0, 5), planned(1, 5), planned(0, 6)
+    assert one.assignment == other.assignment != apart.assignment
+    assert one.kept_labels != other.kept_labels and one.digest == other.digest != apart.digest
+
+
+def test_a_training_that_diverges_ends_with_an_error(tiny_dataset, tmp_path):
+    with pytest.raises(RunError, match="training of student diverged.*lower training.learning_rate"):
+        fit(config(tiny_dataset, "brightfield", learning_rate=1e30, warmup=0.0), tmp_path / "run")
+
+
+def test_a_folder_of_other_things_is_left_alone(tiny_dataset, tmp_path, brightfield_run):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="exists already and is not a run folder; choose another --output"):
+        fit(config(tiny_dataset, "brightfield"), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    with pytest.raises(RunError, match="holds a finished run; choose another --output, or go on with tfctc evaluate"):
+        fit(config(tiny_dataset, "brightfield"), brightfield_run.folder)

@@ -1,41 +1,50 @@
-"""What of a configuration and the runs that it names cannot be; told before anything is written or trained."""
+"""Checks of a recipe against files and cells, before anything is written or trained."""
 
-from tfctc.augment.policy import Policy
-from tfctc.config import DistillConfig, RunConfig
-from tfctc.distill.losses import build_losses
-from tfctc.errors import ConfigError
-from tfctc.models.backbones import BACKBONES
+from tfctc.cells import DAPI
+from tfctc.data import pipeline
+from tfctc.data.builder import Cells
+from tfctc.errors import ManifestError
 from tfctc.models.weights import check_source
-from tfctc.training.roles import teacher_of
-from tfctc.training.run import Run
-
-#: Settings of `distill` that only teachers use.
-OF_TEACHERS = ("folds", "teacher_epochs", "teachers", "dapi_dropout", "start")
+from tfctc.recipes import Recipe
+from tfctc.runs.folder import RunFolder
 
 
-def check_names(config: RunConfig) -> None:
-    """Whatever names the configuration uses are known, before anything is written or trained.
+def check_files(recipe: Recipe) -> None:
+    """Checks that the files and run folders that a recipe names exist.
 
     Raises:
-        UnknownNameError: one is not.
-        ConfigError: what is named is given arguments that it cannot have, or is not there, or nothing would use it.
-        RunError: what `distill.teachers` names is not a run.
+        ConfigError: a weights file does not exist.
+        RunError: the run whose teachers are wanted is not a finished run.
     """
-    Policy.from_config(config.augment)
-    build_losses(config.distill.losses)
-    asking = [name for name, loss in build_losses(config.pretrain.losses).items() if loss.asks_teacher]
-    if config.pretrain.epochs and (asking or not config.pretrain.losses):
-        problem = f"pretrain.losses must be losses that ask no teacher, got {', '.join(asking) or 'none'}"
-        raise ConfigError(problem, fix="choose staining or alignment")
-    for part in (config.student, config.teacher):
-        BACKBONES[part.backbone]
-    teacher = teacher_of(config)
-    for part in filter(None, (config.student, teacher)):
-        check_source(part.weights)
-    if config.taught_by and not teacher:
-        for setting in OF_TEACHERS:
-            if getattr(config.distill, setting) != getattr(DistillConfig, setting):
-                problem = f"distill.{setting} is of teachers, and no loss of distill.losses asks one"
-                raise ConfigError(problem, fix="leave it out, or add the loss logits")
-    if teacher and config.distill.teachers:
-        Run.open(config.distill.teachers)
+    for source in recipe.initial_weights.values():
+        check_source(source)
+    if recipe.teachers_from:
+        RunFolder.open(recipe.teachers_from)
+
+
+def check_cells(recipe: Recipe, builder: Cells, data: str) -> None:
+    """Checks that every stage has the cells it needs: both classes to train and to validate on, DAPI to read.
+
+    Args:
+        data: path of the data set, for messages.
+
+    Raises:
+        ManifestError: a stage lacks cells.
+    """
+    for stage in recipe.stages:
+        if stage.required is not None:
+            for split, selection in (("train", stage.required), ("validation", stage.validation)):
+                if lacking := pipeline.missing_classes(builder, split, selection):
+                    kind = "labelled cell with DAPI" if selection.with_dapi else "labelled cell"
+                    raise ManifestError(
+                        f"the {stage.name} has no {kind} of class {lacking[0]} in the "
+                        f"{split.replace('train', 'training')} split",
+                        path=data,
+                        fix="--mode brightfield" if selection.with_dapi else "label more cells",
+                    )
+        reading = [name for name, loss in stage.losses.items() if loss.reads_dapi]
+        pairs = pipeline.Selection("all", with_dapi=True)
+        if reading and not pipeline.count(builder, "train", pairs):
+            kind = "pretraining" if stage.name == "pretraining" else "distillation"
+            problem = f"no cell in the training split has the {DAPI} image that {kind} loss {reading[0]} reads"
+            raise ManifestError(problem, path=data, fix="--mode brightfield, without pretraining")

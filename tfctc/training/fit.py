@@ -1,193 +1,213 @@
-"""From a manifest to a run folder: the teacher learns from both channels, then teaches the bright-field student."""
+"""A training from the data set to the run folder: split, recipe, checks, training, threshold, record."""
 
 import contextlib
-import csv
 import importlib.metadata
 import json
+import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from tfctc import config as configs
 from tfctc._version import __version__
 from tfctc.config import RunConfig
-from tfctc.data import pipeline
-from tfctc.data.builder import build
+from tfctc.data.builder import Cells, build
 from tfctc.data.manifest import FACTS, Manifest
-from tfctc.data.splits import deal, deal_folds
+from tfctc.data.pipeline import labelled_batches
+from tfctc.data.splits import Splits
+from tfctc.data.statistics import measure
 from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.predictions import predict
-from tfctc.files import alone_in, atomic_file, write_json
+from tfctc.io.files import write_json
+from tfctc.io.locks import FOLDER_LOCK, folder_lock
+from tfctc.models.fast import to_stock
 from tfctc.models.weights import weights_sha256
-from tfctc.training import run as layout
-from tfctc.training.checkpoints import Checkpoint
-from tfctc.training.checks import check_names
-from tfctc.training.course import STATE, Course
-from tfctc.training.devices import choose_strategy
-from tfctc.training.hardware import POLICIES, choose_precision
-from tfctc.training.patients import patients_of
-from tfctc.training.roles import teacher_of
-from tfctc.training.run import Run
-from tfctc.training.student import check_networks, train_student
-from tfctc.training.teachers import earlier, taken_over, train_teachers
+from tfctc.progress import Progress, silent
+from tfctc.recipes import Recipe, resolve, stream_seed
+from tfctc.recipes.recipe import STUDENT
+from tfctc.runs import folder as layout
+from tfctc.runs.cells import cell_digests
+from tfctc.runs.folder import RunFolder
+from tfctc.runs.history import write_history
+from tfctc.runs.leakage import check_leakage
+from tfctc.system.precision import POLICIES, choose_precision
+from tfctc.system.processor import processor_flags
+from tfctc.system.startup import choose_strategy, has_gpu
+from tfctc.training.checks import check_cells, check_files
+from tfctc.training.networks import build_networks
+from tfctc.training.teachers import find_teachers, load_teachers
+from tfctc.training.trainer import STATE, Trainer
 
-#: Of an unfinished run: the digest of the cells that it began with.
+log = logging.getLogger(__name__)
+#: Digest of the cells that an unfinished run began with.
 CELLS = f"{STATE}/cells.json"
 LIBRARIES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
 
 
-def fit(config: RunConfig, folder: str | Path, say: Callable[[str], None] = print) -> Run:
+@dataclass(frozen=True)
+class Plan:
+    """Everything decided about a run before it trains.
+
+    Args:
+        config: settings, with the precision decided.
+        recipe: what is trained, on the split of the data set.
+        manifest: the data set.
+        splits: split of its patients.
+        record: patients and digests of cells, for the run's record.
+    """
+
+    config: RunConfig
+    recipe: Recipe
+    manifest: Manifest
+    splits: Splits
+    record: dict[str, Any]
+
+
+def plan_run(config: RunConfig, manifest: Manifest, recipe: Recipe | None = None) -> Plan:
+    """Splits the data set and resolves the recipe; reads no image and writes nothing.
+
+    Args:
+        recipe: what `resolve` made of `config`, if that is done already.
+
+    Raises:
+        TfctcError: settings, cells, files or initial weights that cannot be used.
+    """
+    recipe = recipe or resolve(config)
+    if config.training.precision == "auto":
+        choice = choose_precision(config.student.backbone, processor_flags(), has_gpu())
+        log.info("Precision %s: %s.", choice.precision, choice.reason)
+        config = replace(config, training=replace(config.training, precision=choice.precision))
+        recipe = replace(recipe, precision=choice.precision)
+    check_files(recipe)
+    splits = Splits.make(manifest, config, recipe.folds, stream_seed(config.seed, "labels"))
+    patients = check_leakage(config, manifest, splits, recipe.initial_weights, recipe.folds)
+    return Plan(config, recipe.on(splits), manifest, splits, patients | cell_digests(manifest, splits))
+
+
+def fit(
+    config: RunConfig,
+    folder: str | Path,
+    manifest: Manifest | None = None,
+    recipe: Recipe | None = None,
+    progress: Progress = silent,
+) -> RunFolder:
     """Trains what `config` describes into `folder`, or goes on where an interrupted `fit` stopped there.
+
+    Args:
+        manifest: the data set `config.data`, if it is open already.
+        recipe: what `resolve` made of `config`, if that is done already.
 
     Raises:
         RunError: `folder` holds another run or a finished one, or another fit is at work there.
-        TfctcError: anything wrong with the data or the configuration; nothing has been trained then.
+        TfctcError: anything wrong with the data or the settings; nothing has been trained then.
     """
-    manifest = Manifest.open(config.data)
-    check_names(config)
-    with alone_in(Path(folder), "tfctc fit"), _left_only_if_used(Path(folder)):
-        return _fit(config, manifest, Path(folder), say)
+    folder, started = Path(folder), time.monotonic()
+    manifest = manifest or Manifest.open(config.data)
+    with _removed_if_unused(folder), folder_lock(folder, "tfctc fit"):
+        plan = plan_run(_as_begun(config, folder), manifest, recipe)
+        _check_free(folder, plan.config)
+        _check_same_cells(folder, manifest.digest)
+        record = _train(plan, folder, progress) | plan.record
+        record["seconds"] = round(record["seconds"] + time.monotonic() - started, 1)
+        # Last: its presence says that the run is complete.
+        write_json(folder / layout.RECORD, record)
+        shutil.rmtree(folder / STATE)
+        return RunFolder.open(folder)
 
 
-def _fit(config: RunConfig, manifest: Manifest, folder: Path, say: Callable[[str], None]) -> Run:
-    started = time.monotonic()
-    config = _as_begun(config, folder)
-    _check_free(folder, config)
-    dealt = deal_groups(config, manifest)
-    assignment = dealt["groups"]
-    # Now: while it trains, somebody may edit the manifest.
-    whom = patients_of(config, manifest, assignment)
-    whom |= layout.seen_in(manifest, assignment, config.split.by)
-    cells = manifest.digest()
-    _check_same_cells(folder, cells)
-    # Reads every image. What cannot be used, of them or of the settings, is told before anything is written.
-    builder = build(manifest, assignment, config.split.by, progress=say)
-    course = Course.prepare(config, builder, folder, dealt, cells, say)
-    check_networks(course)
-    if course.teacher and config.distill.teachers:
-        earlier(course)
-    write_json(folder / layout.CONFIG, configs.to_dict(config))
-    write_json(folder / layout.SPLITS, dealt)
-    write_json(folder / FACTS, configs.to_dict(manifest.facts))
-    write_json(folder / CELLS, cells)
-    if config.training.precision == "auto":
-        size, batch = tuple(manifest.facts.image_size), config.training.batch_size
-        config = _in_precision(config, choose_precision(config.student, size, batch, say))
-        course = replace(course, config=config)
-        write_json(folder / layout.CONFIG, configs.to_dict(config))
-    keras.mixed_precision.set_dtype_policy(POLICIES[config.training.precision])
+def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Builds the data, checks everything that can be checked, and trains; returns the run's record."""
+    recipe, facts = plan.recipe, plan.manifest.facts
+    # Reads every image: an image that cannot be used is an error before the run writes anything.
+    builder = build(plan.manifest, plan.splits, progress=progress)
+    log.info("Counting cells and measuring the training pixels")
+    statistics = measure(builder, recipe.channels)
+    check_cells(recipe, builder, plan.config.data)
+    source = find_teachers(recipe, plan.config, plan.manifest, plan.splits) if recipe.teachers_from else None
+    keras.mixed_precision.set_dtype_policy(POLICIES[recipe.precision])
     try:
         with choose_strategy().scope():
-            record = _train(course)
+            networks = build_networks(recipe, facts.image_size, statistics.normalisation)
+            write_json(folder / layout.CONFIG, configs.to_dict(plan.config))
+            write_json(folder / layout.SPLITS, plan.splits.to_dict())
+            write_json(folder / FACTS, configs.to_dict(facts))
+            write_json(folder / CELLS, plan.manifest.digest)
+            trainer = Trainer(recipe, networks, builder, statistics.normalisation, folder, progress)
+            if source:
+                log.info("Teachers: those of %s", source.folder)
+                trainer.use_teachers(load_teachers(source))
+            trainer.train()
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
-    record |= whom
-    record["seconds"] = round(record["seconds"] + time.monotonic() - started, 1)
-    # Last: its presence says that the run is whole.
-    write_json(folder / layout.RECORD, record)
-    shutil.rmtree(folder / STATE)
-    return Run.open(folder)
+    write_history(folder / layout.HISTORY, {name: c.history for name, c in trainer.checkpoints.items()})
+    _choose_operating_point(to_stock(networks[STUDENT]), builder, folder)
+    return {
+        "tfctc": __version__,
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "seed": plan.config.seed,
+        "manifest": plan.manifest.digest,
+        "splits": plan.splits.digest,
+        "simulated": facts.simulated,
+        "tfrecords": builder.builder_config.name,
+        "cells": statistics.cells,
+        "normalisation": statistics.normalisation,
+        "best_epoch": {name: checkpoint.best_epoch for name, checkpoint in trainer.checkpoints.items()},
+        # Of earlier sessions, as far as their work was saved.
+        "seconds": sum(checkpoint.earlier_seconds for checkpoint in trainer.checkpoints.values()),
+        "weights_sha256": {name: weights_sha256(network) for name, network in networks.items()},
+    }
 
 
-def deal_groups(config: RunConfig, manifest: Manifest) -> dict:
-    """Which group is in which split and, with several teachers, which training group in which fold."""
-    groups = manifest.groups(config.split.by)
-    seed = config.seed if config.split.seed is None else config.split.seed
-    assignment = deal(groups, manifest.facts, config.split, seed)
-    dealt = {"by": config.split.by, "groups": assignment}
-    if teacher_of(config) and config.distill.folds > 1:
-        training = {group: counts for group, counts in groups.items() if assignment[group] == "train"}
-        dealt["folds"] = deal_folds(training, manifest.facts, config.distill.folds, seed)
-    return dealt
+def _choose_operating_point(student: keras.Model, builder: Cells, folder: Path) -> None:
+    predictions = predict(student, labelled_batches(builder, "validation", tuple(student.input), 256))
+    threshold = choose_threshold(predictions.label, predictions.probability)
+    point = {"threshold": threshold, "rule": "f1", "chosen_on": "validation", "cells": len(predictions)}
+    write_json(folder / layout.OPERATING_POINT, point)
 
 
 def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
-    """`config`, its "auto" replaced by what the run in `folder`, if there is one, began with."""
+    """`config`, with the precision that the unfinished run in `folder`, if there is one, began with."""
     saved = folder / layout.CONFIG
     if config.training.precision == "auto" and saved.exists():
-        return _in_precision(config, configs.load(RunConfig, saved).training.precision)
+        precision = configs.load(RunConfig, saved).training.precision
+        return replace(config, training=replace(config.training, precision=precision))
     return config
 
 
-def _in_precision(config: RunConfig, precision: str) -> RunConfig:
-    return replace(config, training=replace(config.training, precision=precision))
-
-
 def _check_free(folder: Path, config: RunConfig) -> None:
-    saved = folder / layout.CONFIG
-    fix = "choose another --output"
+    """Checks that `folder` is empty or holds an unfinished run of the same settings."""
+    saved, fix = folder / layout.CONFIG, "choose another --output"
     if (folder / layout.RECORD).exists():
         raise RunError("holds a finished run", path=folder, fix=f"{fix}, or go on with tfctc evaluate")
     if saved.exists():
         if configs.load(RunConfig, saved) != config:
-            raise RunError("holds an unfinished run of another configuration", path=folder, fix=fix)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError("holds an unfinished run of other settings", path=folder, fix=fix)
+    elif any(path.name != FOLDER_LOCK for path in folder.iterdir()):
         raise RunError("exists already and is not a run folder", path=folder, fix=fix)
 
 
+def _check_same_cells(folder: Path, digest: str) -> None:
+    """Checks that an unfinished run still has its cells: in a new split, training cells could become test cells."""
+    if (folder / CELLS).exists() and json.loads((folder / CELLS).read_text(encoding="utf-8")) != digest:
+        raise RunError(
+            "holds an unfinished run on other cells: the data set has changed since",
+            path=folder,
+            fix="begin a new run with another --output",
+        )
+
+
 @contextlib.contextmanager
-def _left_only_if_used(folder: Path) -> Iterator[None]:
-    """Stopped before anything is in `folder`, takes it away again."""
+def _removed_if_unused(folder: Path) -> Iterator[None]:
+    """Removes `folder` again if the block fails before anything is in it."""
     try:
         yield
     except BaseException:
         with contextlib.suppress(OSError):
             folder.rmdir()
         raise
-
-
-def _check_same_cells(folder: Path, cells: str) -> None:
-    """An unfinished run goes on with the cells it began with: dealt anew, trained ones could end up in the test."""
-    if (folder / CELLS).exists() and json.loads((folder / CELLS).read_text(encoding="utf-8")) != cells:
-        raise RunError(
-            "holds an unfinished run on other cells: the data set has changed since",
-            path=folder,
-            fix="choose another --output, or put the manifest back as it was",
-        )
-
-
-def _train(course: Course) -> dict:
-    config, builder, folder, teachers = course.config, course.builder, course.folder, []
-    if course.teacher:
-        teachers = taken_over(course) if config.distill.teachers else train_teachers(course)
-    student = train_student(course, teachers)
-    _write_history(folder / layout.HISTORY, course.outcomes)
-    _choose_operating_point(student, builder, folder)
-    return {
-        "tfctc": __version__,
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
-        "seed": config.seed,
-        "manifest": course.cells,
-        "simulated": builder.facts.simulated,
-        "tfrecords": builder.builder_config.name,
-        "cells": course.summary.cells,
-        "normalisation": course.summary.normalisation,
-        "best_epoch": {name: checkpoint.best_epoch for name, checkpoint in course.outcomes.items()},
-        # Of earlier sessions, as far as their work was saved.
-        "seconds": sum(checkpoint.earlier for checkpoint in course.outcomes.values()),
-        "weights_sha256": {m.name: weights_sha256(m) for m in [*teachers, student]},
-    }
-
-
-def _write_history(path: Path, outcomes: dict[str, Checkpoint]) -> None:
-    rows = [
-        {"stage": name, "epoch": epoch, **logs}
-        for name, checkpoint in outcomes.items()
-        for epoch, logs in enumerate(checkpoint.history, 1)
-    ]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _choose_operating_point(student: keras.Model, builder, folder: Path) -> None:
-    answers = predict(student, pipeline.labelled_records(builder, "validation", tuple(student.input), 256))
-    point = {"threshold": choose_threshold(answers.label, answers.probability), "rule": "f1"}
-    write_json(folder / layout.OPERATING_POINT, point | {"chosen_on": "validation", "cells": len(answers)})

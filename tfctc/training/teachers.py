@@ -1,86 +1,51 @@
-"""Training the teachers of a run, or taking over those of an earlier one."""
+"""Teachers that an earlier run has trained."""
 
 from pathlib import Path
 
 import keras
 
-from tfctc import config as configs
-from tfctc.cells import DAPI
-from tfctc.config import RunConfig
+from tfctc.config import RunConfig, to_dict
+from tfctc.data.manifest import Manifest
+from tfctc.data.splits import Splits
 from tfctc.errors import RunError
-from tfctc.models.fast import stock
-from tfctc.training import run as layout
-from tfctc.training.course import Course, stream_seed
-from tfctc.training.roles import hands_on, unlike
-from tfctc.training.run import Run
-from tfctc.training.shown import some_without_dapi
+from tfctc.recipes import Recipe, conflicting_teacher_settings, resolve
+from tfctc.runs.folder import RunFolder
 
 
-def train_teachers(course: Course) -> list[keras.Model]:
-    """One teacher, or one for each fold that has not seen the fold; saved as stock Keras models."""
-    config, part = course.config, course.teacher
-    count, epochs = config.distill.folds, config.distill.teacher_epochs or config.training.epochs
-    teachers = []
-    for fold, name in enumerate(layout.teacher_names(count)):
-        seed = stream_seed(config, "teacher", fold)
-        teacher = course.network(part, name, seed)
-        without = "" if count == 1 else f", without fold {fold} of {count}"
-        course.say(f"Teacher: {part.backbone} on {' + '.join(part.channels)}{without}")
-        outcome = course.stage(name, seed, epochs=epochs).train(
-            teacher,
-            teacher,
-            part.channels,
-            [course.taught_selection(None if count == 1 else fold)],
-            validate=course.validation(),
-            show=some_without_dapi(course, seed) if DAPI in part.channels and config.distill.dapi_dropout else None,
-        )
-        course.outcomes[name] = outcome
-        course.save(stock(teacher), f"{name}.keras")
-        teachers.append(teacher)
-    return teachers
-
-
-def earlier(course: Course) -> Run:
-    """The run `distill.teachers`.
+def find_teachers(recipe: Recipe, config: RunConfig, manifest: Manifest, splits: Splits) -> RunFolder:
+    """The run `distill.teachers`, whose teachers have been trained exactly as this run may train them.
 
     Raises:
-        RunError: it has none, or they have not learnt from just the cells that they may have learnt from here.
+        RunError: it has none, or they have been trained on other cells, with other settings, or are other networks.
     """
-    run = Run.open(Path(course.config.distill.teachers))
-    kind = hands_on(run.config)
+    run = RunFolder.open(Path(recipe.teachers_from or ""))
+    kind = resolve(run.config).can_teach
     if kind is None:
-        raise RunError("has no teacher", path=run.folder, fix="leave out distill.teachers, or take another run")
-    theirs = run.dealt, configs.to_dict(run.facts), _labels(run.config)
-    ours = course.dealt, configs.to_dict(course.builder.facts), _labels(course.config)
-    if theirs != ours or not run.had(course.cells):
+        raise RunError("has no teacher", path=run.folder, fix="leave out distill.teachers, or name another run")
+    theirs = run.splits.digest, to_dict(run.facts), _label_budget(run.config)
+    ours = splits.digest, to_dict(manifest.facts), _label_budget(config)
+    if theirs != ours or not run.was_trained_on(manifest):
         raise RunError(
-            "its teachers have learnt from other cells",
+            "its teachers have been trained on other cells",
             path=run.folder,
-            fix="take a run of the same data, seed, split, distill.folds and training.label_budget",
+            fix="name a run of the same data, seed, split, distill.folds and training.label_budget",
         )
-    if kind != course.teacher:
-        raise RunError("its teachers are of another kind than teacher asks for", path=run.folder, fix="train anew")
-    if other := unlike(course.config, run.config):
-        raise RunError(f"its teachers have been trained with another {other[0]}", path=run.folder, fix="leave it out")
+    if kind != recipe.teacher:
+        problem = "its teachers are other networks than the settings of teacher ask for"
+        raise RunError(problem, path=run.folder, fix="leave out distill.teachers to train new ones")
+    if other := conflicting_teacher_settings(config, run.config):
+        raise RunError(
+            f"its teachers have been trained with another {other[0]}", path=run.folder, fix=f"leave out {other[0]}"
+        )
     return run
 
 
-def taken_over(course: Course) -> list[keras.Model]:
-    """The teachers of the run `distill.teachers`; of a run in mode brightfield, its student, to teach itself."""
-    run = earlier(course)
-    course.say(f"Teachers: those of {run.folder}")
-    teachers = []
-    found = run.teachers() if run.config.taught_by else [run.student()]
-    for name, saved in zip(layout.teacher_names(course.config.distill.folds), found, strict=True):
-        # Of the layers that it was trained with, so that the same student comes of it.
-        teacher = course.network(course.teacher, name, seed=0)
-        teacher.set_weights(saved.get_weights())
-        course.save(stock(teacher), f"{name}.keras")
-        teachers.append(teacher)
-    return teachers
+def load_teachers(run: RunFolder) -> list[keras.Model]:
+    """The trained teachers of a run. A run without a teacher lends its student."""
+    return run.teachers() if resolve(run.config).teachers else [run.student()]
 
 
-def _labels(config: RunConfig) -> tuple:
+def _label_budget(config: RunConfig) -> tuple:
     """What decides which training cells keep their label."""
     budget = config.training.label_budget
     return budget, None if budget is None else config.seed

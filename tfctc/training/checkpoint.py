@@ -1,4 +1,4 @@
-"""What must survive: the best epoch by validation, and everything needed to go on after an interruption."""
+"""The checkpoint of a stage: the best epoch, early stopping, and everything needed to resume."""
 
 import json
 import math
@@ -10,52 +10,54 @@ import keras
 import numpy as np
 
 from tfctc.errors import RunError
-from tfctc.files import atomic_file, write_json
+from tfctc.io.files import atomic_file, write_json
 
 #: Seconds between two saved states; an interruption costs at most this and one epoch.
 SAVE_EVERY = 60.0
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keeps the best epoch, stops early, and saves state so that the same training continues bit for bit.
+    """Keeps the best epoch, stops early, and saves state so that the training resumes to the bit.
 
     Keras's BackupAndRestore forgets early stopping's patience and the best weights; here they are part of the state.
 
     Args:
         folder: where the state lives while training lasts.
-        keep: the model whose best weights count (the student; never a projector or a teacher).
-        variables: everything that changes in training, the optimizer's variables included.
-        monitor: figure of the epoch's logs; smaller is better if it ends in "loss", else larger.
-        patience: epochs without a better figure before training stops.
-        weights: those of `keep` that were validated, if they are not those that it has.
+        network: the network whose best weights count (the student; never a projector or a teacher).
+        variables: returns everything that changes in training, the optimizer's variables included.
+        monitor: metric of an epoch that chooses the best one; smaller is better if its name ends in "loss".
+        patience: epochs without a better metric before training stops.
+        weights: returns the validated weights where they are not the current ones of `network` (`WeightAverage`).
     """
 
     def __init__(
         self,
         folder: Path,
-        keep: keras.Model,
+        network: keras.Model,
         variables: Callable[[], Sequence],
         monitor: str,
         patience: int,
         weights: Callable[[], list] | None = None,
     ):
         super().__init__()
-        self.folder, self.keep, self.variables = folder, keep, variables
+        self.folder, self.network, self.variables = folder, network, variables
         self.monitor, self.patience = monitor, patience
         self.sign = -1.0 if monitor.endswith("loss") else 1.0
-        self.epoch, self.best, self.best_epoch, self.history = 0, -math.inf, 0, []
-        self._weights = weights or keep.get_weights
-        self._best_weights = keep.get_weights()
-        #: Seconds that went into the saved state in earlier sessions.
-        self.earlier = 0.0
+        self.epoch, self.best, self.best_epoch = 0, -math.inf, 0
+        self.history: list[dict[str, float | None]] = []
+        self._weights = weights or network.get_weights
+        self._best_weights = network.get_weights()
+        #: Seconds that earlier sessions put into the saved state.
+        self.earlier_seconds = 0.0
         self._saved_at = self._begun = time.monotonic()
 
     @property
     def finished(self) -> bool:
+        """Whether patience has run out."""
         return self.epoch - self.best_epoch >= self.patience
 
     def restore(self) -> int:
-        """Goes back to the last saved state, if there is one; returns the number of epochs already trained."""
+        """Restores the last saved state, if there is one; returns the number of epochs already trained."""
         state_file = self.folder / "state.json"
         if state_file.exists():
             state = json.loads(state_file.read_text())
@@ -65,17 +67,18 @@ class Checkpoint(keras.callbacks.Callback):
                     variable.assign(saved[f"variable{i}"])
                 self._best_weights = [saved[f"best{i}"] for i in range(len(self._best_weights))]
             self.epoch, self.best_epoch, self.history = state["epoch"], state["best_epoch"], state["history"]
-            # Version 0.1 counted none at first: its unfinished runs are gone on with.
-            self.earlier = state.get("seconds", 0.0)
+            # Early runs of version 0.1 saved no seconds; they can be resumed.
+            self.earlier_seconds = state.get("seconds", 0.0)
             self.best = -math.inf if state["best"] is None else state["best"]
         return self.epoch
 
     def save(self) -> None:
-        """Writes the state. `state.json` names the weights file that belongs to it: a kill between the two is safe."""
+        """Saves the state. `state.json` names the weights file that belongs to it: a kill between the two is safe."""
         weights = f"epoch{self.epoch}.npz"
         with atomic_file(self.folder / weights) as temporary:
             current = {f"variable{i}": np.asarray(v) for i, v in enumerate(self.variables())}
-            np.savez(temporary, **current, **{f"best{i}": v for i, v in enumerate(self._best_weights)})
+            best = {f"best{i}": value for i, value in enumerate(self._best_weights)}
+            np.savez(temporary, allow_pickle=False, **current, **best)
         write_json(
             self.folder / "state.json",
             {
@@ -84,7 +87,7 @@ class Checkpoint(keras.callbacks.Callback):
                 "best": self.best if math.isfinite(self.best) else None,
                 "best_epoch": self.best_epoch,
                 "history": self.history,
-                "seconds": self.earlier + time.monotonic() - self._begun,
+                "seconds": self.earlier_seconds + time.monotonic() - self._begun,
             },
         )
         for old in self.folder.glob("epoch*.npz"):
@@ -94,15 +97,15 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch + 1
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        if not all(math.isfinite(figures.get(name, 0.0)) for name in ("loss", self.monitor)):
+        metrics = {name: float(value) for name, value in (logs or {}).items()}
+        if not all(math.isfinite(metrics.get(name, 0.0)) for name in ("loss", self.monitor)):
             raise RunError(
-                f"the {self.folder.name} has diverged: the loss is not a number after epoch {self.epoch}",
+                f"the training of {self.folder.name} diverged: the loss is not a number after epoch {self.epoch}",
                 path=self.folder.parent.parent,
                 fix="start again with a lower training.learning_rate",
             )
-        self.history.append({name: value if math.isfinite(value) else None for name, value in figures.items()})
-        value = self.sign * figures[self.monitor]
+        self.history.append({name: value if math.isfinite(value) else None for name, value in metrics.items()})
+        value = self.sign * metrics[self.monitor]
         if value > self.best:
             self.best, self.best_epoch = value, self.epoch
             self._best_weights = self._weights()
@@ -112,5 +115,5 @@ class Checkpoint(keras.callbacks.Callback):
             self.save()
 
     def restore_best(self) -> None:
-        """Puts the best epoch's weights into the kept model."""
-        self.keep.set_weights(self._best_weights)
+        """Puts the best epoch's weights into the network."""
+        self.network.set_weights(self._best_weights)

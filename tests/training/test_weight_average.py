@@ -6,12 +6,9 @@ import pytest
 import tensorflow as tf
 
 from tfctc.models.batchnorm import FusedBatchNormalization
-from tfctc.training.adamw import FusedAdamW
-from tfctc.training.averaging import Averaging
+from tfctc.training.optimizer import FusedAdamW
+from tfctc.training.weight_average import WeightAverage
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(0.5, 2.0, (24, 6, 6, 1)).astype(np.float32)
-Y = RNG.integers(0, 2, (24, 1)).astype(np.float32)
 EMA, NORM = 0.7, 0.6
 
 
@@ -44,13 +41,17 @@ def network(norm=True):
     return model
 
 
+def images():
+    return np.random.default_rng(0).normal(0.5, 2.0, (24, 6, 6, 1)).astype(np.float32)
+
+
 def batches():
-    images = tf.data.Dataset.from_tensor_slices(({"brightfield": X}, Y, np.ones(24, np.float32)))
-    return images.batch(8)
+    labels = np.random.default_rng(1).integers(0, 2, (24, 1)).astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices(({"brightfield": images()}, labels, np.ones(24, np.float32))).batch(8)
 
 
 def train(model, epochs=2):
-    averaging, recorder = Averaging(model, batches().take(2)), Recorder()
+    averaging, recorder = WeightAverage(model, batches().take(2)), Recorder()
     fitted = model.fit(
         batches(), validation_data=batches(), epochs=epochs, shuffle=False, verbose=0, callbacks=[averaging, recorder]
     )
@@ -80,14 +81,14 @@ def test_what_is_validated_is_the_moving_average_of_what_is_trained(trained):
     assert any(np.abs(average[i] - recorder.steps[-1][i]).max() > 0.01 for i in learnt)
 
 
-def test_batchnorm_counts_anew_with_the_averaged_weights(trained):
+def test_batchnorm_statistics_are_those_of_the_averaged_weights(trained):
     model, _, recorder, _ = trained
     validated = {"/".join(name): weight for name, weight in zip(names(model), recorder.validated[-1], strict=True)}
-    maps = [tf.nn.conv2d(X[i : i + 8], validated["convolution/kernel"], 1, "VALID").numpy() for i in (0, 8)]
+    maps = [tf.nn.conv2d(images()[i : i + 8], validated["convolution/kernel"], 1, "VALID").numpy() for i in (0, 8)]
     # The later of two batches counts more, as it does in any moving average.
     shares = np.array([NORM, 1.0]) / (NORM + 1)
-    for name, figure in (("norm/moving_mean", np.mean), ("norm/moving_variance", np.var)):
-        expected = sum(share * figure(m, axis=(0, 1, 2)) for share, m in zip(shares, maps, strict=True))
+    for name, statistic in (("norm/moving_mean", np.mean), ("norm/moving_variance", np.var)):
+        expected = sum(share * statistic(m, axis=(0, 1, 2)) for share, m in zip(shares, maps, strict=True))
         np.testing.assert_allclose(validated[name], expected, rtol=1e-4, atol=1e-6)
 
 
@@ -98,7 +99,7 @@ def test_training_goes_on_from_the_last_weights_to_the_bit(trained):
             np.testing.assert_array_equal(one, two)
 
 
-def test_the_validation_figure_is_that_of_the_weights_held_for_the_checkpoint(trained):
+def test_the_validation_loss_is_that_of_the_weights_held_for_the_checkpoint(trained):
     _, averaging, recorder, history = trained
     model = network()
     model.set_weights(averaging.averaged())
@@ -120,13 +121,13 @@ def test_two_replicas_average_as_one_device_does():
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
-def test_two_replicas_count_anew():
+def test_two_replicas_compute_batchnorm_statistics():
     reduction = tf.distribute.ReductionToOneDevice()
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=reduction).scope():
         model = network()
         averaging, recorder, _ = train(model)
     kernel, *_, mean, variance, _, _ = averaging.averaged()
-    maps = [tf.nn.conv2d(X[i : i + 8], kernel, 1, "VALID").numpy() for i in (0, 8)]
+    maps = [tf.nn.conv2d(images()[i : i + 8], kernel, 1, "VALID").numpy() for i in (0, 8)]
     expected = (NORM * maps[0].mean((0, 1, 2)) + maps[1].mean((0, 1, 2))) / (NORM + 1)
     np.testing.assert_allclose(mean, expected, rtol=1e-4, atol=1e-6)
     assert (variance > 0).all()

@@ -1,0 +1,86 @@
+"""The networks of a run, built from its recipe and checked before anything is trained."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import keras
+import tensorflow as tf
+
+from tfctc.cells import BRIGHTFIELD
+from tfctc.distill.distiller import Distiller
+from tfctc.distill.losses import DistillationLoss
+from tfctc.distill.teachers import Teachers
+from tfctc.models.classifier import LOGITS, build_classifier, tapped
+from tfctc.models.fast import fold_batchnorm
+from tfctc.models.weights import copy_from_teacher
+from tfctc.recipes import Recipe, Stage
+from tfctc.recipes.recipe import STUDENT
+
+#: Channel -> mean and standard deviation of its pixels over the training split.
+Statistics = Mapping[str, tuple[float, float]]
+#: Name -> factor of the distillation losses, from the part of the training that is done.
+SCHEDULES: dict[str, Callable] = {
+    "constant": lambda done: 1.0,
+    "fade-in": lambda done: 0.5 - 0.5 * tf.cos(math.pi * done),
+    "fade-out": lambda done: 0.5 + 0.5 * tf.cos(math.pi * done),
+}
+
+
+def build_networks(recipe: Recipe, image_size: tuple[int, int], statistics: Statistics) -> dict[str, keras.Model]:
+    """Builds every network of the recipe with its initial weights, and the weights of its distillation losses.
+
+    Each network is seeded by its own number, so that a run resumed after the teacher begins with the same student.
+
+    Raises:
+        ConfigError: weights, taps or losses that do not fit.
+    """
+    networks = {}
+    for name, network in recipe.networks.items():
+        keras.utils.set_random_seed(network.seed)
+        networks[name] = build_classifier(network.config, image_size, statistics, name)
+    # The student is the last; the weights of its losses are drawn after its own.
+    for stage in recipe.stages:
+        _prepare_losses(recipe, stage, networks)
+        if stage.start_from:
+            copy_from_teacher(networks[stage.network], networks[stage.start_from])
+    return networks
+
+
+def model_to_train(recipe: Recipe, stage: Stage, networks: Mapping[str, keras.Model], total_steps: int) -> keras.Model:
+    """The Keras model whose `fit` carries out a stage: the network itself, or a `Distiller` around it."""
+    network = networks[stage.network]
+    if not stage.losses:
+        return network
+    taps = _teacher_taps(stage.losses)
+    teachers = [tapped(fold_batchnorm(networks[name]), recipe.networks[name].config, taps) for name in stage.teachers]
+    schedule = SCHEDULES[stage.schedule]
+    return Distiller(
+        _tapped_student(recipe, stage, network),
+        Teachers(teachers) if teachers else None,
+        stage.losses,
+        stage.label_weight,
+        lambda step: schedule(tf.cast(step, tf.float32) / total_steps),
+    )
+
+
+def _prepare_losses(recipe: Recipe, stage: Stage, networks: Mapping[str, keras.Model]) -> None:
+    if not stage.losses:
+        return
+    student = _tapped_student(recipe, stage, networks[stage.network])
+    teacher_shapes: dict[str, tuple] = {}
+    if stage.teachers:
+        first = stage.teachers[0]
+        teacher = tapped(networks[first], recipe.networks[first].config, _teacher_taps(stage.losses))
+        teacher_shapes = {tap: tuple(output.shape) for tap, output in teacher.output.items()}
+    student_shapes = {tap: tuple(output.shape) for tap, output in student.output.items()}
+    for loss in stage.losses.values():
+        loss.prepare(student_shapes, teacher_shapes, tuple(student.input[BRIGHTFIELD].shape))
+
+
+def _tapped_student(recipe: Recipe, stage: Stage, student: keras.Model) -> keras.Model:
+    taps = {LOGITS}.union(*(loss.student_taps for loss in stage.losses.values()))
+    return tapped(student, recipe.networks[STUDENT].config, taps)
+
+
+def _teacher_taps(losses: Mapping[str, DistillationLoss]) -> set[str]:
+    return {LOGITS}.union(*(loss.teacher_taps for loss in losses.values()))

@@ -1,0 +1,205 @@
+"""The trainer: carries out the stages of a recipe in a run folder, and resumes an interrupted run."""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfctc.config import TrainingConfig
+from tfctc.data import pipeline
+from tfctc.data.builder import Cells
+from tfctc.data.selection import Selection
+from tfctc.distill.distiller import Distiller
+from tfctc.io.files import atomic_file
+from tfctc.models.fast import to_stock
+from tfctc.models.weights import copy_from_teacher
+from tfctc.progress import Progress, silent
+from tfctc.recipes import Recipe, Stage
+from tfctc.recipes.recipe import STUDENT
+from tfctc.training.callbacks import EpochLog, ProgressReport
+from tfctc.training.checkpoint import Checkpoint
+from tfctc.training.metrics import AUROC
+from tfctc.training.networks import Statistics, model_to_train
+from tfctc.training.optimizer import build_optimizer
+from tfctc.training.weight_average import BATCHES, WeightAverage
+
+log = logging.getLogger(__name__)
+#: Folders of a run: the state of an unfinished training, and the logs for TensorBoard.
+STATE, LOGS = "state", "logs"
+#: Smallest share of labelled cells in a batch, however few cells have a label: with fewer, labels are learnt too
+#: slowly.
+LEAST_LABELLED_SHARE = 0.1
+
+
+@dataclass
+class Trainer:
+    """Trains the networks of one run.
+
+    Args:
+        recipe: what is trained, on the split of the data.
+        networks: the recipe's networks with their initial weights, by name.
+        builder: the run's data.
+        statistics: channel -> mean and standard deviation of its pixels over the training split.
+        folder: the run folder.
+        checkpoints: stage -> its checkpoint, filled as the stages end.
+    """
+
+    recipe: Recipe
+    networks: Mapping[str, keras.Model]
+    builder: Cells
+    statistics: Statistics
+    folder: Path
+    progress: Progress = silent
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+
+    def train(self) -> None:
+        """Carries out all stages, and saves each network when its last stage ends."""
+        for stage in self.recipe.stages:
+            self.train_stage(stage)
+            if stage.saved_as:
+                self.save(stage.network, stage.saved_as)
+
+    def use_teachers(self, trained: Sequence[keras.Model]) -> None:
+        """Copies the weights of trained teachers into the recipe's networks, whose layers train a student faster."""
+        for name, model in zip(self.recipe.teachers, trained, strict=True):
+            self.networks[name].set_weights(model.get_weights())
+            self.save(name, f"{name}.keras")
+
+    def save(self, network: str, file: str) -> None:
+        """Saves a network as a stock Keras model."""
+        with atomic_file(self.folder / file) as temporary:
+            to_stock(self.networks[network]).save(temporary)
+
+    def train_stage(self, stage: Stage) -> None:
+        """Trains one network, from a saved state if there is one; leaves the best epoch's weights in it."""
+        network, training = self.networks[stage.network], stage.training
+        if stage.start_from:
+            copy_from_teacher(network, self.networks[stage.start_from])
+        steps = self.steps_per_epoch(stage)
+        total = steps * training.epochs
+        model = model_to_train(self.recipe, stage, self.networks, total)
+        stream = self.batches(stage, model, total)
+        _compile(model, training, total)
+        average = None
+        if training.weight_average:
+            # The last batches: a change of channels that fades out is over by then.
+            average = WeightAverage(network, stream(max(0, total - BATCHES)).take(BATCHES))
+        checkpoint = Checkpoint(
+            self.folder / STATE / stage.name,
+            network,
+            lambda: [*model.variables, *model.optimizer.variables],
+            stage.monitor,
+            training.patience,
+            average and average.averaged,
+        )
+        done = checkpoint.restore()
+        self._announce(stage, done)
+        if done < training.epochs and not checkpoint.finished:
+            model.fit(
+                stream(done * steps),
+                steps_per_epoch=steps,
+                epochs=training.epochs,
+                initial_epoch=done,
+                validation_data=self.validation_batches(stage, model),
+                shuffle=False,
+                callbacks=[
+                    *([average] if average else []),
+                    checkpoint,
+                    keras.callbacks.TensorBoard(str(self.folder / LOGS / stage.name), write_graph=False),
+                    EpochLog(stage.name, training.epochs),
+                    ProgressReport(self.progress, stage.name),
+                ],
+                verbose=0,
+            )
+            checkpoint.save()
+        checkpoint.restore_best()
+        self.checkpoints[stage.name] = checkpoint
+
+    def steps_per_epoch(self, stage: Stage) -> int:
+        """Training steps of an epoch: as set, or one pass over the cells."""
+        cells = sum(pipeline.count(self.builder, "train", selection) for selection in stage.cells)
+        return stage.training.steps_per_epoch or math.ceil(cells / stage.training.batch_size)
+
+    def batches(self, stage: Stage, model: keras.Model, total_steps: int) -> Callable[[int], tf.data.Dataset]:
+        """Function from a training step to the endless stream of batches from that step on."""
+        training = stage.training
+        draw = batch_composition(self.builder, stage.cells, training)
+        balanced = training.class_weights == "balanced"
+        change = stage.channels.transform(self.statistics, stage.seed) if stage.channels else None
+
+        def stream(step: int) -> tf.data.Dataset:
+            batches = pipeline.train_batches(
+                self.builder,
+                self.recipe.channels_of(stage),
+                draw=draw,
+                seed=stage.seed,
+                augment=self.recipe.augmentation,
+                class_weights=pipeline.class_weights(self.builder, draw[0][0]) if balanced else None,
+                start_step=step,
+                cache_mb=training.cache_mb,
+            )
+            if change:
+                batches = batches.enumerate(step).map(
+                    lambda number, batch: change(*batch, tf.cast(number, tf.float32) / total_steps)
+                )
+            return _for_model(model, batches)
+
+        return stream
+
+    def validation_batches(self, stage: Stage, model: keras.Model) -> tf.data.Dataset:
+        """The validation cells that choose the best epoch, each once, unchanged."""
+        channels, size = self.recipe.channels_of(stage), stage.training.batch_size
+        return _for_model(model, pipeline.eval_batches(self.builder, "validation", channels, size, stage.validation))
+
+    def _announce(self, stage: Stage, done: int) -> None:
+        config = self.recipe.networks[stage.network].config
+        learns = ", ".join(stage.losses) or "labels alone"
+        taught = f", taught by {', '.join(stage.teachers)}" if stage.teachers else ""
+        resumed = f", resumed after epoch {done}" if done else ""
+        log.info(
+            "Training %s: %s on %s, from %s%s%s",
+            stage.name if stage.name == stage.network else f"{stage.network} ({stage.name})",
+            config.backbone,
+            " + ".join(config.channels),
+            learns if stage.network == STUDENT else "labels alone",
+            taught,
+            resumed,
+        )
+
+
+def batch_composition(
+    builder: Cells, selections: Sequence[Selection], training: TrainingConfig
+) -> list[tuple[Selection, int]]:
+    """Number of cells of each selection in a batch; a selection without a cell is left out."""
+    counts = {selection: pipeline.count(builder, "train", selection) for selection in selections}
+    found = [selection for selection in selections if counts[selection]]
+    if len(found) == 1:
+        return [(found[0], training.batch_size)]
+    share = training.labelled_share or max(counts[found[0]] / sum(counts.values()), LEAST_LABELLED_SHARE)
+    first = min(max(round(share * training.batch_size), 1), training.batch_size - 1)
+    return [(found[0], first), (found[1], training.batch_size - first)]
+
+
+def _compile(model: keras.Model, training: TrainingConfig, total_steps: int) -> None:
+    model.compile(
+        optimizer=build_optimizer(training, total_steps),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=[AUROC()],
+        # Keras would use XLA on a GPU, and TensorFlow 2.21's gives up there: a failed check ends the process.
+        jit_compile=False,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def _for_model(model: keras.Model, batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches without the inputs that `model` does not have."""
+    return batches if isinstance(model, Distiller) else batches.map(only(model.input))
+
+
+def only(channels: Iterable[str]) -> Callable:
+    """Function that keeps only these channels of a batch."""
+    return lambda x, y, sample_weight: ({channel: x[channel] for channel in channels}, y, sample_weight)
