@@ -1,21 +1,23 @@
+"""A network whose probability is known, images for it, and watchers of a folder."""
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tfctc.artefact import seal
 from tfctc.cells import DatasetFacts
 from tfctc.config import to_dict
 from tfctc.inference.batch import columns
 from tfctc.inference.journal import Journal
 from tfctc.inference.predictor import Predictor
-from tfctc.inference.sources import compiled
+from tfctc.inference.sources import compile_pattern
 from tfctc.inference.watch import Watcher
+from tfctc.io.record import append_record
 
 HEIGHT, WIDTH = 12, 10
 
 
 def mean_network(facts, integer=False):
-    """A .tflite network whose answer is known: the mean of the image's [0, 1] pixels, rounded to 1/256 if `integer`."""
+    """A .tflite network of known probability: the mean of the image's [0, 1] pixels, rounded to 1/256 if `integer`."""
     import tensorflow as tf
 
     shape = (1, *facts.image_size, 1)
@@ -57,7 +59,7 @@ def write_model(facts, networks, tmp_path):
             "operating_point": {"threshold": 0.5},
             "quality": {"brightness": [0.1, 0.95]},
         }
-        seal(path, record | {"dataset": to_dict(facts)} | changes)
+        append_record(path, record | {"dataset": to_dict(facts)} | changes)
         return path
 
     return write
@@ -85,9 +87,9 @@ def begin(write_model, tmp_path):
         for journal in open_journals:
             journal.close()
         predictor = Predictor(write_model(**changes))
-        journal = Journal(tmp_path / "answers.csv", columns(predictor), predictor.model_version)
+        journal = Journal(tmp_path / "predictions.csv", columns(predictor), predictor.model_version)
         open_journals.append(journal)
-        return Watcher(predictor, tmp_path / "cells", journal, compiled(pattern), settle=settle)
+        return Watcher(predictor, tmp_path / "cells", journal, compile_pattern(pattern), settle=settle)
 
     (tmp_path / "cells").mkdir()
     yield start

@@ -1,4 +1,4 @@
-"""The table of answers, by the command that writes it."""
+"""The table of predictions, by the command that writes it."""
 
 import csv
 import io
@@ -24,26 +24,25 @@ def predict(*arguments, code=0):
 
 
 def rows(path):
-    return list(csv.reader(path.open(newline="")))
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
 
 
 def test_a_row_for_each_image_with_the_label_by_the_threshold(write_model, write_image, tmp_path):
     images = [write_image(f"cells/{name}.png", share) for name, share in (("a", 0.2), ("b", 0.5), ("c", 0.8))]
-    out = tmp_path / "out" / "answers.csv"
+    out = tmp_path / "out" / "table.csv"
     result = predict(write_model(), images[0].parent, "-o", out)
-    header, *answers = rows(out)
+    header, *found = rows(out)
     assert header == ["cell_id", "p_ctc", "label", "quality", "threshold", "model_version"]
-    assert [a[0] for a in answers] == ["a", "b", "c"] and {tuple(a[3:]) for a in answers} == {
-        ("ok", "0.5", "mean/1+abc")
-    }
-    np.testing.assert_allclose([float(a[1]) for a in answers], [0.2, 0.5, 0.8], atol=1e-3)
-    assert [a[2] for a in answers] == ["ctc" if float(a[1]) >= 0.5 else "leukocyte" for a in answers]
-    assert {answers[0][2], answers[2][2]} == {"leukocyte", "ctc"}
-    counts = ", ".join(f"{sum(a[2] == label for a in answers)} {label}" for label in ("leukocyte", "ctc"))
+    assert [a[0] for a in found] == ["a", "b", "c"] and {tuple(a[3:]) for a in found} == {("ok", "0.5", "mean/1+abc")}
+    np.testing.assert_allclose([float(a[1]) for a in found], [0.2, 0.5, 0.8], atol=1e-3)
+    assert [a[2] for a in found] == ["ctc" if float(a[1]) >= 0.5 else "leukocyte" for a in found]
+    assert {found[0][2], found[2][2]} == {"leukocyte", "ctc"}
+    counts = ", ".join(f"{sum(a[2] == label for a in found)} {label}" for label in ("leukocyte", "ctc"))
     assert f"Wrote 3 rows to {out}: {counts}\n" in result.output and "Next: " in result.output
 
 
-def test_images_unlike_those_trained_on_are_answered_and_counted(write_model, write_image, tmp_path):
+def test_images_unlike_those_trained_on_are_predicted_and_counted(write_model, write_image, tmp_path):
     for name, share in (("a", 0.02), ("b", 0.5), ("c", 0.98)):
         write_image(f"cells/{name}.png", share)
     result = predict(write_model(), tmp_path / "cells", "-o", tmp_path / "out.csv")
@@ -53,12 +52,12 @@ def test_images_unlike_those_trained_on_are_answered_and_counted(write_model, wr
 
 def test_another_threshold_changes_labels_alone(write_model, write_image, tmp_path):
     write_image("cells/a.png", 0.6)
-    answers = []
+    found = []
     for threshold in ("0.5", "0.7"):
         predict(write_model(), tmp_path / "cells", "--threshold", threshold, "-o", tmp_path / "out.csv")
-        answers.append(rows(tmp_path / "out.csv")[1])
-    assert answers[0][:2] == answers[1][:2]
-    assert [a[2:5] for a in answers] == [["ctc", "ok", "0.5"], ["leukocyte", "ok", "0.7"]]
+        found.append(rows(tmp_path / "out.csv")[1])
+    assert found[0][:2] == found[1][:2]
+    assert [a[2:5] for a in found] == [["ctc", "ok", "0.5"], ["leukocyte", "ok", "0.7"]]
 
 
 def test_the_written_probability_is_exact(write_model, write_image, tmp_path):
@@ -68,14 +67,14 @@ def test_the_written_probability_is_exact(write_model, write_image, tmp_path):
     assert np.float32(rows(tmp_path / "out.csv")[1][1]) == np.float32(Predictor(write_model())(image).probability)
 
 
-def test_a_refused_image_is_a_row_a_line_and_exit_code_2(write_model, write_image, tmp_path):
+def test_a_refused_image_is_a_row_a_line_and_exit_code_1(write_model, write_image, tmp_path):
     good, turned = write_image("cells/a.png", 0.8), write_image("cells/b.png", size=(10, 12))
     broken = write_image("cells/c.png")
     broken.write_bytes(broken.read_bytes()[:40])
     out = tmp_path / "out.csv"
-    result = predict(write_model(), good.parent, "-o", out, code=2)
-    answers = rows(out)[1:]
-    assert [a[2] for a in answers] == ["ctc", "refused", "refused"] and [a[1] for a in answers][1:] == ["", ""]
+    result = predict(write_model(), good.parent, "-o", out, code=1)
+    found = rows(out)[1:]
+    assert [a[2] for a in found] == ["ctc", "refused", "refused"] and [a[1] for a in found][1:] == ["", ""]
     assert f"Wrote 3 rows to {out}: 0 leukocyte, 1 ctc\n" in result.output
     assert result.output.count("refused: ") == 2 and str(turned) in result.output and str(broken) in result.output
     assert result.output.count("tfctc: error:") == 1
@@ -88,7 +87,7 @@ def test_several_processes_write_the_same_table(write_model, write_image, tmp_pa
     write_image("cells/40.png", size=(3, 3))
     outputs = [tmp_path / f"{workers}.csv" for workers in (1, 2)]
     for output, workers in zip(outputs, ("1", "2"), strict=True):
-        result = predict(write_model(), tmp_path / "cells", "-o", output, "--workers", workers, code=2)
+        result = predict(write_model(), tmp_path / "cells", "-o", output, "--workers", workers, code=1)
         assert "1 of 41 images were refused" in result.output and "40.png: is 3 x 3 px" in result.output
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
 
@@ -103,7 +102,7 @@ from tfctc.inference.predictor import Predictor
 if __name__ == "__main__":
     model, image, table = sys.argv[1:]
     with open(table, "w", newline="") as file:
-        told = lambda cells: print("working", flush=True)
+        told = lambda task, done, total: print("working", flush=True)
         predict_cells(Predictor(model), repeat(("a", Path(image))), file, progress=told, workers=2)
 """
 
@@ -118,11 +117,11 @@ def test_processes_do_not_outlive_a_parent_that_is_killed(write_model, write_ima
 
 
 def test_a_process_that_is_killed_is_one_line(write_model, write_image, tmp_path):
-    def kill(cells):
+    def kill(task, done, total):
         multiprocessing.active_children()[0].kill()
 
     cells = repeat(("a", write_image("a.png")))
-    message = "a process was killed, perhaps for want of memory; start it again, with fewer --workers"
+    message = "a process was killed, perhaps for lack of memory; start it again, with fewer --workers"
     with (tmp_path / "table.csv").open("w", newline="") as file, pytest.raises(TfctcError, match=message):
         predict_cells(Predictor(write_model()), cells, file, progress=kill, workers=2)
 
@@ -165,19 +164,19 @@ def test_another_table_is_not_overwritten(write_model, write_image, tmp_path, he
     table = tmp_path / "manifest.csv"
     table.write_text(f"{head}\nc,a.png\n")
     result = predict(write_model(), write_image("a.png"), "-o", table, code=2)
-    assert f"{table}: is no table of such answers; choose another --output" in result.output
+    assert f"{table}: exists and is no table of such predictions; choose another --output" in result.output
     assert table.read_text() == f"{head}\nc,a.png\n"
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n"])
-def test_answers_and_an_empty_file_are_overwritten(write_model, write_image, tmp_path, line_break):
+def test_predictions_and_an_empty_file_are_overwritten(write_model, write_image, tmp_path, line_break):
     out = tmp_path / "out.csv"
     out.touch()
     predict(write_model(), write_image("a.png", 0.8), "-o", out)
-    answers = rows(out)
-    out.write_text(line_break.join([",".join(answers[0]), "of before", ""]), newline="")
+    found = rows(out)
+    out.write_text(line_break.join([",".join(found[0]), "of before", ""]), newline="")
     predict(write_model(), tmp_path / "a.png", "-o", out)
-    assert rows(out) == answers
+    assert rows(out) == found
 
 
 def test_settle_goes_with_watch(write_model, write_image, tmp_path):

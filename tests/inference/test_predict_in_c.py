@@ -1,4 +1,4 @@
-"""tools/predict.c answers as the predictor does, and says what is wrong in one line."""
+"""tools/examples/predict.c predicts as the predictor does, and says what is wrong in one line."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from tfctc.inference.predictor import Predictor
 
-SOURCE = Path(__file__).parents[2] / "tools" / "predict.c"
+SOURCE = Path(__file__).parents[2] / "tools" / "examples" / "predict.c"
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler on this machine")
 
@@ -29,7 +29,7 @@ def pgm(pixels, most=4095):
 
 
 @pytest.mark.parametrize("integer", [False, True])
-def test_it_answers_as_the_predictor(program, write_model, tmp_path, integer):
+def test_it_predicts_as_the_predictor(program, write_model, tmp_path, integer):
     model = write_model(integer)
     predictor, rng = Predictor(model), np.random.default_rng(0)
     for top in (0, 300, 2500, 4095):

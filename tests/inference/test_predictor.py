@@ -1,4 +1,4 @@
-"""The predictor, on a network whose answer is known."""
+"""The predictor, on a network whose probability is known."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from tfctc.runtime import RUNTIMES
 @pytest.mark.parametrize(("integer", "tolerance"), [(False, 1e-6), (True, 1 / 255)])
 @pytest.mark.parametrize("threads", [None, 2])
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_it_answers_for_stored_pixels(write_model, integer, tolerance, threads, runtime):
+def test_it_predicts_stored_pixels(write_model, integer, tolerance, threads, runtime):
     predictor = Predictor(write_model(integer), threads, runtime)
     rng = np.random.default_rng(0)
     for top in (0, 100, 2000, 4095):
@@ -31,7 +31,7 @@ def test_openvino_without_a_folder_for_temporary_files_is_one_line(write_model, 
         Predictor(model, runtime="openvino")
 
 
-def test_an_answer_is_probability_label_and_quality(write_model, write_image):
+def test_a_prediction_is_probability_label_and_quality(write_model, write_image):
     predictor = tfctc.Predictor(write_model())
     for share, label, quality in ((0.05, "leukocyte", "dark"), (0.8, "ctc", "ok"), (0.97, "ctc", "bright")):
         file = write_image("a.png", share)

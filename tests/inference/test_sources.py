@@ -1,4 +1,4 @@
-"""Which files are meant."""
+"""Images from files, folders and tables; what is refused, and why."""
 
 import errno
 import os
@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from tfctc.data import unique
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 from tfctc.inference.sources import find_cells
+from tfctc.io import duplicates
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_an_image_given_twice_is_refused(folder):
 
 
 def test_ids_of_one_fingerprint_are_no_duplicates(folder, monkeypatch):
-    monkeypatch.setattr(unique, "_digest", lambda name: bytes(8))
+    monkeypatch.setattr(duplicates, "_digest", lambda name: bytes(8))
     root = folder("7.png", "8.png")
     assert len(find_cells([root])) == 2
 

@@ -1,4 +1,4 @@
-"""A version folder made by hand, of a network whose answers are known: the mean of the image."""
+"""A version folder made by hand, of a network whose probability is known: the mean of the image."""
 
 import hashlib
 import json
@@ -97,11 +97,11 @@ def test_what_was_put_there_is_found(version):
 
 
 def test_a_manifest_that_says_something_else_than_the_file_is_refused(version):
-    with pytest.raises(ArtefactError, match="model_float32.tflite: says another operating_point than manifest.json"):
+    with pytest.raises(ArtefactError, match="model_float32.tflite: has another operating_point than manifest.json"):
         check_files(version(operating_point={"threshold": 0.1}))
 
 
-def test_other_answers_than_those_kept_are_refused(version):
+def test_other_predictions_than_those_kept_are_refused(version):
     folder = version(expected_offset=0.01)
-    with pytest.raises(ArtefactError, match="max_abs 0.01, at most 0.0001 allowed; install the ai-edge-litert"):
+    with pytest.raises(ArtefactError, match="Keras here: max_abs 0.01, at most 0.0001 allowed; install the ai-edge"):
         check_tflite(folder, check_files(folder))

@@ -1,4 +1,4 @@
-"""What all runtimes refuse alike. What they answer is tested where networks are: with the predictor and the export."""
+"""Runtimes: what all of them refuse alike. Their predictions are tested with the predictor and the export."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""How sure a figure is: a bootstrap that draws patients, because the cells of a patient resemble each other."""
+"""Confidence intervals: a bootstrap that resamples patients, because the cells of one patient resemble each other."""
 
 from collections.abc import Callable, Mapping
 
@@ -15,14 +15,14 @@ def bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of every figure that `statistic` returns (Efron and Tibshirani 1993, chapters 8 and 13).
+    """Percentile intervals of every metric that `statistic` returns (Efron and Tibshirani 1993, chapters 8 and 13).
 
     Args:
-        statistic: ``(N,)`` weights -> figures; a weight says how often a cell was drawn. NaN means undefined.
+        statistic: ``(N,)`` weights -> metrics; a weight says how often a cell was drawn. NaN means undefined.
         groups: ``(N,)`` the patient of each cell; whole patients are drawn, with replacement.
 
     Returns:
-        figure -> (low, high), over the resamples in which it is defined; (NaN, NaN) if there is none.
+        Metric -> (low, high), over the resamples in which it is defined; (NaN, NaN) if there is none.
 
     Raises:
         SplitError: fewer than two patients: nothing can be said about patients never seen.
@@ -38,8 +38,8 @@ def bootstrap(
     ]
     tails = [50 * (1 - level), 50 * (1 + level)]
     intervals = {}
-    for figure in drawn[0]:
-        values = np.array([d[figure] for d in drawn])
+    for metric in drawn[0]:
+        values = np.array([d[metric] for d in drawn])
         defined = values[np.isfinite(values)]
-        intervals[figure] = tuple(np.percentile(defined, tails).tolist()) if defined.size else (np.nan, np.nan)
+        intervals[metric] = tuple(np.percentile(defined, tails).tolist()) if defined.size else (np.nan, np.nan)
     return intervals

@@ -1,30 +1,32 @@
-"""What a classifier is worth at a threshold, and how that threshold is chosen. Figures are scikit-learn's."""
+"""Metrics of a classifier at a threshold, and how that threshold is chosen. The values are scikit-learn's."""
 
 import numpy as np
 from sklearn import metrics as sk
 
 from tfctc.errors import ConfigError
 
-#: By which a threshold is chosen.
+#: Rules that choose a threshold.
 RULES = ("f1", "youden")
-FIGURES = ("f1", "precision", "recall", "specificity", "auroc", "average_precision")
+METRICS = ("f1", "precision", "recall", "specificity", "auroc", "average_precision")
 
 
-def figures(labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None) -> dict:
-    """Figures of one set of predictions.
+def compute_metrics(
+    labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None
+) -> dict[str, float]:
+    """Metrics of one set of predictions.
 
     Args:
         labels: ``(N,)`` 0 or 1.
         probabilities: ``(N,)`` of the positive class; positive is called from `threshold` upwards.
-        weights: ``(N,)`` how often each cell counts (the bootstrap's way of resampling), default once.
+        weights: ``(N,)`` how often each cell counts (the bootstrap's way of resampling); once by default.
 
     Returns:
-        Each of `FIGURES` in [0, 1]; NaN where it is undefined (a class is absent).
+        Each of `METRICS` in [0, 1]; NaN where it is undefined (a class is absent).
     """
     (tn, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
     values = {
         "f1": _f1(fp, fn, tp),
-        # Where there is a positive cell and none is called, precision is 0, as in scikit-learn, and not undefined.
+        # If there are positive cells and none is called, precision is 0, as in scikit-learn, and not undefined.
         "precision": (tp / (tp + fp) if tp + fp else 0.0) if tp + fn else np.nan,
         "recall": _ratio(tp, tp + fn),
         "specificity": _ratio(tn, tn + fp),
@@ -34,11 +36,11 @@ def figures(labels: np.ndarray, probabilities: np.ndarray, threshold: float, wei
     if tp + fn and tn + fp:
         values["auroc"] = sk.roc_auc_score(labels, probabilities, sample_weight=weights)
         values["average_precision"] = sk.average_precision_score(labels, probabilities, sample_weight=weights)
-    return {name: float(values[name]) for name in FIGURES}
+    return {name: float(values[name]) for name in METRICS}
 
 
 def f1(labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None) -> float:
-    """F1 alone, as `figures` has it, for a bootstrap that wants no more."""
+    """F1 alone, as `compute_metrics` has it, for a bootstrap that needs no more."""
     (_, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
     return float(_f1(fp, fn, tp))
 
@@ -47,10 +49,13 @@ def _f1(fp: float, fn: float, tp: float) -> float:
     return _ratio(2 * tp, 2 * tp + fp + fn) if tp + fn else np.nan
 
 
-def _confusion(labels, probabilities, threshold, weights=None) -> np.ndarray:
-    # Against a float32 array NumPy would round the threshold to float32, onto a cell's own probability perhaps.
+def _confusion(
+    labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None
+) -> np.ndarray:
+    # Against a float32 array NumPy would round the threshold to float32, perhaps onto a cell's own probability.
     called = np.asarray(probabilities, np.float64) >= threshold
-    return sk.confusion_matrix(labels, called, labels=[0, 1], sample_weight=weights)
+    # A bootstrap needs this a thousand times: scikit-learn's function takes 100 times as long.
+    return np.bincount(2 * np.asarray(labels, np.int64) + called, weights, minlength=4).reshape(2, 2)
 
 
 def _ratio(part: float, whole: float) -> float:
@@ -58,7 +63,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def confusion(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> list[list[int]]:
-    """``[[TN, FP], [FN, TP]]``: rows are truth, columns are calls."""
+    """Confusion matrix ``[[TN, FP], [FN, TP]]``: rows are truth, columns are calls."""
     return _confusion(labels, probabilities, threshold).tolist()
 
 

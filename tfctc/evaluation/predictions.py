@@ -1,9 +1,17 @@
-"""A model's answers on labelled cells, with what is needed to judge them."""
+"""Predictions of a Keras model on labelled cells, with what is needed to evaluate them."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import keras
 import numpy as np
+import tensorflow as tf
+
+from tfctc.data.builder import Cells
+from tfctc.data.pipeline import count, labelled_batches
+from tfctc.data.selection import visible_to
+from tfctc.models.classifier import probability
+from tfctc.progress import Progress, Task, silent
 
 
 @dataclass(frozen=True)
@@ -19,28 +27,25 @@ class Predictions:
         return len(self.label)
 
 
-def predict(model, batches, progress: Callable[[int], None] = lambda cells: None) -> Predictions:
-    """Runs a Keras `model` (named channels -> logits ``(B, 2)``) over batches of labelled records.
+def predict(model: keras.Model, batches: Iterable[Mapping[str, tf.Tensor]], task: Task | None = None) -> Predictions:
+    """Runs a Keras model (named channels -> logits ``(B, 2)``) over batches of labelled records.
 
     Args:
-        batches: a dataset of dictionaries: the model's channels, float32 ``(B, H, W, 1)`` in [0, 1], and `cell_id`,
-            `patient_id`, `label`.
-        progress: called with the number of cells done in each batch.
+        batches: the model's channels, float32 ``(B, H, W, 1)`` in [0, 1], and `cell_id`, `patient_id`, `label`.
+        task: advanced by the number of cells of each batch.
     """
-    import tensorflow as tf
-
-    from tfctc.models.classifier import probability
 
     @tf.function(reduce_retracing=True)
-    def answer(x):
+    def run(x):
         return probability(model(x, training=False))
 
-    columns = {"cell_id": [], "patient_id": [], "label": [], "probability": []}
+    columns: dict[str, list[np.ndarray]] = {"cell_id": [], "patient_id": [], "label": [], "probability": []}
     for batch in batches:
-        columns["probability"].append(answer({name: batch[name] for name in model.input}).numpy())
+        columns["probability"].append(run({name: batch[name] for name in model.input}).numpy())
         for name in ("cell_id", "patient_id", "label"):
             columns[name].append(batch[name].numpy())
-        progress(len(columns["label"][-1]))
+        if task:
+            task.advance(len(columns["label"][-1]))
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
     return Predictions(
         cell_id=np.char.decode(joined["cell_id"].astype(bytes), "utf-8"),
@@ -48,3 +53,13 @@ def predict(model, batches, progress: Callable[[int], None] = lambda cells: None
         label=joined["label"],
         probability=joined["probability"],
     )
+
+
+def predict_splits(model: keras.Model, builder: Cells, progress: Progress = silent) -> dict[str, Predictions]:
+    """Predictions on the labelled cells of "validation" and "test" that have every channel the model reads."""
+    found = {}
+    for split in ("validation", "test"):
+        channels = tuple(model.input)
+        task = Task(progress, f"Predicting {split} cells", count(builder, split, visible_to(channels)))
+        found[split] = predict(model, labelled_batches(builder, split, channels, batch_size=64), task)
+    return found

@@ -1,4 +1,4 @@
-"""Many images: one CSV row each, one image in memory at a time (or a few, where several processes share the work)."""
+"""Predictions of many images: one CSV row each, with one image in memory at a time for each process."""
 
 import csv
 import io
@@ -6,24 +6,45 @@ import multiprocessing
 import os
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from tfctc.errors import ImageError, OutputError, TfctcError
-from tfctc.files import as_output_errors
 from tfctc.inference.predictor import Predictor
-from tfctc.quality import OK
-from tfctc.workers import end_with_parent
+from tfctc.inference.quality import OK
+from tfctc.io.files import output_errors
+from tfctc.progress import Progress, Task, silent
+from tfctc.system.processes import exit_with_parent
 
 REFUSED = "refused"
-#: Images that a process is handed at once.
-HANDED = 16
-#: Their places in a row.
+#: Number of images that a process is given at once.
+PORTION = 16
+#: Positions in a row.
 LABEL, QUALITY = 2, 3
+#: A row of the table, and why its image was refused, if it was.
+Row = tuple[list[str], ImageError | None]
+
+
+@dataclass
+class BatchSummary:
+    """Counts of a table of predictions.
+
+    Args:
+        cells: number of rows.
+        labels: label -> number of cells that were called so.
+        refused: number of images that were refused.
+        unlike: number of the other images whose quality is not "ok".
+    """
+
+    cells: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    unlike: int = 0
 
 
 def predict_cells(
@@ -31,110 +52,115 @@ def predict_cells(
     cells: Iterable[tuple[str, Path]],
     file: TextIO,
     threshold: float | None = None,
-    refuse: Callable[[ImageError], None] = lambda error: None,
-    progress: Callable[[int], None] = lambda cells: None,
+    on_refusal: Callable[[ImageError], None] = lambda error: None,
+    progress: Progress = silent,
     workers: int = 1,
-) -> tuple[Counter[str], int, int]:
-    """Writes ``cell_id, p_<positive>, label, quality, threshold, model_version``, a row a cell.
+) -> BatchSummary:
+    """Writes ``cell_id, p_<positive>, label, quality, threshold, model_version``, one row a cell.
 
-    An image that is not of the model's kind has no probability and the label and quality `REFUSED`.
+    A refused image, one that is not of the model's kind, has no probability, and `REFUSED` as label and quality.
 
     Args:
-        cells: cell id and bright-field image file of each; as long as it lasts, a million need no more memory than one.
-        file: open for writing with ``newline=""``.
-        threshold: of the probability; the model's own if None.
-        refuse: told of each refused image.
-        progress: called with 1 after each cell.
-        workers: processes that share the images; the rows are the same and in the same order.
+        cells: cell id and bright-field image file of each cell; never held, so that a million need no more memory.
+        file: text file open for writing with ``newline=""``.
+        threshold: threshold of the probability; None for the model's own.
+        on_refusal: called with the error of each refused image.
+        workers: number of processes; the rows and their order are the same.
 
     Raises:
         TfctcError: one of the processes was killed.
-
-    Returns:
-        How many cells got each label, how many images were refused, and how many of the others are unlike those that
-        the model knows.
     """
-    writer, labels, refused, unlike = csv.writer(file), Counter(), 0, 0
+    writer, summary = csv.writer(file), BatchSummary()
+    task = Task(progress, "Predicting", len(cells) if isinstance(cells, Sized) else 0)
     writer.writerow(columns(predictor))
-    for row, error in _answers(predictor, cells, threshold, workers):
+    for row, error in _rows(predictor, cells, threshold, workers):
         if error:
-            refused += 1
-            refuse(error)
+            summary.refused += 1
+            on_refusal(error)
         else:
-            labels[row[LABEL]] += 1
-            unlike += row[QUALITY] != OK
+            summary.labels[row[LABEL]] += 1
+            summary.unlike += row[QUALITY] != OK
+        summary.cells += 1
         writer.writerow(row)
-        progress(1)
-    return labels, refused, unlike
+        task.advance()
+    return summary
 
 
-def _answers(
-    predictor: Predictor, cells: Iterable[tuple[str, Path]], threshold: float | None, workers: int
-) -> Iterator[tuple[list[str], ImageError | None]]:
-    if workers == 1:
-        yield from (answer(predictor, *cell, threshold) for cell in cells)
-        return
-    # Spawned: a forked process would inherit LiteRT's threads as locks that nobody opens.
-    spawn = multiprocessing.get_context("spawn")
-    options = (predictor.path, predictor.threads or 1, predictor.runtime, threshold)
+def predict_row(predictor: Predictor, cell_id: str, path: Path, threshold: float | None = None) -> Row:
+    """The row of one cell, and why its image was refused, if it was."""
+    limit = predictor.threshold if threshold is None else threshold
     try:
-        with ProcessPoolExecutor(workers, spawn, _begin, options) as pool:
-            # Not `pool.map`, which would hold all of the cells at once.
-            cells = iter(cells)
-            portions = iter(lambda: list(islice(cells, HANDED)), [])
-            waiting = deque(pool.submit(_in_process, portion) for portion in islice(portions, 2 * workers))
-            while waiting:
-                yield from waiting.popleft().result()
-                waiting.extend(pool.submit(_in_process, portion) for portion in islice(portions, 1))
-    except BrokenProcessPool:
-        fix = "start it again, with fewer --workers"
-        raise TfctcError("a process was killed, perhaps for want of memory", fix=fix) from None
-
-
-def _begin(path: Path, threads: int, runtime: str, threshold: float | None) -> None:
-    """Of a process that answers. Interrupted at the keyboard, the parent ends it."""
-    global _own
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _own = Predictor(path, threads, runtime), threshold
-
-
-def _in_process(cells: list[tuple[str, Path]]) -> list[tuple[list[str], ImageError | None]]:
-    predictor, threshold = _own
-    return [answer(predictor, *cell, threshold) for cell in cells]
+        (p, label, quality), error = predictor(path, limit), None
+        # Nine digits are a float32 to the last bit: whoever applies the threshold again gets the same label.
+        values = [f"{p:.9g}", label, quality]
+    except ImageError as refusal:
+        values, error = ["", REFUSED, REFUSED], refusal
+    return [cell_id, *values, repr(limit), predictor.model_version], error
 
 
 def columns(predictor: Predictor) -> list[str]:
+    """Header of the table."""
     return ["cell_id", f"p_{predictor.facts.positive}", "label", "quality", "threshold", "model_version"]
 
 
-def as_line(row: list[str]) -> bytes:
+def csv_line(row: list[str]) -> bytes:
+    """One CSV line, with its line break."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(row)
     return text.getvalue().encode()
 
 
-def refuse_other_table(path: str | Path, header: list[str]) -> None:
-    """Raises an OutputError if `path` is a file that begins with something else than a table's `header`."""
-    expected = as_line(header).rstrip(b"\n")
-    with as_output_errors(path):
+def check_table(path: str | Path, header: list[str]) -> None:
+    """Checks that `path` may be overwritten: it does not exist, or is a table that begins with `header`.
+
+    Raises:
+        OutputError: it is another file.
+    """
+    expected = csv_line(header).rstrip(b"\n")
+    with output_errors(path):
         if not os.path.isfile(path):
             return
         with open(path, "rb") as file:
             first = file.readline(len(expected) + len(b"\r\n"))
     if first and first.rstrip(b"\r\n") != expected:
-        raise OutputError("is no table of such answers", path=path, fix="choose another --output")
+        raise OutputError("exists and is no table of such predictions", path=path, fix="choose another --output")
 
 
-def answer(
-    predictor: Predictor, cell_id: str, path: Path, threshold: float | None = None
-) -> tuple[list[str], ImageError | None]:
-    """The row of one cell, and why its image was refused if it was."""
-    limit = predictor.threshold if threshold is None else threshold
+def _rows(
+    predictor: Predictor, cells: Iterable[tuple[str, Path]], threshold: float | None, workers: int
+) -> Iterator[Row]:
+    if workers == 1:
+        yield from (predict_row(predictor, *cell, threshold) for cell in cells)
+        return
+    # Spawned: a forked process would inherit LiteRT's threads as locks that nobody opens.
+    spawn = multiprocessing.get_context("spawn")
+    options = (predictor.path, predictor.threads or 1, predictor.runtime, threshold)
     try:
-        (p, label, quality), error = predictor(path, limit), None
-        # Nine digits are a float32 to the last bit: whoever applies the threshold again gets the same label.
-        found = [f"{p:.9g}", label, quality]
-    except ImageError as refusal:
-        found, error = ["", REFUSED, REFUSED], refusal
-    return [cell_id, *found, repr(limit), predictor.model_version], error
+        with ProcessPoolExecutor(workers, spawn, _start_process, options) as pool:
+            # Not `pool.map`, which would hold all cells at once.
+            cells = iter(cells)
+            portions = iter(lambda: list(islice(cells, PORTION)), [])
+            waiting = deque(pool.submit(_predict_portion, portion) for portion in islice(portions, 2 * workers))
+            while waiting:
+                yield from waiting.popleft().result()
+                waiting.extend(pool.submit(_predict_portion, portion) for portion in islice(portions, 1))
+    except BrokenProcessPool:
+        fix = "start it again, with fewer --workers"
+        raise TfctcError("a process was killed, perhaps for lack of memory", fix=fix) from None
+
+
+#: Predictor and threshold of a process of the pool.
+_predictor: tuple[Predictor, float | None]
+
+
+def _start_process(path: Path, threads: int, runtime: str, threshold: float | None) -> None:
+    """Prepares a process of the pool. Interrupted at the keyboard, the parent ends it."""
+    global _predictor
+    exit_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _predictor = Predictor(path, threads, runtime), threshold
+
+
+def _predict_portion(cells: list[tuple[str, Path]]) -> list[Row]:
+    predictor, threshold = _predictor
+    return [predict_row(predictor, *cell, threshold) for cell in cells]

@@ -1,4 +1,4 @@
-"""Which bright-field images are meant by what a user names: files, folders, tables of cells."""
+"""Bright-field images from the files, folders and tables of cells that a user names."""
 
 import csv
 import re
@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, DAPI
-from tfctc.data.importers.pairing import cell_of, channel_of, composed, image_files, listed, refuse_unwritable
-from tfctc.data.unique import Fingerprints, fingerprint
+from tfctc.data.importers.pairing import cell_of, channel_of
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
-from tfctc.files import is_folder
+from tfctc.io.duplicates import Fingerprints, fingerprint
+from tfctc.io.folders import image_files, is_folder
+from tfctc.io.names import abbreviated, check_encodable, normalised
 
 #: What files call the other channels that images of CTCs come with.
 FLUORESCENCE = {"ck", "panck", "cytokeratin", "epcam", "cd45", "fitc", "tritc", "pe", "apc", "gfp", "cy3", "cy5"}
@@ -35,12 +36,12 @@ class Images:
     def __iter__(self) -> Iterator[tuple[str, Path]]:
         for source in self.sources:
             for cell_id, path in _of(source, self.pattern):
-                refuse_unwritable(cell_id, path)
+                check_encodable(cell_id, path)
                 yield cell_id, path
 
 
 def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Images:
-    """The bright-field image of every cell that is meant. All sources are looked through once, no image is opened.
+    """The bright-field image of every cell in `sources`. All sources are searched once; no image is opened.
 
     Args:
         sources: image files; folders, searched for PNG and TIFF files at any depth; CSV files with the columns
@@ -56,36 +57,40 @@ def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Ima
         ManifestError: a CSV file without these columns.
         PairingError: two files of one cell id, or a folder that cannot be read.
     """
-    images = Images(tuple(map(Path, sources)), compiled(pattern))
+    images = Images(tuple(map(Path, sources)), compile_pattern(pattern))
     with Fingerprints() as ids:
         for cell_id, _ in images:
             ids.add(cell_id)
         if not ids:
-            where = f" in {listed([str(source) for source in images.sources])}" if images.sources else ""
+            where = f" in {abbreviated([str(source) for source in images.sources])}" if images.sources else ""
             fix = "PNG or TIFF files, or a CSV file's rows, are expected; does --pattern match the whole path?"
             raise ImageError(f"no images found{where}", fix=fix)
         if repeated := ids.repeated():
-            _refuse_duplicate(images, repeated)
+            _check_duplicates(images, repeated)
         return replace(images, count=len(ids))
 
 
-def _refuse_duplicate(images: Images, repeated: set[int]) -> None:
+def _check_duplicates(images: Images, repeated: set[int]) -> None:
     """Raises if two images have one id; `repeated` are the fingerprints under suspicion."""
     first: dict[str, Path] = {}
     for cell_id, path in images:
         if fingerprint(cell_id) in repeated:
             if cell_id in first:
                 problem = f"cell {cell_id} has two images: {first[cell_id]} and {path}"
-                raise PairingError(problem, fix="give each cell once, or tell them apart by --pattern")
+                raise PairingError(problem, fix="give each cell once, or different ids by --pattern")
             first[cell_id] = path
 
 
-def compiled(pattern: str | None) -> re.Pattern | None:
-    """`pattern` as `find_cells` wants it."""
+def compile_pattern(pattern: str | None) -> re.Pattern | None:
+    """`pattern` for `find_cells`, compiled; None stays None.
+
+    Raises:
+        ConfigError: a pattern that is not a regular expression, or has no group `cell`.
+    """
     if pattern is None:
         return None
     try:
-        expression = re.compile(composed(pattern))
+        expression = re.compile(normalised(pattern))
     except re.error as error:
         raise ConfigError(f"--pattern {pattern!r} is not a regular expression ({error})") from None
     if "cell" not in expression.groupindex:
@@ -95,18 +100,18 @@ def compiled(pattern: str | None) -> re.Pattern | None:
 
 def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
     if is_folder(source, ImageError):
-        yield from in_folder(source, pattern)
+        yield from cells_in_folder(source, pattern)
     elif not source.exists():
         raise ImageError("no such file or folder", path=source, fix="check the path")
     elif source.suffix.lower() == ".csv":
         yield from _table(source)
     else:
-        _refuse_fluorescence(source)
-        yield composed(source.stem), source
+        _check_fluorescence(source)
+        yield normalised(source.stem), source
 
 
-def in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
-    """Cell id, `composed` as for `tfctc import`, and file of each bright-field image in `folder` now; see `find_cells`.
+def cells_in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
+    """Yields cell id, `normalised` as by `tfctc import`, and file of each bright-field image now in `folder`.
 
     Raises:
         ConfigError: the pattern finds no cell in a path.
@@ -116,14 +121,14 @@ def in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, P
     before = folder
     for path in image_files(folder):
         if pattern is None:
-            _refuse_fluorescence(path)
-            _refuse_channels(before, path)
+            _check_fluorescence(path)
+            _check_channels(before, path)
             before = path
-            yield composed(path.stem), path
-        elif match := pattern.fullmatch(composed(path.relative_to(folder).as_posix())):
+            yield normalised(path.stem), path
+        elif match := pattern.fullmatch(normalised(path.relative_to(folder).as_posix())):
             channel = match.groupdict().get("channel")
             if channel is None:
-                _refuse_fluorescence(path)
+                _check_fluorescence(path)
             elif channel_of(channel) != BRIGHTFIELD:
                 continue
             yield cell_of(match), path
@@ -145,7 +150,7 @@ def _table(path: Path) -> Iterator[tuple[str, Path]]:
         raise ManifestError(f"cannot be read ({error})", path=path, fix="UTF-8 CSV is expected") from None
 
 
-def _refuse_fluorescence(path: Path) -> None:
+def _check_fluorescence(path: Path) -> None:
     """Raises if a word of the file's name, or the whole name of its folder, is that of a fluorescence channel."""
     words = (*WORD.findall(path.stem), *CAPITALS.findall(path.stem), path.parent.name)
     for name in (*words, *(word.rstrip("0123456789") for word in words)):
@@ -154,10 +159,12 @@ def _refuse_fluorescence(path: Path) -> None:
             raise ImageError(f"looks like a {'DAPI' if is_dapi else name} image by its name", path=path, fix=FIX)
 
 
-def _refuse_channels(one: Path, other: Path) -> None:
+def _check_channels(one: Path, other: Path) -> None:
     """Raises if two neighbours in a folder differ in nothing but the word they end in."""
     first, second = LAST_WORD.fullmatch(one.stem), LAST_WORD.fullmatch(other.stem)
-    alike = first and second and (one.parent, first["cell"]) == (other.parent, second["cell"])
-    if alike and first["channel"] != second["channel"]:
+    if not first or not second:
+        return
+    same_cell = (one.parent, first["cell"]) == (other.parent, second["cell"])
+    if same_cell and first["channel"] != second["channel"]:
         problem = f"{one.name} and {other.name} look like two channels of one cell"
         raise ImageError(problem, path=one.parent, fix=FIX)

@@ -1,20 +1,21 @@
-"""Is an exported version still what was written, and does it answer here as it did there? No TensorFlow."""
+"""Verification of an exported version: its files are as written, and predict here as Keras did. No TensorFlow."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfctc.artefact import REFERENCE, SUMS, VERSION_MANIFEST, file_sha256, read_sums, unseal
 from tfctc.errors import ArtefactError
 from tfctc.inference.predictor import Predictor
+from tfctc.io.record import REFERENCE, SUMS, VERSION_MANIFEST, file_sha256, read_record, read_sums
 
 FIX = "copy the whole version folder again, or export the model again"
 
 
 def check_files(folder: str | Path) -> dict[str, Any]:
-    """Holds every file against `SUMS`, and the record in each .tflite against the manifest.
+    """Checks every file against `SUMS`, and the record in each .tflite against the manifest.
 
     Returns:
         The manifest.
@@ -32,15 +33,15 @@ def check_files(folder: str | Path) -> dict[str, Any]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in sums and name != SUMS:
-            raise ArtefactError(f"is not listed in {SUMS}", path=path, fix="take it away, or copy the folder again")
+            raise ArtefactError(f"is not listed in {SUMS}", path=path, fix="remove it, or copy the folder again")
     if VERSION_MANIFEST not in sums or REFERENCE not in sums:
         raise ArtefactError(f"lists no {VERSION_MANIFEST} or no {REFERENCE}", path=folder / SUMS, fix=FIX)
     manifest = json.loads((folder / VERSION_MANIFEST).read_text(encoding="utf-8"))
     for path in sorted(folder.glob("*.tflite")):
-        record = unseal(path)[1]
+        record = read_record(path)[1]
         for key in record.keys() - {"parity", "flatbuffer"}:
             if record[key] != manifest.get(key):
-                raise ArtefactError(f"says another {key} than {VERSION_MANIFEST}", path=path, fix=FIX)
+                raise ArtefactError(f"has another {key} than {VERSION_MANIFEST}", path=path, fix=FIX)
     return manifest
 
 
@@ -51,34 +52,33 @@ def reference(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_tflite(folder: str | Path, manifest: dict[str, Any], runtime: str = "litert") -> dict[str, float]:
-    """Artefact -> the figure of its gate, on this machine, of every .tflite file.
+    """Artefact -> measure of its gate on this machine, for every .tflite file.
 
     Raises:
-        ArtefactError: one that does not pass here.
+        ArtefactError: a file that does not pass here.
     """
     pixels, expected = reference(folder)
-    figures = {}
+    differences = {}
     for path in sorted(Path(folder).glob("*.tflite")):
         predictor = Predictor(path, runtime=runtime)
         name = path.stem.removeprefix("model_")
         found = np.array([predictor(image).probability for image in pixels])
-        figures[name] = check_answers(path, found, expected, manifest["parity"][name])
-    return figures
+        differences[name] = check_predictions(path, found, expected, manifest["parity"][name])
+    return differences
 
 
-def check_answers(path: Path, found: np.ndarray, expected: np.ndarray, gate: dict[str, Any]) -> float:
-    """The gated figure of answers ``(N,)``: "max_abs" or "mean_abs" of their difference from `expected`.
+def check_predictions(path: Path, found: np.ndarray, expected: np.ndarray, gate: dict[str, Any]) -> float:
+    """Difference of probabilities ``(N,)`` from `expected`, by the gate's measure: "max_abs" or "mean_abs".
 
     Raises:
-        ArtefactError: it is beyond the gate's bound.
+        ArtefactError: it exceeds the gate's bound.
     """
     difference = np.abs(found.astype(np.float64) - expected)
-    figure = float({"max_abs": np.max, "mean_abs": np.mean}[gate["gate"]](difference))
+    measures: dict[str, Callable] = {"max_abs": np.max, "mean_abs": np.mean}
+    measured = float(measures[gate["gate"]](difference))
     # Written so that NaN fails.
-    if not figure <= gate["bound"]:
-        problem = (
-            f"answers otherwise here than Keras did: {gate['gate']} {figure:.3g}, at most {gate['bound']:g} allowed"
-        )
+    if not measured <= gate["bound"]:
+        problem = f"differs from Keras here: {gate['gate']} {measured:.3g}, at most {gate['bound']:g} allowed"
         fix = "install the ai-edge-litert version that the model card names, or choose another --runtime"
         raise ArtefactError(problem, path=path, fix=fix)
-    return figure
+    return measured

@@ -3,7 +3,7 @@
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from tfctc.runtime import Runtime
+from tfctc.runtime.base import Runtime
 
 
 class LiteRT(Runtime):

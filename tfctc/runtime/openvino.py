@@ -2,13 +2,14 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from tfctc.errors import DependencyError
-from tfctc.files import temporary_files
-from tfctc.runtime import Runtime
+from tfctc.io.files import temporary_file_errors
+from tfctc.runtime.base import Runtime
 
 
 class OpenVINO(Runtime):
@@ -22,10 +23,10 @@ class OpenVINO(Runtime):
         try:
             # OpenVINO knows no scales of inputs and outputs; LiteRT reads them, and runs nothing here.
             super().__init__(Interpreter(model_content=flatbuffer))
-            options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+            options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
             options |= {} if threads is None else {"INFERENCE_NUM_THREADS": threads}
             # It reads this format from files alone.
-            with temporary_files(), tempfile.TemporaryDirectory() as folder:
+            with temporary_file_errors(), tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "model.tflite")
                 path.write_bytes(flatbuffer)
                 core = openvino.Core()

@@ -1,10 +1,10 @@
-"""Real numbers and what a network takes in their place."""
+"""Real numbers as the integers of a quantised network, and back."""
 
 import numpy as np
 
 
 def quantised(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """Float32 `values` as the `tensor` wants them, as LiteRT describes it: "dtype", "quantization" (scale, zero)."""
+    """Float32 `values` in the type of `tensor`, LiteRT's description: "dtype", "quantization" (scale, zero point)."""
     if tensor["dtype"] == np.float32:
         return values
     scale, zero_point = tensor["quantization"]
@@ -13,7 +13,7 @@ def quantised(values: np.ndarray, tensor: dict) -> np.ndarray:
 
 
 def real(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """The other way round."""
+    """Float32 numbers that `values` of the type of `tensor` stand for."""
     if tensor["dtype"] == np.float32:
         return values
     scale, zero_point = tensor["quantization"]

@@ -1,0 +1,79 @@
+"""The texts of a version folder: what the README tells people to run is run, and the model card holds the metrics."""
+
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import version as version_of
+
+import keras
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tfctc import Predictor
+from tfctc.exporters.documents import model_card, readme
+
+
+@pytest.fixture
+def manifest(version):
+    return json.loads((version / "manifest.json").read_text())
+
+
+@pytest.mark.parametrize("file", ["model_int8.tflite", "model_float32.tflite"])
+def test_the_code_in_the_readme_predicts_as_the_predictor_does(version, manifest, counts, tmp_path, file):
+    only = manifest | {"files": {file: manifest["files"][file]}}
+    with_tfctc, without = re.findall("```python\n(.+?)```", readme(only), re.DOTALL)
+    folder = tmp_path / manifest["name"] / str(manifest["version"])
+    folder.mkdir(parents=True)
+    (folder / file).write_bytes((version / file).read_bytes())
+    for count in counts[::16]:
+        Image.fromarray(count[..., 0]).save(tmp_path / "cell.png")
+        expected = Predictor(version / file)(tmp_path / "cell.png")
+        found = subprocess.run(
+            [sys.executable, "-c", without], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        probability, label = found.stdout.split()
+        assert float(probability) == pytest.approx(expected.probability, abs=1e-7) and label == expected.label
+    values = {}
+    exec(
+        with_tfctc.replace(f'"made-up/1/{file}"', repr(str(version / file))).replace('"cell.png"', "pixels"),
+        values | {"pixels": count},
+        values,
+    )
+    assert (values["probability"], values["label"]) == expected[:2]
+
+
+def test_the_readme_names_the_file_for_an_instrument_and_only_what_is_there(version, manifest):
+    text = (version / "README.md").read_text()
+    assert "model_int8.tflite" in text and "model_float32" not in text and "/v1/models/made-up:predict" in text
+    without = readme(manifest | {"files": {}, "parity": {}})
+    assert "python" not in without and "On a server" not in without and "--verify" in without
+
+
+def test_the_model_card_says_simulated_and_not_evaluated(version):
+    card, installed = (version / "MODEL_CARD.md").read_text(), version_of("ai-edge-litert")
+    for words in (
+        "SIMULATED",
+        "Not evaluated",
+        "bright-field only",
+        "No clinical claim",
+        "0.4000",
+        "tfctc predict",
+        "train (5 ctc, 6 leukocyte)",
+        "no patient is in two splits",
+        f"Measured with tensorflow {tf.__version__}, keras {keras.__version__}, ai-edge-litert {installed},",
+        "Another microscope, magnification or preparation than that of `made-up` is noticed by `quality` alone",
+    ):
+        assert words in card
+
+
+def test_the_model_card_holds_the_metrics_of_an_evaluated_model(manifest):
+    evaluation = {
+        "simulated": False, "cells": 90, "positives": 40, "classes": ["leukocyte", "ctc"], "patients": 12,
+        "interval_by": "patient", "threshold": 0.25, "level": 0.95,
+        "metrics": {"average_precision": {"value": 0.8125, "low": 0.7, "high": None}},
+    }  # fmt: skip
+    card = model_card(manifest | {"simulated": False}, evaluation)
+    assert "SIMULATED" not in card and "Not evaluated" not in card
+    assert "| average precision | 0.812 | 0.700 to n/a |" in card and "90 test cells (40 ctc)" in card

@@ -1,0 +1,22 @@
+"""The model that is exported, and what is refused before anything is written."""
+
+import keras
+import pytest
+
+from tfctc.cells import DatasetFacts
+from tfctc.errors import ConfigError
+from tfctc.exporters.model import TrainedModel
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b"])
+def test_a_name_is_one_part_of_a_path(trained, name):
+    with pytest.raises(ConfigError, match="model name"):
+        TrainedModel(trained.model, name, trained.facts, {"threshold": 0.5})
+
+
+def test_a_model_that_reads_dapi_cannot_be_exported():
+    inputs = {name: keras.Input((8, 8, 1), name=name) for name in ("brightfield", "dapi")}
+    pooled = [keras.layers.Flatten()(x) for x in inputs.values()]
+    teacher = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Concatenate()(pooled)))
+    with pytest.raises(ConfigError, match="brightfield-only"):
+        TrainedModel(teacher, "teacher", DatasetFacts("made-up", image_size=(8, 8)), {"threshold": 0.5})

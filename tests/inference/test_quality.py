@@ -1,0 +1,65 @@
+"""Measures of an image against SciPy's, limits against training images, faults by name."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from tfctc.inference.quality import FAULTS, OK, describe_quality, limits, measure
+
+
+@pytest.fixture
+def cells():
+    """300 images of noise, a little blurred, each with a disc."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((24, 20))
+    disc = np.hypot(rows - 12, columns - 10) < 6
+    noise = ndimage.gaussian_filter(rng.normal(0, 0.05, (300, 24, 20)), (0, 0.5, 0.5))
+    return (0.4 + rng.normal(0, 0.01, (300, 1, 1)) + 0.1 * disc + noise).astype(np.float32)
+
+
+def test_measures_are_those_of_scipy(cells):
+    image = cells[0].copy()
+    image[:2, :3] = 1.0
+    image[5, 5] = 0.0
+    found = measure(image[..., np.newaxis])
+    inner = ndimage.laplace(image.astype(np.float64))[1:-1, 1:-1]
+    assert found["brightness"] == pytest.approx(image.mean(), rel=1e-6)
+    assert found["contrast"] == pytest.approx(image.std(), rel=1e-6)
+    assert found["saturation"] == pytest.approx(7 / 480)
+    assert found["sharpness"] == pytest.approx(np.log(inner.std() / image.std()), abs=1e-4)
+
+
+def test_contrast_and_brightness_do_not_change_sharpness(cells):
+    assert measure(cells[0] * 0.5 + 0.2)["sharpness"] == pytest.approx(measure(cells[0])["sharpness"], abs=1e-4)
+
+
+def test_limits_are_the_quantiles_moved_apart(cells):
+    brightness = cells.astype(np.float64).mean(axis=(1, 2))
+    low, high = np.quantile(brightness, [0.001, 0.999])
+    found = limits(cells)
+    assert found.keys() == FAULTS.keys() and limits([]) == {}
+    assert found["brightness"] == pytest.approx([low - (high - low) / 4, high + (high - low) / 4])
+
+
+def test_what_was_trained_on_passes_and_what_is_unlike_is_named(cells):
+    known = limits(cells)
+    assert {describe_quality(image, known) for image in cells} == {OK}
+    image = cells[0]
+    spoilt = {
+        "dark": image * 0.5,
+        "bright": image + 0.3,
+        "flat": (image - 0.45) * 0.3 + 0.45,
+        "harsh": (image - 0.45) * 3 + 0.45,
+        "blurred": ndimage.gaussian_filter(image, 2),
+        "noisy": np.random.default_rng(1).normal(0.44, image.std(), image.shape),
+        "saturated": np.where(np.indices(image.shape).sum(axis=0) < 8, 1.0, image),
+    }
+    for fault, pixels in spoilt.items():
+        assert fault in describe_quality(pixels.astype(np.float32), known).split(), fault
+    assert {"dark", "flat"} <= set(describe_quality(np.zeros((24, 20), np.float32), known).split())
+    assert describe_quality(image, {}) == OK
+
+
+def test_an_even_image_has_finite_measures():
+    for value in (0.0, 0.5, 1.0):
+        assert np.isfinite(list(measure(np.full((3, 3), value, np.float32)).values())).all()

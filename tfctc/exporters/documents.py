@@ -1,0 +1,91 @@
+"""Text files of a version folder, from `templates/`: model card, README, files for TensorFlow Serving."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tfctc.exporters.parity import SAVED_MODEL
+
+#: The newest release of TensorFlow Serving. Its TensorFlow is older than the one that writes, and reads its files
+#: (docs/server.md).
+SERVING_IMAGE = "tensorflow/serving:2.20.0"
+SERVING_FILES = ("models.config", "batching.config", "monitoring.config", "compose.yaml")
+
+
+def model_card(manifest: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
+    """Model card in Markdown.
+
+    Args:
+        manifest: manifest of the version.
+        evaluation: what `tfctc evaluate` wrote of the run; None before that.
+    """
+    return _render("MODEL_CARD.md", **_facts(manifest), evaluation=evaluation)
+
+
+def readme(manifest: Mapping[str, Any]) -> str:
+    """README in Markdown: how to ask the model about an image, for people who never saw TensorFlow."""
+    facts = _facts(manifest)
+    # What an instrument would take: integers, or else the smallest.
+    sizes = {name: manifest["files"][name]["bytes"] for name in facts["tflite"]}
+    smallest = min(sizes, key=lambda name: ("int8" not in name, sizes[name]), default=None)
+    return _render("README.md", **facts, smallest=smallest, folder=f"{manifest['name']}/{manifest['version']}")
+
+
+def serving_files(name: str, version: int) -> dict[str, str]:
+    """Configuration files for TensorFlow Serving: file name -> content."""
+    values = {"name": name, "version": version, "image": SERVING_IMAGE}
+    return {file: _render(f"serving/{file}", **values) for file in SERVING_FILES}
+
+
+def f1_lost(loss: Mapping[str, float]) -> str:
+    """F1 lost with its interval: "+0.0010 (-0.0020 to +0.0040)"."""
+    return "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**loss)
+
+
+def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "choice": None,
+        **manifest,
+        "tflite": [name for name in manifest["files"] if name.endswith(".tflite")],
+        "has_saved_model": SAVED_MODEL in manifest["parity"],
+    }
+
+
+def _render(template: str, **values: Any) -> str:
+    text = _templates().get_template(template).render(values)
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines()) + "\n"
+
+
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("tfctc.exporters"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # Markdown, Python and YAML, no HTML.
+    )
+    templates.filters |= {"origin": _origin, "plain": _plain, "number": _number, "versions": _versions}
+    templates.filters |= {"f1_lost": f1_lost, "repr": repr}
+    return templates
+
+
+def _origin(point: Mapping[str, Any]) -> str:
+    """Origin of a threshold: "rule f1, chosen on validation", or "given"."""
+    parts = [f"{key.replace('_', ' ')} {point[key]}" for key in ("rule", "chosen_on") if key in point]
+    return ", ".join(parts) or "given"
+
+
+def _plain(value: Any) -> str:
+    """A nested table in one line: train (90 leukocyte, 90 ctc), test (...)."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{key} ({_plain(v)})" if isinstance(v, Mapping) else f"{v} {key}" for key, v in value.items())
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
+
+
+def _versions(libraries: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in libraries.items())

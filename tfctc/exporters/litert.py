@@ -1,0 +1,85 @@
+"""The model as TFLite flatbuffers, for LiteRT on the instrument."""
+
+import tempfile
+import warnings
+from collections.abc import Iterable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.lite.python.convert import ConverterError  # has no public name
+
+from tfctc.cells import BRIGHTFIELD, DatasetFacts
+from tfctc.errors import ExportError
+from tfctc.exporters.quantization.calibration import without_outliers
+from tfctc.exporters.quantization.normalisation import fold_normalisation
+from tfctc.exporters.quantization.tensor_errors import convert_mixed, largest_values
+from tfctc.exporters.saved_model import image_spec, predict
+from tfctc.io.files import temporary_file_errors, tensorflow_disk_errors
+
+SIGNATURE = "serving_default"
+#: Value of ``--quantize`` -> name of the file's kind.
+PRECISIONS = {"none": "float32", "float16": "float16", "dynamic": "dynamic", "mixed": "mixed", "int8": "int8"}
+#: Precisions that need calibration images.
+CALIBRATED = ("mixed", "int8")
+#: Largest mean difference in probability of "mixed" from float32, over the calibration images.
+MIXED_BOUND = 0.005
+
+
+def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration: Iterable[np.ndarray] = ()) -> bytes:
+    """Converts to a flatbuffer of built-in operations: an image ``(1, H, W, 1)`` -> probability ``(1,)``.
+
+    Args:
+        precision: "none" and "float16" compute in float32; "dynamic" stores int8 weights; "int8" is integer throughout,
+            input and output included, whose scale and zero point are in the file; "mixed" is integer but for its first
+            layers, as few as keep it within `MIXED_BOUND`, with float32 input and output.
+        calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "mixed" and "int8". Ranges are
+            taken from them without outliers.
+
+    Raises:
+        ExportError: an operation that TFLite does not build in, or no calibration images where they are needed.
+    """
+    images = list(calibration)
+    if precision in CALIBRATED and not images:
+        raise ExportError(f"{precision} needs calibration images, got none")
+    archive, model = keras.export.ExportArchive(), fold_normalisation(model)
+    archive.add_endpoint(SIGNATURE, lambda brightfield: predict(model, brightfield), [image_spec(facts, 1)])
+    # Through a SavedModel: from_concrete_functions loses a Keras 3 model's weights and says nothing.
+    with temporary_file_errors(), tensorflow_disk_errors(), tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        try:
+            with warnings.catch_warnings():
+                # The converter's own use of tf.lite.Interpreter, for calibration; nothing a user could change.
+                warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
+                if precision not in CALIBRATED:
+                    return _converter(folder, precision).convert()
+                float32 = _converter(folder, "none").convert()
+                usual = without_outliers(images, largest_values(float32, images))
+                if precision == "int8":
+                    return _converter(folder, "int8", usual).convert()
+                return convert_mixed(
+                    float32, lambda names: _keep_float32(_converter(folder, "int8", usual), names), images, MIXED_BOUND
+                )
+        except ConverterError as error:
+            raise ExportError(f"TFLite {precision} cannot be converted ({str(error)[:300]})") from None
+
+
+def _converter(folder: str, precision: str, images: Sequence[np.ndarray] = ()) -> tf.lite.TFLiteConverter:
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if precision != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision == "int8":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        converter.representative_dataset = lambda: ((SIGNATURE, {BRIGHTFIELD: image[np.newaxis]}) for image in images)
+    return converter
+
+
+def _keep_float32(converter: tf.lite.TFLiteConverter, names: list[str]) -> bytes:
+    """Converts with some layers kept in float32, which only TensorFlow's quantization debugger can do."""
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=names)
+    debugger = tf.lite.experimental.QuantizationDebugger(converter=converter, debug_options=options)
+    return debugger.get_nondebug_quantized_model()

@@ -1,0 +1,85 @@
+"""The model that is exported, and the record that travels with every file of it."""
+
+import importlib.metadata
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import keras
+
+from tfctc._version import __version__
+from tfctc.cells import BRIGHTFIELD, DatasetFacts
+from tfctc.config import to_dict
+from tfctc.errors import ConfigError
+from tfctc.io.record import SCHEMA
+from tfctc.models.weights import weights_sha256
+
+LIBRARIES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
+
+
+def model_name(run: str) -> str:
+    """A model name from the name of a run: hyphens for what a name cannot hold; "model" where nothing is left."""
+    inner = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_.-]+$", "", run)
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", inner) or "model"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained bright-field-only model and what must be known to use it.
+
+    Args:
+        model: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1] -> logits ``(B, 2)``, negative class first.
+        name: name of the model, and of its folder.
+        facts: facts of the data set it was trained on.
+        operating_point: `threshold`, and `rule` and `chosen_on` for its origin.
+        evaluation: what `tfctc evaluate` wrote of the run; None before that.
+        training: what is worth keeping of the run: seed, mode, number of cells.
+        quality: limits of the images it knows, as `tfctc.inference.quality.limits` computes them.
+    """
+
+    model: keras.Model
+    name: str
+    facts: DatasetFacts
+    operating_point: Mapping[str, Any]
+    evaluation: Mapping[str, Any] | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
+            raise ConfigError(f"a model name is letters, digits, - _ and ., got {self.name!r}", fix="give --name")
+        if set(self.model.input) != {BRIGHTFIELD}:
+            raise ConfigError(f"only a {BRIGHTFIELD}-only model can be exported, got inputs {sorted(self.model.input)}")
+
+    @property
+    def threshold(self) -> float:
+        return self.operating_point["threshold"]
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        return weights_sha256(self.model)
+
+    def record(self, version: int) -> dict[str, Any]:
+        """Plain JSON values that describe the model; the same in every file of one version."""
+        facts = self.facts
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "version": version,
+            "model_version": f"{self.name}/{version}+{self.weights_sha256[:12]}",
+            "classes": list(facts.classes),
+            "positive": facts.positive,
+            "operating_point": dict(self.operating_point),
+            "dataset": to_dict(facts),
+            "input": BRIGHTFIELD,
+            "preprocessing": f"grey {facts.dtype} pixels / {facts.full_scale} as float32, {facts.image_size[0]} x "
+            f"{facts.image_size[1]} px, never scaled by an image's own range",
+            "quality": to_dict(self.quality),
+            "simulated": facts.simulated,
+            "weights_sha256": self.weights_sha256,
+            "training": dict(self.training),
+            "tfctc": __version__,
+            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        }

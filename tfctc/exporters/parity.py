@@ -1,0 +1,136 @@
+"""Parity gates: a file is written only if it runs, is complete, and gives the predictions of the Keras model."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from tfctc.cells import BRIGHTFIELD, DatasetFacts
+from tfctc.errors import ExportError
+from tfctc.exporters.saved_model import encode
+from tfctc.models.classifier import probability
+from tfctc.runtime import load
+
+SAVED_MODEL, SERVING_BYTES = "saved_model", "serving_bytes"
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Limits of one kind of file.
+
+    Args:
+        measure: "max_abs" or "mean_abs" of the difference in probability.
+        bound: the highest `measure` that passes.
+        weight_bytes: bytes that one weight takes in the file.
+    """
+
+    measure: str
+    bound: float
+    weight_bytes: int
+
+
+GATES = {
+    SAVED_MODEL: Gate("max_abs", 1e-5, 4),
+    SERVING_BYTES: Gate("max_abs", 1e-5, 4),
+    "float32": Gate("max_abs", 1e-4, 4),
+    "float16": Gate("max_abs", 1e-2, 2),
+    "dynamic": Gate("mean_abs", 0.02, 1),
+    "mixed": Gate("mean_abs", 0.02, 1),
+    "int8": Gate("mean_abs", 0.02, 1),
+}
+
+
+def keras_probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Keras probabilities ``(N,)`` of the positive class for float32 images ``(N, H, W, 1)`` in [0, 1]."""
+    return np.concatenate(
+        [probability(model({BRIGHTFIELD: batch}, training=False)).numpy() for batch in _batches(images)]
+    )
+
+
+def run_saved_model(folder: str | Path, images: np.ndarray) -> np.ndarray:
+    """Probabilities ``(N,)`` from ``serving_default`` of the SavedModel in `folder`."""
+    serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    return np.concatenate(
+        [serve(**{BRIGHTFIELD: tf.constant(batch)})["probability"].numpy() for batch in _batches(images)]
+    )
+
+
+def run_serving_bytes(folder: str | Path, images: np.ndarray, facts: DatasetFacts) -> np.ndarray:
+    """Probabilities ``(N,)`` from ``serving_bytes`` of the SavedModel in `folder`, for the images as PNG files."""
+    serve = tf.saved_model.load(str(folder)).signatures[SERVING_BYTES]
+    outputs = [serve(image_bytes=tf.constant(batch)) for batch in _batches(encode(images, facts))]
+    return np.concatenate([output["probability"].numpy() for output in outputs])
+
+
+def run_tflite(flatbuffer: bytes, images: Iterable[np.ndarray]) -> np.ndarray:
+    """Probabilities ``(N,)`` of the flatbuffer, image by image, float32."""
+    runtime = load(flatbuffer)
+    return np.concatenate([runtime(image[np.newaxis]) for image in images])
+
+
+def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> None:
+    """Checks that a network has one input of one image, one output, and only operations of the plain runtime.
+
+    Raises:
+        ExportError: the first of these that does not hold.
+    """
+    expected = (1, *facts.image_size, 1)
+    try:
+        shape = load(flatbuffer).input_shape
+    except ValueError as error:
+        raise ExportError(f"{artefact} does not run: {str(error)[:300]}") from None
+    if shape != expected:
+        raise ExportError(f"{artefact} takes {shape}, one image {expected} expected")
+    model = schema.Model.GetRootAsModel(flatbuffer, 0)
+    codes = [model.OperatorCodes(i) for i in range(model.OperatorCodesLength())]
+    custom = [code.CustomCode().decode() for code in codes if code.CustomCode()]
+    if custom:
+        raise ExportError(f"{artefact} needs operations that are not built in: {', '.join(custom)}")
+
+
+def compare(found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
+    """Differences of probabilities ``(N,)`` from those expected: images, max_abs, mean_abs, labels_changed."""
+    # As `Predictor.label` compares: against a float32 array NumPy would round the threshold.
+    found, expected = found.astype(np.float64), expected.astype(np.float64)
+    difference = np.abs(found - expected)
+    return {
+        "images": len(found),
+        "max_abs": float(difference.max()),
+        "mean_abs": float(difference.mean()),
+        "labels_changed": int(((found >= threshold) != (expected >= threshold)).sum()),
+    }
+
+
+def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
+    """Checks a file of `size` bytes, and its probabilities `found` ``(N,)`` against the Keras model's.
+
+    Returns:
+        For the manifest: images, max_abs, mean_abs, the gated measure and its bound, and `labels_changed`: the number
+        of images that fall on the other side of `threshold`.
+
+    Raises:
+        ExportError: file, measure and bound of the first gate not passed.
+    """
+    gate = GATES[artefact]
+    smallest = int(0.9 * parameters * gate.weight_bytes)
+    if size < smallest:
+        raise ExportError(f"{artefact} has {size} bytes, at least {smallest} expected for {parameters} weights")
+    if not np.isfinite(found).all() or found.min() < 0 or found.max() > 1:
+        raise ExportError(f"{artefact} gives probabilities outside [0, 1]: {found.min()} to {found.max()}")
+    parity = compare(found, expected, threshold) | {"gate": gate.measure, "bound": gate.bound}
+    # Written so that NaN fails.
+    if not parity[gate.measure] <= gate.bound:
+        raise ExportError(
+            f"{artefact} differs from Keras: {gate.measure} {parity[gate.measure]:.3g} over {len(found)} images, "
+            f"at most {gate.bound:g} allowed"
+        )
+    return parity
+
+
+def _batches(images: np.ndarray) -> Iterator[np.ndarray]:
+    return (images[i : i + BATCH] for i in range(0, len(images), BATCH))

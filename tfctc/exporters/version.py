@@ -1,0 +1,171 @@
+"""One version folder: every file written, gated and listed, or nothing at all."""
+
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfctc.cells import DatasetFacts
+from tfctc.errors import ExportError
+from tfctc.exporters import parity
+from tfctc.exporters.documents import model_card, readme
+from tfctc.exporters.litert import PRECISIONS, convert
+from tfctc.exporters.model import TrainedModel
+from tfctc.exporters.quantization.tensor_errors import TensorError, tensor_errors
+from tfctc.exporters.saved_model import write_saved_model
+from tfctc.exporters.serving import write_serving
+from tfctc.io.files import atomic_folder, tensorflow_disk_errors, write_json
+from tfctc.io.record import REFERENCE, SUMS, VERSION_MANIFEST, append_record, file_sha256
+
+log = logging.getLogger(__name__)
+CARD, README = "MODEL_CARD.md", "README.md"
+#: Images of cells, without their ids, that go along so that parity can be checked anywhere.
+REFERENCES = 64
+#: Tensors named where int8 falls short.
+WORST = 5
+
+
+def next_version(base: str | Path) -> int:
+    """The next free integer below `base`, 1 for the first."""
+    base = Path(base)
+    taken = [int(p.name) for p in base.iterdir() if p.name.isdecimal()] if base.is_dir() else []
+    return max(taken, default=0) + 1
+
+
+def write_version(
+    trained: TrainedModel,
+    base: str | Path,
+    images: np.ndarray,
+    calibration: Sequence[np.ndarray] = (),
+    saved_model: bool = True,
+    precisions: Sequence[str] = ("none", "int8"),
+    optional: Sequence[str] = (),
+    choice: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes ``<base>/<next version>/``, so that `base` is a base path for TensorFlow Serving.
+
+    Args:
+        images: images to compare every file with Keras on, float32 ``(N, H, W, 1)`` in [0, 1].
+        calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "mixed" and "int8".
+        precisions: TFLite files to write, keys of `PRECISIONS`.
+        optional: those of them that are left out, and listed as such, if they fail a gate.
+        choice: how `smallest_precision` chose the precision, for the manifest.
+
+    Returns:
+        The version folder: the SavedModel with files for TensorFlow Serving, ``model_<precision>.tflite``,
+        manifest.json, MODEL_CARD.md, README.md, and for `tfctc export --verify` SHA256SUMS and reference.npz.
+
+    Raises:
+        ExportError: a file did not pass a gate; nothing is left on disk.
+        OutputError: the folder cannot be created, or a disk is full; nothing is left there either.
+    """
+    base = Path(base)
+    if not len(images):
+        raise ExportError("parity needs at least one image, got none")
+    version = next_version(base)
+    try:
+        with atomic_folder(base / str(version)) as folder, tensorflow_disk_errors():
+            found: dict[str, Any] = {}
+            left_out: dict[str, Any] = {}
+            expected = parity.keras_probabilities(trained.model, images)
+            _write_reference(folder / REFERENCE, trained.facts, images[:REFERENCES], expected[:REFERENCES])
+            if saved_model:
+                log.info("Writing the SavedModel ...")
+                found |= _saved_model(trained, folder, images, expected)
+                write_serving(folder, trained.name, version, trained.facts, images[:REFERENCES])
+                log.info(_parity_line(found[parity.SAVED_MODEL]))
+            for precision in precisions:
+                log.info("Converting %s ...", PRECISIONS[precision])
+                try:
+                    found |= _tflite(trained, version, folder, precision, images, expected, calibration)
+                    log.info(_parity_line(found[PRECISIONS[precision]]))
+                except ExportError as error:
+                    if precision not in optional:
+                        fix = None if precision == "none" else f"leave out --quantize {precision}, or train longer"
+                        raise ExportError(error.problem, path=error.path, fix=error.fix or fix) from None
+                    left_out[PRECISIONS[precision]] = error.problem
+                    log.info("  left out: %s", error.problem)
+            manifest = trained.record(version) | {"parity": found, "left_out": left_out, "files": _files(folder)}
+            manifest |= {"choice": choice} if choice else {}
+            (folder / CARD).write_text(model_card(manifest, trained.evaluation), encoding="utf-8")
+            (folder / README).write_text(readme(manifest), encoding="utf-8")
+            manifest["files"] = _files(folder)
+            write_json(folder / VERSION_MANIFEST, manifest)
+            sums = {name: facts["sha256"] for name, facts in _files(folder).items()}
+            (folder / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), "utf-8")
+    except BaseException:
+        # Succeeds only on an empty folder: one that this call created, or that held no version.
+        with contextlib.suppress(OSError):
+            base.rmdir()
+        raise
+    return base / str(version)
+
+
+def _write_reference(path: Path, facts: DatasetFacts, images: np.ndarray, expected: np.ndarray) -> None:
+    counts = np.rint(images * facts.full_scale).astype(facts.dtype)
+    np.savez_compressed(path, brightfield=counts, probability=expected.astype(np.float32))
+
+
+def _saved_model(trained: TrainedModel, folder: Path, images: np.ndarray, expected: np.ndarray) -> dict[str, dict]:
+    """Writes the SavedModel; returns the parity of both signatures."""
+    write_saved_model(trained.model, trained.facts, folder)
+    size = sum(path.stat().st_size for path in folder.glob("variables/variables.data*"))
+    probabilities = {
+        parity.SAVED_MODEL: parity.run_saved_model(folder, images),
+        parity.SERVING_BYTES: parity.run_serving_bytes(folder, images, trained.facts),
+    }
+    parameters = trained.model.count_params()
+    return {
+        name: parity.check(name, size, parameters, found, expected, trained.threshold)
+        for name, found in probabilities.items()
+    }
+
+
+def _tflite(
+    trained: TrainedModel,
+    version: int,
+    folder: Path,
+    precision: str,
+    images: np.ndarray,
+    expected: np.ndarray,
+    calibration: Sequence[np.ndarray],
+) -> dict[str, dict]:
+    """Writes one TFLite file; returns its parity."""
+    artefact = PRECISIONS[precision]
+    flatbuffer = convert(trained.model, trained.facts, precision, calibration)
+    parity.check_tflite_form(artefact, flatbuffer, trained.facts)
+    found, parameters = parity.run_tflite(flatbuffer, images), trained.model.count_params()
+    try:
+        own = {artefact: parity.check(artefact, len(flatbuffer), parameters, found, expected, trained.threshold)}
+    except ExportError:
+        if precision == "int8":
+            _log_worst(tensor_errors(convert(trained.model, trained.facts, "none"), flatbuffer, images))
+        raise
+    path = folder / f"model_{artefact}.tflite"
+    path.write_bytes(flatbuffer)
+    append_record(path, trained.record(version) | {"parity": own})
+    return own
+
+
+def _log_worst(errors: list[TensorError]) -> None:
+    """Logs the tensors with the largest quantization errors."""
+    log.info("  int8 falls short. Tensors with the largest errors, as signal over error; --quantize mixed may help:")
+    for error in sorted(errors, key=lambda error: error.decibels)[:WORST]:
+        log.info("  %6.1f dB  %s", error.decibels, error.name.split(";")[0])
+
+
+def _parity_line(p: Mapping[str, Any]) -> str:
+    labels = f"{p['labels_changed']} of {p['images']} labels change"
+    return f"  against Keras: largest difference {p['max_abs']:.1e}, mean {p['mean_abs']:.1e}; {labels}"
+
+
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of every file in `folder`, by its path in it."""
+    return {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
