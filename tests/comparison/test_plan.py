@@ -1,4 +1,4 @@
-"""What a plan says, and how it says what is wrong with it."""
+"""Plans: the settings of their runs, and the message for each mistake in one."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def load(tmp_path, text):
     return Plan.load(tmp_path / "plan.toml")
 
 
-def test_an_arms_settings_are_laid_over_those_of_all(tmp_path):
+def test_settings_of_an_arm_override_those_of_the_base(tmp_path):
     plan = load(tmp_path, PLAN)
     config = plan.config("distilled", 8, 3, 0.01)
     assert (config.mode, config.student.backbone, config.seed) == ("distilled", "compact", 3)
@@ -39,12 +39,12 @@ def test_an_arms_settings_are_laid_over_those_of_all(tmp_path):
     assert plan.config("brightfield", "all", 0, 0.01).training.label_budget is None
 
 
-def test_all_arms_and_seeds_share_one_deal(tmp_path):
+def test_all_arms_and_seeds_share_one_split(tmp_path):
     plan = load(tmp_path, PLAN)
     assert {plan.config(arm, 8, seed, 0.1).split.seed for arm in plan.arms for seed in (0, 7)} == {0}
 
 
-def test_runs_that_are_compared_share_their_arithmetic(tmp_path):
+def test_runs_are_float32_unless_the_plan_names_a_precision(tmp_path):
     assert load(tmp_path, PLAN).sample("distilled").training.precision == "float32"
     named = PLAN.replace("training.batch_size = 4", 'training = {precision = "bfloat16"}')
     assert load(tmp_path, named).sample("distilled").training.precision == "bfloat16"
@@ -61,7 +61,7 @@ def test_runs_that_are_compared_share_their_arithmetic(tmp_path):
         ('budgets = [8, "all"]', "budgets = [[8, 20]]", r"must be 1 or more labels or 'all', got \[8, 20\]"),
         ("[arms.distilled.settings]", '[arms.more]\nteachers = "distilled"\n'
          "[arms.distilled.settings]\ndistill.losses = {staining = {}}",
-         "arm distilled has no teacher: its mode has none, or no loss asks one"),
+         "arm distilled has no teacher: its mode has none, or no loss needs one"),
         ('settings.mode = "self-training"', "settings.distill.losses = {staining = {}}",
          "arm self-training has no teacher"),
         ("[base.training]", "tuned_at = 9\n[base.training]", "has no budget 9, at which learning rates"),
@@ -74,7 +74,7 @@ def test_runs_that_are_compared_share_their_arithmetic(tmp_path):
         ("[arms.brightfield.settings]", "[arms.brightfield]\nbudgets = [8]\n[arms.brightfield.settings]",
          "arm brightfield has no teachers for arm self-training at budget all"),
         ("[arms.brightfield.settings]", "[arms.brightfield]\nlearning_rates = [0.0]\n[arms.brightfield.settings]",
-         "arm brightfield: training.learning_rate must be above 0"),
+         "arm brightfield: training.learning_rate must be a number > 0.0, got 0.0"),
         ("[arms.brightfield.settings]", "[arms.brightfield]\nlearning_rates = []\n[arms.brightfield.settings]",
          "learning_rates of arm brightfield must be some values"),
         ("[arms.brightfield.settings]",
@@ -84,16 +84,16 @@ def test_runs_that_are_compared_share_their_arithmetic(tmp_path):
          "arm self-training has no teacher: its mode"),
         ('[base.teacher]\nbackbone = "compact"', "",
          "self-training asks for other teachers than arm brightfield has; set teacher.backbone to 'compact'"),
-        ("[arms.distilled.settings]", '["arms"."../x".settings]', "arm '../x' names a folder"),
+        ("[arms.distilled.settings]", '["arms"."../x".settings]', "arm '../x' cannot name a folder: use letters"),
         ("[arms.brightfield.settings]", "[arms.brightfield]\nbudgets = []\n[arms.brightfield.settings]",
          "budgets of arm brightfield must be some values"),
         ("[arms.brightfield.settings]", '[arms.brightfield]\nbudgets = [8, 8, "all"]\n[arms.brightfield.settings]',
          "budgets of arm brightfield must be some values, each once"),
         ("learning_rates = [0.001, 0.003]", "learning_rates = [0.001]\ntuning_seeds = []\n"
          "arms.more.learning_rates = [0.1, 0.2]", "tuning_seeds must name a seed"),
-        ('learning_rates = [0.001, 0.003]', "learning_rates = [0.001, 0.0]", "learning_rate must be above 0"),
-        ('learning_rates = [0.001, 0.003]', "learning_rates = [inf]", "learning_rate must be above 0"),
-        ("[base.training]", "seeds = [0, -1]\n[base.training]", "arm brightfield: seed must be 0 to"),
+        ("learning_rates = [0.001, 0.003]", "learning_rates = [0.001, 0.0]", "learning_rate must be a number > 0.0"),
+        ("learning_rates = [0.001, 0.003]", "learning_rates = [inf]", "learning_rate must be a finite number, got inf"),
+        ("[base.training]", "seeds = [0, -1]\n[base.training]", "arm brightfield: seed must be a whole number >= 0"),
         ("training.batch_size = 4", 'student.backbone = "big"', "arm distilled: unknown backbone.*compact"),
         ("training.batch_size = 4", "distill.losses = {wish = {}}", "arm distilled: unknown distillation loss"),
         ("training.batch_size = 4", "training.batch_size = 1", "arm distilled: training.batch_size must be at least 2"),
@@ -104,15 +104,16 @@ def test_runs_that_are_compared_share_their_arithmetic(tmp_path):
         ("training.batch_size = 4", 'student.weights = "no.keras"', "arm distilled: no.keras: no such weights file"),
         ("[arms.brightfield.settings]",
          '[arms.brightfield]\nrate_of = "self-training"\n[arms.brightfield.settings]', "which chooses none itself"),
-        ("[base.training]", "[base]\nseed = 7\n[base.training]", "base cannot say seed; it is said by seeds"),
-        ("training.batch_size = 4", "training.learning_rate = 0.1", "arm distilled cannot say training.learning_rate"),
-        ("training.batch_size = 4", 'distill.teachers = "runs/x"', "cannot say distill.teachers; it is .* of an arm"),
-        ("epochs = 2", "label_budget = 30", "base cannot say training.label_budget; it is said by budgets"),
+        ("[base.training]", "[base]\nseed = 7\n[base.training]", "base cannot set seed; use seeds"),
+        ("training.batch_size = 4", "training.learning_rate = 0.1",
+         "arm distilled cannot set training.learning_rate; use learning_rates"),
+        ("training.batch_size = 4", 'distill.teachers = "runs/x"', "cannot set distill.teachers; use teachers, of an"),
+        ("epochs = 2", "label_budget = 30", "base cannot set training.label_budget; use budgets"),
         ("[base.training]", "further_seeds = {9 = [7]}\n[base.training]", "names budget 9, which no arm has"),
         ("[base.training]", "further_seeds = {8 = [7, 0]}\n[base.training]", r"must be none of seeds.*\[7, 0\]"),
     ],
 )  # fmt: skip
-def test_a_plan_that_cannot_be_carried_out_is_refused(tmp_path, old, new, message):
+def test_a_plan_with_a_mistake_is_refused(tmp_path, old, new, message):
     assert old in PLAN
     with pytest.raises(ConfigError, match=message) as error:
         load(tmp_path, PLAN.replace(old, new))

@@ -1,4 +1,4 @@
-"""What the report says of runs that nobody trained, and so of known figures."""
+"""Summary and report of untrained runs, whose metrics are known."""
 
 import json
 from dataclasses import replace
@@ -7,17 +7,17 @@ import pytest
 from PIL import Image
 
 from tfctc.cells import DatasetFacts
-from tfctc.comparison.grid import Job
 from tfctc.comparison.plan import Arm
 from tfctc.comparison.report import write_report
-from tfctc.comparison.run import carry_out
+from tfctc.comparison.results import Job
+from tfctc.comparison.scheduler import run_jobs
 from tfctc.comparison.statistics import interval
 from tfctc.comparison.summary import summarise
 
 
 @pytest.fixture
 def finished(grid, pool, untrained):
-    carry_out(grid, pool, 1, lambda line: None)
+    run_jobs(grid, pool, 1)
     return grid
 
 
@@ -35,7 +35,7 @@ def test_arms_are_compared_seed_by_seed(finished):
     assert against["brightfield"]["low"] == pytest.approx(0.1) and found["auroc"]["low"] < 0.8
 
 
-def test_what_a_run_costs_is_told_in_cells_a_second_where_the_steps_are_known(finished):
+def test_the_speed_of_a_run_is_known_where_its_steps_are_set(finished):
     assert {found["cells_per_second"] for found in summarise(finished.plan, finished.results)} == {None}
     plan = replace(finished.plan, base={"training": {"steps_per_epoch": 30, "batch_size": 10}})
     # Two epochs in a minute.
@@ -50,33 +50,33 @@ def test_the_gap_ends_at_the_lower_of_teacher_and_baseline_with_all_labels(finis
 
 
 def test_the_gap_of_an_arm_ends_at_its_own_teacher(finished):
-    """Whichever arm the plan names first; one without a teacher that sees DAPI has the first arm's."""
-    figures = {"brightfield": (0.80, None), "self-training": (0.81, 0.80), "poor": (0.84, 0.85), "good": (0.86, 0.95)}
-    outcome = next(outcome for outcome in finished.results.values() if outcome.judged)
+    """In any order of the arms; an arm without a teacher that sees DAPI has that of the first arm with one."""
+    aurocs = {"brightfield": (0.80, None), "self-training": (0.81, 0.80), "poor": (0.84, 0.85), "good": (0.86, 0.95)}
+    outcome = next(outcome for outcome in finished.results.values() if outcome.tested)
     results = {
         Job(arm, 8, seed, 1e-3): replace(outcome, auroc=auroc, teacher_auroc=teacher)
-        for arm, (auroc, teacher) in figures.items()
+        for arm, (auroc, teacher) in aurocs.items()
         for seed in (0, 1)
     }
     for names in (("poor", "good"), ("good", "poor")):
         arms = finished.plan.arms | {name: Arm({}) for name in names}
         del arms["distilled"]
         entries = summarise(replace(finished.plan, arms=arms, budgets=(8,), tuned_at=8), results)
-        gaps = {arm: entry(entries, arm, 8)["auroc"]["gap_closed"]["value"] for arm in list(figures)[1:]}
-        first = figures[names[0]][1] - 0.80
+        gaps = {arm: entry(entries, arm, 8)["auroc"]["gap_closed"]["value"] for arm in list(aurocs)[1:]}
+        first = aurocs[names[0]][1] - 0.80
         assert gaps == pytest.approx({"poor": 0.04 / 0.05, "good": 0.06 / 0.15, "self-training": 0.01 / first})
 
 
-def test_what_is_made_of_several_arms_is_made_of_the_seeds_that_they_share(finished):
-    """Seed 1 has no run at the baseline's other budget: what needs it is of seed 0 alone, and says so."""
+def test_a_value_of_several_arms_is_of_the_seeds_that_they_share(finished):
+    """Seed 1 has no run at the baseline's other budget: a value that needs one is of seed 0 alone, and says so."""
     change = {"brightfield": {8: 0.60, 16: 0.80}, "distilled": {8: 0.70, 16: 0.80}}
     results, arms = {}, {name: finished.plan.arms[name] for name in change}
     for job, outcome in finished.results.items():
         if job.arm in arms:
             job = replace(job, budget=16) if job.budget == "all" else job
-            if (job.arm, job.budget, job.seed) != ("brightfield", 16, 1) and outcome.judged:
-                figure = change[job.arm][job.budget] + 0.05 * job.seed
-                results[job] = replace(outcome, auroc=figure, teacher_auroc=0.9 if job.arm == "distilled" else None)
+            if (job.arm, job.budget, job.seed) != ("brightfield", 16, 1) and outcome.tested:
+                auroc = change[job.arm][job.budget] + 0.05 * job.seed
+                results[job] = replace(outcome, auroc=auroc, teacher_auroc=0.9 if job.arm == "distilled" else None)
     plan = replace(finished.plan, arms=arms, budgets=(8, 16), rivals=(), tuned_at=8)
     found = entry(summarise(plan, results), "distilled", 8)["auroc"]
     assert found["against_more_labels"] == {
@@ -94,19 +94,19 @@ def test_what_is_made_of_several_arms_is_made_of_the_seeds_that_they_share(finis
     assert found["gap_closed"]["value"] == pytest.approx(0.0)
 
 
-def test_an_arm_is_set_against_the_baseline_with_twice_its_labels_or_more(finished):
-    figures = {8: 0.60, 15: 0.70, 24: 0.80, 48: 0.90}
+def test_an_arm_is_compared_with_the_baseline_with_twice_its_labels_or_more(finished):
+    aurocs = {8: 0.60, 15: 0.70, 24: 0.80, 48: 0.90}
     arms = {name: finished.plan.arms[name] for name in ("brightfield", "distilled")}
-    job, outcome = next((job, outcome) for job, outcome in finished.results.items() if outcome.judged)
+    job, outcome = next((job, outcome) for job, outcome in finished.results.items() if outcome.tested)
     results = {
-        replace(job, arm="brightfield", budget=budget, seed=seed): replace(outcome, auroc=figure + 0.05 * seed)
-        for budget, figure in figures.items()
+        replace(job, arm="brightfield", budget=budget, seed=seed): replace(outcome, auroc=auroc + 0.05 * seed)
+        for budget, auroc in aurocs.items()
         for seed in (0, 1)
     }
     results |= {
         replace(job, arm="distilled", budget=8, seed=s): replace(outcome, auroc=0.83 + 0.07 * s) for s in (0, 1)
     }
-    plan = replace(finished.plan, arms=arms, budgets=tuple(figures), rivals=(), tuned_at=8)
+    plan = replace(finished.plan, arms=arms, budgets=tuple(aurocs), rivals=(), tuned_at=8)
     found = entry(summarise(plan, results), "distilled", 8)["auroc"]["against_more_labels"]
     theirs = interval([0.03, 0.05])
     assert found == {"labels": 24, **{key: pytest.approx(value) for key, value in theirs.items()}}
@@ -115,13 +115,13 @@ def test_an_arm_is_set_against_the_baseline_with_twice_its_labels_or_more(finish
     assert "against_more_labels" not in entry(summarise(plan, results), "brightfield", 8)["auroc"]
 
 
-def test_a_budget_tried_with_fewer_seeds_costs_label_efficiency_none_where_it_is_not_needed(finished):
-    figures = {("brightfield", 8): 0.60, ("brightfield", 16): 0.80, ("brightfield", 32): 0.90, ("distilled", 8): 0.70}
+def test_a_budget_with_fewer_seeds_leaves_label_efficiency_its_seeds_where_it_is_not_needed(finished):
+    aurocs = {("brightfield", 8): 0.60, ("brightfield", 16): 0.80, ("brightfield", 32): 0.90, ("distilled", 8): 0.70}
     arms = {name: finished.plan.arms[name] for name in ("brightfield", "distilled")}
-    job, outcome = next((job, outcome) for job, outcome in finished.results.items() if outcome.judged)
+    job, outcome = next((job, outcome) for job, outcome in finished.results.items() if outcome.tested)
     results = {
-        replace(job, arm=arm, budget=budget, seed=seed): replace(outcome, auroc=figure + 0.05 * seed)
-        for (arm, budget), figure in figures.items()
+        replace(job, arm=arm, budget=budget, seed=seed): replace(outcome, auroc=auroc + 0.05 * seed)
+        for (arm, budget), auroc in aurocs.items()
         for seed in ((0,) if budget == 32 else (0, 1))
     }
     plan = replace(finished.plan, arms=arms, budgets=(8, 16, 32), rivals=(), tuned_at=8)
@@ -133,11 +133,11 @@ def test_a_budget_tried_with_fewer_seeds_costs_label_efficiency_none_where_it_is
     assert found["label_efficiency"] == {"value": pytest.approx(8**0.5), "seeds": 1}
 
 
-def test_what_is_not_judged_is_not_reported(grid):
+def test_untested_runs_are_not_reported(grid):
     assert summarise(grid.plan, grid.results) == []
 
 
-def test_the_report_tells_the_same_in_every_form(finished, tmp_path):
+def test_every_form_of_the_report_holds_the_same_values(finished, tmp_path):
     written = write_report(tmp_path, finished.plan, DatasetFacts("tiny", simulated=True), finished.results)
     assert [path.name for path in written] == ["index.html", "table.md", "plot.png", "summary.json", "results.csv"]
     table, page = ((tmp_path / name).read_text() for name in ("table.md", "index.html"))
@@ -151,7 +151,7 @@ def test_the_report_tells_the_same_in_every_form(finished, tmp_path):
     assert summary["simulated"] and entry(summary["arms"], "distilled", 8)["f1"]["mean"] == pytest.approx(0.4025)
 
 
-def test_the_baselines_labels_are_told_in_every_form(finished, tmp_path):
+def test_every_form_of_the_report_names_the_larger_budget_of_the_baseline(finished, tmp_path):
     arms = {name: finished.plan.arms[name] for name in ("brightfield", "distilled")}
     plan = replace(finished.plan, arms=arms, budgets=(8, 16), rivals=(), tuned_at=8)
     results = {
@@ -163,7 +163,7 @@ def test_the_baselines_labels_are_told_in_every_form(finished, tmp_path):
         assert "with more labels" in text and "+0.100 (+0.100 to +0.100), 16 labels" in text
 
 
-def test_the_same_results_draw_the_same_report(finished, tmp_path):
+def test_the_same_results_give_the_same_report(finished, tmp_path):
     facts = DatasetFacts("tiny")
     forms = [write_report(finished.folder, finished.plan, facts, finished.results) for _ in range(2)]
     first = {path.name: path.read_bytes() for path in forms[0]}

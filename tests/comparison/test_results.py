@@ -1,4 +1,4 @@
-"""results.csv comes back as it was written."""
+"""results.csv: what is read is what was written."""
 
 import pytest
 
@@ -11,13 +11,13 @@ RESULTS = {
 }
 
 
-def test_results_come_back_as_they_were_written(tmp_path):
+def test_results_are_read_as_they_were_written(tmp_path):
     write_results(tmp_path, RESULTS)
     assert read_results(tmp_path) == RESULTS
-    assert [outcome.judged for outcome in read_results(tmp_path).values()] == [True, False]
+    assert [outcome.tested for outcome in read_results(tmp_path).values()] == [True, False]
 
 
-def test_there_are_none_at_first(tmp_path):
+def test_a_folder_without_results_has_none(tmp_path):
     assert read_results(tmp_path) == {}
 
 

@@ -1,4 +1,4 @@
-"""Intervals against SciPy's own tests, shares against numbers worked out by hand."""
+"""Intervals against SciPy's own tests, shares against numbers computed by hand."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_the_gap_closed_is_a_share_of_means():
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
-def test_the_interval_of_the_gap_closed_holds_the_share_as_often_as_it_says(seeds):
+def test_the_interval_of_the_gap_closed_covers_the_share_as_often_as_it_says(seeds):
     rng, held = np.random.default_rng(seeds), []
     for _ in range(2000):
         common = rng.normal(0, 0.02, seeds)
@@ -40,24 +40,24 @@ def test_the_interval_of_the_gap_closed_holds_the_share_as_often_as_it_says(seed
     assert 0.93 < np.mean(held) < 0.98
 
 
-def test_one_seed_gives_the_gap_closed_no_interval():
+def test_with_one_seed_the_gap_closed_has_no_interval():
     assert gap_closed([0.75], [0.7], [0.9]) == {"value": pytest.approx(0.25), "low": None, "high": None, "seeds": 1}
 
 
-def test_without_a_gap_none_is_closed():
+def test_the_gap_closed_is_none_without_a_gap():
     assert gap_closed([0.8, 0.8], [0.7, 0.9], [0.8, 0.8]) == {"value": None, "low": None, "high": None, "seeds": 2}
 
 
 @pytest.mark.parametrize(
-    "figure,labels",
+    "value,labels",
     [(0.75, 200.0), (0.8, 400.0), (0.7, 100.0), (0.85, 400 * 2**0.5), (0.69, None), (0.91, None)],
 )
-def test_labels_needed_lie_on_the_baselines_curve(figure, labels):
-    found = labels_needed(figure, [400, 100, 800], [0.8, 0.7, 0.9])
+def test_labels_needed_lie_on_the_baselines_curve(value, labels):
+    found = labels_needed(value, [400, 100, 800], [0.8, 0.7, 0.9])
     assert found == (None if labels is None else pytest.approx(labels))
 
 
-def test_what_the_fewest_labels_reach_needs_no_more_where_the_curve_falls():
+def test_labels_needed_where_the_curve_falls_between_two_budgets():
     falling = [0.80, 0.78, 0.85], [50, 150, 500]
     assert labels_needed(0.79, falling[1], falling[0]) is None
     assert labels_needed(0.80, falling[1], falling[0]) == 50

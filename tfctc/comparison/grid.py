@@ -1,4 +1,4 @@
-"""Which runs a plan wants, in which order, and what each of them is."""
+"""The grid of a comparison: which runs a plan needs, in which order, and the settings of each."""
 
 import hashlib
 import json
@@ -14,16 +14,24 @@ from tfctc.comparison.results import RESULTS, Job, Outcome, read_results, write_
 from tfctc.config import RunConfig
 from tfctc.data.manifest import Manifest
 from tfctc.errors import RunError
-from tfctc.files import as_output_errors
-from tfctc.training.run import RECORD
+from tfctc.io.files import output_errors
+from tfctc.runs.folder import RECORD
 
-#: Settings that came after results which have been kept, and the value at which a run is what it was before them.
+#: Settings that are younger than results on record, and the value at which a run is what it was before them.
 YOUNGER = {"training": {"weight_average": 0.0}}
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The runs of `plan` on `data`, in `folder`; `results` grows with them."""
+    """The runs of a plan on one data set.
+
+    Args:
+        plan: the plan.
+        data: folder of the data set.
+        folder: folder of the comparison.
+        cells: digest of the data set's cells.
+        results: outcome of every finished run; grows.
+    """
 
     plan: Plan
     data: Path
@@ -32,24 +40,24 @@ class Grid:
     results: dict[Job, Outcome] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, plan: Plan, data: Path, folder: Path) -> "Grid":
-        """Goes on with what is in `folder`.
+    def open(cls, plan: Plan, manifest: Manifest, folder: Path) -> "Grid":
+        """Begins a grid, or goes on with the results in `folder`.
 
         Raises:
             RunError: results there are of other settings, other cells or another learning rate, or there is something
-                else.
+                else in the folder.
         """
-        manifest, fix = Manifest.open(data), "choose another --output, or name the changed arm anew"
-        with as_output_errors(folder):
+        fix = "choose another --output, or give the changed arm a new name"
+        with output_errors(folder):
             others = os.path.lexists(folder) and not (folder / RESULTS).exists() and any(folder.iterdir())
             results = read_results(folder)
         if others:
             raise RunError("exists already and holds no comparison", path=folder, fix="choose another --output")
-        grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest(), results)
+        grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest, results)
         for job, outcome in grid.results.items():
-            # Else the figures of two rates were mixed, or two rates judged on the test split.
-            if outcome.judged and plan.wants(job.arm, job.budget, job.seed) and job.rate != grid.rate(job.arm):
-                problem = f"holds test figures of a learning rate that this plan does not choose ({job})"
+            # Otherwise metrics of two rates would be mixed, or two rates evaluated on the test split.
+            if outcome.tested and plan.wants(job.arm, job.budget, job.seed) and job.rate != grid.rate(job.arm):
+                problem = f"holds test metrics of a learning rate that this plan does not choose ({job})"
                 raise RunError(problem, path=folder, fix=fix)
         for job in grid.results:
             if job.arm in plan.arms and grid.results[job].settings != grid.settings(job):
@@ -57,18 +65,19 @@ class Grid:
                 raise RunError(problem, path=folder, fix=fix)
         return grid
 
-    def place(self, job: Job) -> Path:
-        """The job's run folder."""
-        return self.folder / job.place
+    def run_folder(self, job: Job) -> Path:
+        """Run folder of a job."""
+        return self.folder / job.path
 
     def config(self, job: Job) -> RunConfig:
+        """Settings of a job, data set and teachers included."""
         config = self.plan.config(job.arm, job.budget, job.seed, job.rate)
-        source = self.source(job)
-        teachers = str(self.place(source).resolve()) if source else None
+        source = self.teacher_job(job)
+        teachers = str(self.run_folder(source).resolve()) if source else None
         return replace(config, data=str(self.data), distill=replace(config.distill, teachers=teachers))
 
     def samples(self) -> list[RunConfig]:
-        """One run's of each arm and budget."""
+        """Settings of one run of each arm and budget."""
         plan, seed = self.plan, self.plan.seeds[0]
         return [
             replace(plan.config(arm, budget, seed, plan.rates_of(arm)[0]), data=str(self.data))
@@ -77,16 +86,18 @@ class Grid:
         ]
 
     def settings(self, job: Job) -> str:
-        """A digest of what decides the run, wherever it is done."""
-        jobs = filter(None, (job, self.source(job)))
+        """Digest of everything that decides a run, wherever it is trained."""
+        jobs = filter(None, (job, self.teacher_job(job)))
         decides = [_deciding(self.plan.config(j.arm, j.budget, j.seed, j.rate)) for j in jobs]
         text = json.dumps([*decides, self.cells], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def source(self, job: Job) -> Job | None:
-        """The job whose teachers this one takes over."""
+    def teacher_job(self, job: Job) -> Job | None:
+        """The job whose teachers a job uses; None if it trains its own or its learning rate is not chosen yet."""
         arm = self.plan.arms[job.arm]
-        rate = self.rate(arm.teachers) if arm.teachers else None
+        if arm.teachers is None:
+            return None
+        rate = self.rate(arm.teachers)
         return None if rate is None else replace(job, arm=arm.teachers, rate=rate)
 
     def rate(self, arm: str) -> float | None:
@@ -96,24 +107,17 @@ class Grid:
         rates = self.plan.rates_of(arm)
         if len(rates) == 1:
             return rates[0]
-        tried = self._tuning(arm)
+        tried = self._tuning_jobs(arm)
         if not all(job in self.results for job in tried):
             return None
-        figure = {rate: mean(self.results[job].validation for job in tried if job.rate == rate) for rate in rates}
-        return min(rates, key=lambda rate: (-figure[rate], rate))
+        aurocs = {rate: mean(self.results[job].validation for job in tried if job.rate == rate) for rate in rates}
+        return min(rates, key=lambda rate: (-aurocs[rate], rate))
 
-    def _tuning(self, arm: str) -> list[Job]:
+    def ready(self) -> Iterator[Job]:
+        """Jobs that can be done now and are not: first those that a learning rate is chosen by, then seed by seed."""
         plan = self.plan
-        rates = plan.rates_of(arm)
-        if plan.arms[arm].rate_of or len(rates) == 1:
-            return []
-        return [Job(arm, plan.tuning_budget, seed, rate) for seed in plan.tuning_seeds for rate in rates]
-
-    def wanted(self) -> Iterator[Job]:
-        """Jobs that can be done now, and are not: first those that a learning rate is chosen by, then seed by seed."""
-        plan = self.plan
-        tuning = [job for arm in plan.arms for job in self._tuning(arm) if job not in self.results]
-        judged = [
+        tuning = [job for arm in plan.arms for job in self._tuning_jobs(arm) if job not in self.results]
+        wanted = [
             Job(arm, budget, seed, rate)
             for seed in plan.all_seeds
             for arm in plan.arms
@@ -121,41 +125,46 @@ class Grid:
             for budget in plan.budgets_of(arm)
             if seed in plan.seeds_of(budget)
         ]
-        given = {}
-        for job in [*tuning, *(job for job in judged if job not in self.results or not self.results[job].judged)]:
+        left = [job for job in wanted if job not in self.results or not self.results[job].tested]
+        given: dict[Job, None] = {}
+        for job in [*tuning, *left]:
             if not plan.arms[job.arm].teachers:
                 given[job] = None
-            elif source := self.source(job):
-                given[job if self._there(source) else source] = None
+            elif source := self.teacher_job(job):
+                given[job if (self.run_folder(source) / RECORD).exists() else source] = None
         yield from given
 
-    def _there(self, job: Job) -> bool:
-        return (self.place(job) / RECORD).exists()
-
-    def to_judge(self, job: Job) -> bool:
-        """Whether the test split may be read: once, by a seed of the comparison, with the learning rate chosen."""
-        if job in self.results and self.results[job].judged:
+    def may_test(self, job: Job) -> bool:
+        """Whether a job may read the test split: once, with a seed of the comparison and the chosen learning rate."""
+        if job in self.results and self.results[job].tested:
             return False
         return job.rate == self.rate(job.arm) and job.seed in self.plan.seeds_of(job.budget)
 
     def add(self, job: Job, outcome: Outcome) -> None:
-        """Keeps what came of a job; where it has been judged before, what came of it then."""
-        if job not in self.results or not self.results[job].judged:
+        """Keeps the outcome of a job, unless the job has been tested before: then its first outcome stays."""
+        if job not in self.results or not self.results[job].tested:
             self.results[job] = outcome
         write_results(self.folder, self.results)
 
-    def left(self) -> int:
-        """Runs still to be done, as far as can be known before the learning rates are."""
+    def remaining(self) -> int:
+        """Number of runs still to be tested, as far as it is known before the learning rates are."""
         plan = self.plan
-        judged = sum(len(plan.seeds_of(budget)) for arm in plan.arms for budget in plan.budgets_of(arm))
+        wanted = sum(len(plan.seeds_of(budget)) for arm in plan.arms for budget in plan.budgets_of(arm))
         done = sum(
-            outcome.judged and plan.wants(job.arm, job.budget, job.seed) for job, outcome in self.results.items()
+            outcome.tested and plan.wants(job.arm, job.budget, job.seed) for job, outcome in self.results.items()
         )
-        return judged - done
+        return wanted - done
+
+    def _tuning_jobs(self, arm: str) -> list[Job]:
+        plan = self.plan
+        rates = plan.rates_of(arm)
+        if plan.arms[arm].rate_of or len(rates) == 1:
+            return []
+        return [Job(arm, plan.tuning_budget, seed, rate) for seed in plan.tuning_seeds for rate in rates]
 
 
 def _deciding(config: RunConfig) -> dict:
-    """Its settings, without those that results from before them could not name."""
+    """Settings without those that results from before them could not name."""
     values = configs.to_dict(config)
     for table, younger in YOUNGER.items():
         for name, as_before in younger.items():

@@ -1,4 +1,4 @@
-"""What is compared with what: arms, label budgets, seeds, learning rates; read from a TOML file."""
+"""The plan of a comparison: arms, label budgets, seeds and learning rates; read from a TOML file."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,18 @@ from typing import Any
 from tfctc import config as configs
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError
-from tfctc.training.checks import check_names
-from tfctc.training.roles import hands_on, teacher_of, unlike
+from tfctc.recipes import Recipe, conflicting_teacher_settings, resolve
+from tfctc.training.checks import check_files
 
 #: The label budget that keeps every label.
 ALL = "all"
-#: Settings of a run that are said by something else in a comparison.
-ELSEWHERE = {
-    "data": "the command",
+#: Settings of a run that other keys of a plan decide, and these keys.
+DECIDED_ELSEWHERE = {
+    "data": "the argument DATA of the command",
     "seed": "seeds",
-    "training.learning_rate": "learning_rates, of an arm or of all",
-    "training.label_budget": "budgets, of an arm or of all",
-    "distill.teachers": "teachers of an arm",
+    "training.learning_rate": "learning_rates, of the plan or of an arm",
+    "training.label_budget": "budgets, of the plan or of an arm",
+    "distill.teachers": "teachers, of an arm",
 }
 
 
@@ -30,12 +30,12 @@ class Arm:
     """One way of training.
 
     Args:
-        settings: of a `RunConfig`, on top of the plan's `base`.
-        budgets: its own, in place of the plan's.
-        learning_rates: its own, in place of the plan's; a single one where it has been chosen before.
-        teachers: an arm whose teachers are taken over, those of the same labels and seed; of an arm in mode
-            brightfield, its student, as self-training wants it.
-        rate_of: an arm whose learning rate is taken over, where choosing one's own would be no fair question.
+        settings: settings of a run, on top of the plan's `base`.
+        budgets: label budgets, in place of the plan's.
+        learning_rates: learning rates, in place of the plan's; a single one where it has been chosen before.
+        teachers: an arm whose teachers are used, those of the same labels and seed; of an arm in mode brightfield its
+            student, as self-training needs it.
+        rate_of: an arm whose learning rate is used, where a rate of its own would make the comparison unfair.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -47,21 +47,22 @@ class Arm:
 
 @dataclass(frozen=True)
 class Plan:
-    """A grid of runs: every arm at every label budget with every seed, on one deal of the patients.
+    """Every arm at every label budget with every seed, on one split of the patients.
 
     Args:
         arms: name -> arm.
         budgets: numbers of labelled training cells, or "all".
-        seeds: of labels kept, first weights and augmentation; the same for every arm, so that arms are paired.
-        further_seeds: budget -> more of them, where differences are small beside what seeds make. Decided on after a
-            look at the first, they make intervals that exclude zero more often than they say.
-        base: settings of a `RunConfig` that all arms share. Its training.precision is "float32" unless said, never
-            "auto": what is faster on one machine would be mixed with what is on the next.
-        baseline: the arm that every other is set against.
-        rivals: further arms that the others are set against.
-        learning_rates: each arm takes the one with the best mean validation AUROC.
-        tuned_at: the label budget at which it is chosen.
-        tuning_seeds: the seeds with which it is chosen.
+        seeds: seeds of the labels kept, the initial weights and the augmentation; the same for every arm, so that arms
+            are paired.
+        further_seeds: budget -> more seeds, where differences are small beside the spread over seeds. If they are added
+            after a look at the first results, intervals exclude zero more often than they say.
+        base: settings of a run that all arms share. training.precision is "float32" unless set, and never "auto", which
+            differs between machines.
+        baseline: the arm that every other is compared with.
+        rivals: further arms that the others are compared with.
+        learning_rates: candidates; each arm uses the one with the best mean validation AUROC.
+        tuned_at: label budget at which the learning rate is chosen; None for the first budget.
+        tuning_seeds: seeds with which it is chosen.
     """
 
     arms: Mapping[str, Arm]
@@ -76,10 +77,10 @@ class Plan:
     tuning_seeds: tuple[int, ...] = (0,)
 
     def __post_init__(self):
-        for arm in (self.baseline, *self.rivals):
-            self._known(arm, "is to be compared with")
+        for name in (self.baseline, *self.rivals):
+            self._check_arm(name, "others are compared with")
         for name in ("seeds", "learning_rates", "budgets"):
-            _some(name, getattr(self, name))
+            _check_distinct(name, getattr(self, name))
         budgets = {str(budget) for arm in self.arms for budget in self.budgets_of(arm)}
         for budget, further in self.further_seeds.items():
             if budget not in budgets:
@@ -90,23 +91,23 @@ class Plan:
                 )
         tables = {"base": self.base} | {f"arm {name}": arm.settings for name, arm in self.arms.items()}
         for where, settings in tables.items():
-            if said := [key for key in ELSEWHERE if _holds(settings, key)]:
-                raise ConfigError(f"{where} cannot say {said[0]}", fix=f"it is said by {ELSEWHERE[said[0]]}")
+            if given := [key for key in DECIDED_ELSEWHERE if _has_key(settings, key)]:
+                raise ConfigError(f"{where} cannot set {given[0]}", fix=f"use {DECIDED_ELSEWHERE[given[0]]}")
         for name, arm in self.arms.items():
             if not re.fullmatch(r"\w[\w .+-]*", name):
-                raise ConfigError(f"arm {name!r} names a folder: letters, digits, space and . + - _ are possible")
+                raise ConfigError(f"arm {name!r} cannot name a folder: use letters, digits, space and . + - _")
             for what, own in (("budgets", arm.budgets), ("learning_rates", arm.learning_rates)):
                 if own is not None:
-                    _some(f"{what} of arm {name}", own)
+                    _check_distinct(f"{what} of arm {name}", own)
             for budget in self.budgets_of(name):
                 if budget != ALL and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 1):
                     raise ConfigError(f"a budget of arm {name} must be 1 or more labels or {ALL!r}, got {budget!r}")
             if arm.rate_of:
-                self._known(arm.rate_of, f"arm {name} has its learning rate of")
+                self._check_arm(arm.rate_of, f"arm {name} uses the learning rate of")
                 if arm.learning_rates is not None:
                     raise ConfigError(f"arm {name} must have learning_rates or rate_of, not both")
                 if self.arms[arm.rate_of].rate_of or self.arms[arm.rate_of].teachers == name:
-                    raise ConfigError(f"arm {name} has its learning rate of {arm.rate_of}, which chooses none itself")
+                    raise ConfigError(f"arm {name} uses the learning rate of {arm.rate_of}, which chooses none itself")
             elif len(self.rates_of(name)) > 1:
                 if not self.tuning_seeds:
                     raise ConfigError("tuning_seeds must name a seed, where a learning rate is to be chosen")
@@ -114,19 +115,19 @@ class Plan:
                     problem = f"arm {name} has no budget {self.tuning_budget}, at which learning rates are chosen"
                     raise ConfigError(problem)
             if arm.teachers:
-                self._known(arm.teachers, f"arm {name} has its teachers of")
+                self._check_arm(arm.teachers, f"arm {name} uses the teachers of")
                 if self.arms[arm.teachers].teachers:
-                    raise ConfigError(f"arm {name} has its teachers of {arm.teachers}, which trains none itself")
+                    raise ConfigError(f"arm {name} uses the teachers of {arm.teachers}, which trains none itself")
                 if missing := set(self.budgets_of(name)) - set(self.budgets_of(arm.teachers)):
                     raise ConfigError(f"arm {arm.teachers} has no teachers for arm {name} at budget {missing.pop()}")
 
-    def _known(self, arm: str, why: str) -> None:
+    def _check_arm(self, arm: str, why: str) -> None:
         if arm not in self.arms:
-            raise ConfigError(f"unknown arm {arm!r}, which {why}", fix=f"arms are: {', '.join(self.arms)}")
+            raise ConfigError(f"unknown arm {arm!r}: {why} it", fix=f"arms are: {', '.join(self.arms)}")
 
     @classmethod
     def load(cls, path: Path) -> "Plan":
-        """Reads a plan and builds the configuration of every run once.
+        """Reads a plan and checks the settings of every run.
 
         Raises:
             ConfigError: an unknown key or name, or a value that cannot be used.
@@ -134,7 +135,7 @@ class Plan:
         plan, first = configs.load(cls, path), None
         for name in plan.arms:
             try:
-                check_names(plan.sample(name))
+                check_files(plan.recipe(name))
                 for budget, rate in product(plan.budgets_of(name), plan.rates_of(name)):
                     for seed in (*plan.seeds_of(budget), *plan.tuning_seeds):
                         plan.config(name, budget, seed, rate)
@@ -151,79 +152,79 @@ class Plan:
         return plan
 
     def _check_teachers(self, arm: str, source: str, path: Path) -> None:
-        """The teachers that `arm` asks for are of the kind that `source` has."""
-        config = self.sample(source)
-        given, asked = hands_on(config), teacher_of(self.sample(arm))
+        """Checks that the teachers of `source` are those that `arm` asks for."""
+        config, theirs, ours = self.sample(source), self.recipe(source), self.recipe(arm)
+        given, asked = theirs.can_teach, ours.teacher
         for name, teacher in ((source, given), (arm, asked)):
             if teacher is None:
-                raise ConfigError(f"arm {name} has no teacher: its mode has none, or no loss asks one", path=path)
+                raise ConfigError(f"arm {name} has no teacher: its mode has none, or no loss needs one", path=path)
         problem = f"arm {arm} asks for other teachers than arm {source} has"
         if other := [key for key in vars(given) if vars(given)[key] != vars(asked)[key]]:
             fix = "set " + ", ".join(f"teacher.{key} to {vars(given)[key]!r}" for key in other)
             raise ConfigError(problem, path=path, fix=fix)
-        if trained := unlike(self.sample(arm), config):
+        if trained := conflicting_teacher_settings(self.sample(arm), config):
             raise ConfigError(problem, path=path, fix=f"leave out {trained[0]}, or set it for {source}")
-        folds = 1 if config.mode == "brightfield" else config.distill.folds
-        if folds != self.sample(arm).distill.folds:
+        if theirs.folds != ours.folds:
             problem = f"arm {arm} asks for another number of teachers than arm {source} has"
-            raise ConfigError(problem, path=path, fix=f"set distill.folds to {folds}")
+            raise ConfigError(problem, path=path, fix=f"set distill.folds to {theirs.folds}")
 
     @property
     def tuning_budget(self) -> Any:
+        """Label budget at which learning rates are chosen."""
         return self.budgets[0] if self.tuned_at is None else self.tuned_at
 
     def budgets_of(self, arm: str) -> tuple[Any, ...]:
+        """Label budgets of an arm."""
         own = self.arms[arm].budgets
         return self.budgets if own is None else own
 
     def rates_of(self, arm: str) -> tuple[float, ...]:
-        """Those that it chooses among."""
+        """Learning rates that an arm chooses among."""
         own = self.arms[arm].learning_rates
         return self.learning_rates if own is None else own
 
     @property
     def all_seeds(self) -> list[int]:
+        """Seeds of any budget, in order."""
         return sorted({*self.seeds}.union(*self.further_seeds.values()))
 
     def seeds_of(self, budget: Any) -> tuple[int, ...]:
+        """Seeds of a label budget."""
         return *self.seeds, *self.further_seeds.get(str(budget), ())
 
     def wants(self, arm: str, budget: Any, seed: int) -> bool:
-        """Whether a run is one of the comparison's."""
+        """Whether the plan wants a run."""
         return arm in self.arms and budget in self.budgets_of(arm) and seed in self.seeds_of(budget)
 
     def config(self, arm: str, budget: Any, seed: int, rate: float) -> RunConfig:
-        """What `fit` is given, but for the data and the teachers."""
-        given = _merged({"training": {"precision": "float32"}}, _merged(self.base, self.arms[arm].settings))
-        changes = {"seed": seed, "training.learning_rate": rate}
-        changes |= {"training.label_budget": None if budget == ALL else budget}
+        """Settings of a run, without the data set and the teachers."""
+        given = configs.merged(
+            {"training": {"precision": "float32"}}, configs.merged(self.base, self.arms[arm].settings)
+        )
+        labels = None if budget == ALL else budget
+        changes = {"seed": seed, "training.learning_rate": rate, "training.label_budget": labels}
         config = configs.from_dict(RunConfig, configs.with_changes(given, changes))
         if config.training.precision == "auto":
             raise ConfigError("training.precision must be float32, bfloat16 or float16 where runs are compared")
         return replace(config, split=replace(config.split, seed=config.split.seed or 0))
 
     def sample(self, arm: str) -> RunConfig:
-        """Of one of the arm's runs, for what is the same in all."""
+        """Settings of the first run of an arm, for what is the same in all its runs."""
         return self.config(arm, self.budgets_of(arm)[0], self.seeds[0], self.rates_of(arm)[0])
 
+    def recipe(self, arm: str) -> Recipe:
+        """Recipe of the runs of an arm."""
+        return resolve(self.sample(arm))
 
-def _holds(settings: Any, key: str) -> bool:
+
+def _has_key(settings: Any, key: str) -> bool:
     """Whether nested tables have the dotted `key`."""
     head, _, tail = key.partition(".")
     if not isinstance(settings, Mapping) or head not in settings:
         return False
-    return not tail or _holds(settings[head], tail)
+    return not tail or _has_key(settings[head], tail)
 
 
-def _some(what: str, values: Sequence) -> None:
+def _check_distinct(what: str, values: Sequence) -> None:
     if not values or any(values.count(value) > 1 for value in values):
         raise ConfigError(f"{what} must be some values, each once, got {list(values)}")
-
-
-def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged, whatever else `own` says wins."""
-    merged = dict(base)
-    for key, value in own.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged

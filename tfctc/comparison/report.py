@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 
 from tfctc.cells import DatasetFacts
 from tfctc.comparison.plan import ALL, Plan
-from tfctc.comparison.results import FIGURES, RESULTS, Results
+from tfctc.comparison.results import METRICS, RESULTS, Results
 from tfctc.comparison.summary import summarise
-from tfctc.files import atomic_file, write_json
+from tfctc.io.files import atomic_file, write_json
 
 TITLES = {"auroc": "AUROC", "f1": "F1"}
 
 
 def write_report(folder: Path, plan: Plan, facts: DatasetFacts, results: Results) -> list[Path]:
-    """Writes whatever can be said of the runs that are done; returns the files."""
+    """Writes the report of the runs that are finished; returns its files."""
     entries = summarise(plan, results)
     kind = f"SIMULATED cells ({facts.name})" if facts.simulated else facts.name
     image = _plot(plan, entries, kind)
@@ -26,7 +26,7 @@ def write_report(folder: Path, plan: Plan, facts: DatasetFacts, results: Results
         "simulated": facts.simulated,
         "baseline": plan.baseline,
         "rivals": list(plan.rivals),
-        "interval": "95 %, Student's t over seeds, on one deal of the patients: it says nothing of other patients",
+        "interval": "95 %, Student's t over seeds, on one split of the patients: it says nothing about other patients",
         "arms": entries,
     }
     templates = Environment(
@@ -77,20 +77,20 @@ def _fewer(found: dict, seeds: list[int]) -> str:
 
 
 def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:
-    """Each figure against the label budget, with intervals; below it the paired differences from the baseline."""
+    """PNG: each metric over the label budget, with intervals; below it the paired differences from the baseline."""
     counts = {entry["budget"] for entry in entries} - {ALL}
     end = 2 * max(counts, default=1)
     drawn = Figure(figsize=(11, 8), layout="constrained")
-    axes = drawn.subplots(2, len(FIGURES), sharex=True, squeeze=False)
+    axes = drawn.subplots(2, len(METRICS), sharex=True, squeeze=False)
     for row, title in enumerate(("{}", f"{{}}: difference from {plan.baseline}")):
-        for column, figure in enumerate(FIGURES):
+        for column, metric in enumerate(METRICS):
             ax = axes[row][column]
             for place, arm in enumerate(plan.arms):
                 # Arms a little apart, so that their intervals can be told apart.
                 apart = 1.03 ** (place - len(plan.arms) / 2)
                 points = []
                 for entry in (entry for entry in entries if entry["arm"] == arm):
-                    found = entry[figure]["against"].get(plan.baseline) if row else entry[figure]
+                    found = entry[metric]["against"].get(plan.baseline) if row else entry[metric]
                     if found:
                         half = found["mean"] - found["low"] if found["low"] is not None else 0.0
                         points.append(
@@ -99,7 +99,7 @@ def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:
                 if points:
                     ax.errorbar(*zip(*points, strict=True), label=arm, marker="o", capsize=3, color=f"C{place}")
             ax.set_xscale("log")
-            ax.set_title(title.format(TITLES[figure]))
+            ax.set_title(title.format(TITLES[metric]))
             ax.set_xticks([*counts, end], [*counts, ALL])
             ax.minorticks_off()
             if row:

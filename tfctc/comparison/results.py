@@ -1,4 +1,4 @@
-"""results.csv: one row for each run that has come to its end. It alone says what need not be done again."""
+"""results.csv: one row for each finished run. It alone decides which runs need not be done again."""
 
 import csv
 from collections.abc import Mapping
@@ -8,16 +8,23 @@ from typing import Any
 
 from tfctc.comparison.plan import ALL
 from tfctc.errors import RunError
-from tfctc.files import atomic_file
+from tfctc.io.files import atomic_file
 
 RESULTS = "results.csv"
-#: What runs are compared by.
-FIGURES = ("auroc", "f1")
+#: Metrics that runs are compared by.
+METRICS = ("auroc", "f1")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run of the grid: an arm's training from `budget` labels, a number or "all", with `seed` and learning `rate`."""
+    """One run of a comparison.
+
+    Args:
+        arm: name of the arm.
+        budget: number of labelled training cells, or "all".
+        seed: seed of the labels kept, the initial weights and the augmentation.
+        rate: learning rate.
+    """
 
     arm: str
     budget: Any
@@ -25,8 +32,8 @@ class Job:
     rate: float
 
     @property
-    def place(self) -> Path:
-        """Its run folder, below that of the comparison. It may be deleted: a run that is wanted again is done again."""
+    def path(self) -> Path:
+        """Its run folder, below that of the comparison. It may be deleted: a run that is needed again is done again."""
         return Path("runs", self.arm, f"{self.budget}-labels", f"seed-{self.seed}-rate-{self.rate:g}")
 
     def __str__(self) -> str:
@@ -35,14 +42,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it. Figures of the test split are there only if the learning rate is the one that was chosen.
+    """Outcome of a run. Test metrics exist only for the learning rate that was chosen.
 
     Args:
         settings: digest of all that decides the run.
         validation: AUROC of the student's best epoch on the validation split.
-        epoch: the best one.
-        epochs: of the student.
-        seconds: of the whole run, its own teachers included.
+        epoch: the best epoch.
+        epochs: number of epochs of the student.
+        seconds: time of the whole run, its own teachers included.
+        auroc, f1: metrics of the student on the test split.
+        teacher_auroc, teacher_f1: metrics of the teacher on the test split.
     """
 
     settings: str
@@ -56,7 +65,8 @@ class Outcome:
     teacher_f1: float | None = None
 
     @property
-    def judged(self) -> bool:
+    def tested(self) -> bool:
+        """Whether the run has been evaluated on the test split."""
         return self.auroc is not None
 
 
@@ -76,7 +86,7 @@ def write_results(folder: Path, results: Results) -> None:
 
 
 def read_results(folder: Path) -> dict[Job, Outcome]:
-    """The rows of `folder`; none, if nothing has been written there.
+    """The rows of results.csv in `folder`; {} if there is no such file.
 
     Raises:
         RunError: the file is damaged.
@@ -100,4 +110,5 @@ def _parsed(row: Mapping[str, str]) -> tuple[Job, Outcome]:
         f.name: str if f.name == "settings" else int if f.name in ("epoch", "epochs") else float
         for f in fields(Outcome)
     }
-    return job, Outcome(**{name: kind(row[name]) if row[name] else None for name, kind in kinds.items()})
+    values: dict[str, Any] = {name: kind(row[name]) if row[name] else None for name, kind in kinds.items()}
+    return job, Outcome(**values)

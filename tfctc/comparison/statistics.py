@@ -1,35 +1,39 @@
-"""How sure a comparison of arms is, where every arm has been trained with the same seeds."""
+"""Statistics of arms that have been trained with the same seeds: intervals, the gap closed, labels needed."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 
-def interval(values: Sequence[float], level: float = 0.95) -> dict[str, float | int | None]:
+def interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> dict[str, Any]:
     """Mean of `values` with Student's t interval (Gosset 1908); "low" and "high" are None for fewer than two.
 
     Of paired differences it is the paired t-test's: the means differ if it excludes zero.
     """
-    values = np.asarray(values, float)
-    found = {"mean": float(values.mean()), "low": None, "high": None, "seeds": len(values)}
-    if len(values) > 1:
-        half = stats.t.ppf(0.5 + level / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
-        found |= {"low": found["mean"] - float(half), "high": found["mean"] + float(half)}
-    return found
+    array = np.asarray(values, float)
+    count, mean = len(array), float(array.mean())
+    if count < 2:
+        return {"mean": mean, "low": None, "high": None, "seeds": count}
+    half = float(stats.t.ppf(0.5 + level / 2, count - 1) * array.std(ddof=1) / math.sqrt(count))
+    return {"mean": mean, "low": mean - half, "high": mean + half, "seeds": count}
 
 
 def gap_closed(
     student: Sequence[float], baseline: Sequence[float], ceiling: Sequence[float], level: float = 0.95
-) -> dict[str, float | int | None]:
-    """(student - baseline) / (ceiling - baseline), of means over the same seeds, with the interval of a ratio estimate
-    (Cochran 1977, Sampling Techniques, section 6.4), Student's t in place of the normal distribution.
+) -> dict[str, Any]:
+    """Share of the gap from baseline to ceiling that the student closes: (student - baseline) / (ceiling - baseline).
 
-    "value" is None where the ceiling's mean is not above the baseline's: there is no gap. One seed has no interval.
+    The means are over the same seeds. The interval is that of a ratio estimate (Cochran 1977, Sampling Techniques,
+    section 6.4), with Student's t in place of the normal distribution; one seed has none.
+
+    Returns:
+        "value", "low", "high", "seeds". "value" is None where the ceiling's mean is not above the baseline's: no gap.
     """
     learnt, gap = np.subtract(student, baseline), np.subtract(ceiling, baseline)
-    found = {"value": None, "low": None, "high": None, "seeds": len(gap)}
+    found: dict[str, Any] = {"value": None, "low": None, "high": None, "seeds": len(gap)}
     # Two equal means may differ by rounding.
     if gap.mean() > 1e-9:
         share = found["value"] = float(learnt.mean() / gap.mean())
@@ -40,18 +44,24 @@ def gap_closed(
     return found
 
 
-def labels_needed(figure: float, budgets: Sequence[int], baseline: Sequence[float]) -> float | None:
-    """The fewest labels that take the baseline's mean figure to `figure`, linear in log(labels) between budgets tried.
+def labels_needed(value: float, budgets: Sequence[int], baseline: Sequence[float]) -> float | None:
+    """The fewest labels with which the baseline's mean metric reaches `value`, linear in log(labels) between budgets.
 
-    None where it lies beyond the budgets tried: math.inf would be a claim, and so would the largest budget.
+    Args:
+        value: the metric to reach.
+        budgets: label budgets, in any order.
+        baseline: the baseline's mean metric at each of them.
+
+    Returns:
+        None where that lies beyond the budgets tried: infinity would be a claim, and so would the largest budget.
     """
     order = np.argsort(budgets)
-    labels, figures = np.asarray(budgets, float)[order], np.asarray(baseline, float)[order]
-    reached = np.flatnonzero(figures >= figure)
+    labels, values = np.asarray(budgets, float)[order], np.asarray(baseline, float)[order]
+    reached = np.flatnonzero(values >= value)
     if not len(reached):
         return None
     i = reached[0]
     if i == 0:
-        return float(labels[0]) if figures[0] == figure else None
-    part = (figure - figures[i - 1]) / (figures[i] - figures[i - 1])
+        return float(labels[0]) if values[0] == value else None
+    part = (value - values[i - 1]) / (values[i] - values[i - 1])
     return float(labels[i - 1] * (labels[i] / labels[i - 1]) ** part)

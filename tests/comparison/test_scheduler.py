@@ -1,0 +1,251 @@
+"""Scheduler and grid: which runs are trained, in which order, and which are trained again after an interruption."""
+
+import logging
+import shutil
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from at_once import AtOnce
+
+from tfctc.comparison import scheduler
+from tfctc.comparison.grid import Grid
+from tfctc.comparison.plan import Arm, Plan
+from tfctc.comparison.results import Job, read_results, write_results
+from tfctc.comparison.scheduler import run_jobs
+from tfctc.comparison.summary import summarise
+from tfctc.data.manifest import Manifest
+from tfctc.errors import OutputError, RunError
+
+
+def trained(pool):
+    """Run folder of everything trained, in order, and whether it was tested."""
+    return [(Path(arguments[1]), arguments[2]) for arguments in pool.done if len(arguments) == 3]
+
+
+def test_every_run_is_tested_once_with_the_rate_that_validation_chose(grid, pool, untrained):
+    run_jobs(grid, pool, 2)
+    tested = {job for job, outcome in grid.results.items() if outcome.tested}
+    arms = ("brightfield", "self-training", "distilled")
+    assert tested == {Job(arm, budget, seed, 3e-3) for arm in arms for budget in (8, "all") for seed in (0, 1)}
+    assert set(grid.results) - tested == {Job(arm, 8, 0, 1e-3) for arm in arms}
+    # Tuning runs come twice: trained first, tested once the rate is known.
+    assert len(trained(pool)) == 12 + 6 and grid.remaining() == 0 and not list(grid.ready())
+
+
+def test_the_test_split_is_read_for_no_other_rate(grid, pool, untrained):
+    run_jobs(grid, pool, 1)
+    assert {"seed-0-rate-0.001"} == {folder.name for folder, _ in trained(pool)} - {
+        folder.name for folder, tested in trained(pool) if tested
+    }
+
+
+def test_an_arm_with_a_single_rate_is_not_tuned(plan, manifest, tmp_path, pool, untrained):
+    own = {"brightfield": Arm({"mode": "brightfield"}, learning_rates=(0.5,)), "again": Arm(rate_of="brightfield")}
+    arms = plan.arms | own
+    grid = Grid.open(replace(plan, arms=arms), manifest, tmp_path)
+    run_jobs(grid, pool, 1)
+    rates = {arm: {job.rate for job in grid.results if job.arm == arm} for arm in arms}
+    assert rates == {"brightfield": {0.5}, "again": {0.5}, "self-training": {1e-3, 3e-3}, "distilled": {1e-3, 3e-3}}
+    assert grid.remaining() == 0
+
+
+def test_teachers_are_trained_before_their_students(grid, pool, untrained):
+    run_jobs(grid, pool, 1)
+    folders = [folder for folder, _ in trained(pool)]
+    for arguments in (a for a in pool.done if len(a) == 3):
+        config, folder, _ = arguments
+        if config.mode == "self-training":
+            source = Path(config.distill.teachers)
+            assert source.parts[-3] == "brightfield" and source.parts[-2:-1] == folder.parts[-2:-1]
+            assert config.training.label_budget == (8 if folder.parts[-2] == "8-labels" else None)
+            assert folders.index(source) < folders.index(folder)
+
+
+def test_an_interrupted_grid_is_continued(grid, plan, manifest, tmp_path, pool, untrained, monkeypatch):
+    def interrupted(config, folder, test):
+        if len(grid.results) == 8:
+            raise KeyboardInterrupt
+        return untrained(config, folder, test)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(scheduler, "_run_job", interrupted)
+        run_jobs(grid, pool, 1)
+    pool.done.pop()  # The run that was interrupted.
+    before = trained(pool)
+    again = Grid.open(plan, manifest, tmp_path)
+    run_jobs(again, pool, 1)
+    assert len(trained(pool)) == 18 and trained(pool)[: len(before)] == before and again.remaining() == 0
+
+
+def test_run_folders_may_be_deleted(grid, plan, manifest, tmp_path, pool, untrained):
+    """Finished runs stay finished; teachers that are needed again are trained again."""
+    run_jobs(grid, pool, 1)
+    shutil.rmtree(tmp_path / "runs")
+    longer = replace(plan, seeds=(0, 1, 2), arms={**plan.arms, "new": Arm({"mode": "distilled"}, teachers="distilled")})
+    # On another processor results differ: what has been tested is not tested again.
+    for job, outcome in grid.results.items():
+        grid.results[job] = replace(outcome, auroc=0.4) if outcome.tested else outcome
+    write_results(tmp_path, grid.results)
+    before = read_results(tmp_path)
+    pool.done.clear()
+    again = Grid.open(longer, manifest, tmp_path)
+    run_jobs(again, pool, 1)
+    assert before.items() <= again.results.items()
+    tested_again = [
+        tested for folder, tested in trained(pool) if "seed-2" not in folder.name and "new" not in folder.parts
+    ]
+    assert tested_again and not any(tested_again)
+    arms = [folder.parts[-3] for folder, _ in trained(pool)]
+    assert [arms.count(arm) for arm in longer.arms] == [2, 2, 2 + 4, 2 + 4 + 2]
+    assert again.remaining() == 0
+
+
+def test_a_budget_may_have_further_seeds(grid, plan, manifest, tmp_path, pool, untrained):
+    run_jobs(grid, pool, 1)
+    longer = replace(plan, further_seeds={"8": (5, 9)})
+    pool.done.clear()
+    again = Grid.open(longer, manifest, tmp_path)
+    assert again.remaining() == 6
+    run_jobs(again, pool, 1)
+    assert {(folder.parts[-2], folder.name.split("-")[1]) for folder, _ in trained(pool)} == {
+        ("8-labels", "5"),
+        ("8-labels", "9"),
+    }
+    # Runs that the plan no longer wants do not count as runs that it does want.
+    fewer = replace(plan, budgets=("all",), seeds=(0, 1, 7), learning_rates=(3e-3,))
+    assert Grid.open(fewer, manifest, tmp_path).remaining() == 3
+    seeds = {(entry["arm"], entry["budget"]): entry["seeds"] for entry in summarise(longer, again.results)}
+    assert seeds["distilled", 8] == [0, 1, 5, 9] and seeds["distilled", "all"] == [0, 1] and again.remaining() == 0
+
+
+def test_metrics_of_two_learning_rates_are_not_mixed(grid, plan, manifest, tmp_path, pool, untrained):
+    run_jobs(grid, pool, 1)
+    for change in ({"learning_rates": (1e-3, 3e-3, 1e-2)}, {"learning_rates": (1e-3,)}, {"tuned_at": "all"}):
+        with pytest.raises(RunError, match="test metrics of a learning rate.*brightfield, 8 labels.*changed arm a new"):
+            Grid.open(replace(plan, **change), manifest, tmp_path)
+    # One more rate that is no better on validation changes nothing.
+    more = replace(plan, learning_rates=(5e-4, 1e-3, 3e-3))
+    grid.results.update({replace(job, rate=5e-4): grid.results[job] for job in [*grid.results] if job.rate == 1e-3})
+    for job in [job for job in grid.results if job.rate == 5e-4]:
+        digest = Grid(more, grid.data, tmp_path, grid.cells, grid.results).settings(job)
+        grid.add(job, replace(grid.results[job], settings=digest))
+    assert Grid.open(more, manifest, tmp_path).remaining() == 0
+
+
+def test_results_of_other_settings_or_cells_are_refused(grid, plan, manifest, tiny_dataset, tmp_path, pool, untrained):
+    run_jobs(grid, pool, 1)
+    for change in (
+        {"base": {"training": {"epochs": 7}}},
+        {"arms": plan.arms | {"brightfield": Arm({"mode": "distilled"})}},
+    ):
+        with pytest.raises(RunError, match="results of other settings or cells .brightfield, 8 labels"):
+            Grid.open(replace(plan, **change), manifest, tmp_path)
+    other = shutil.copytree(tiny_dataset, tmp_path / "other", ignore=shutil.ignore_patterns("tfrecords"))
+    text = (other / "manifest.csv").read_text().splitlines()
+    (other / "manifest.csv").write_text("\n".join(text[:-1]) + "\n")
+    with pytest.raises(RunError, match="other settings or cells"):
+        Grid.open(plan, Manifest.open(other), tmp_path)
+
+
+def test_results_whose_teachers_had_another_learning_rate_are_refused(grid, plan, manifest, tmp_path, pool, untrained):
+    run_jobs(grid, pool, 1)
+    anew = {"bf": Arm({"mode": "brightfield"}, learning_rates=(0.5,))}
+    arms = anew | {"self-training": replace(plan.arms["self-training"], teachers="bf"), "distilled": Arm({})}
+    with pytest.raises(RunError, match="results of other settings or cells .self-training"):
+        Grid.open(replace(plan, arms=arms, baseline="bf"), manifest, tmp_path)
+    assert Grid.open(plan, manifest, tmp_path).remaining() == 0
+
+
+def test_one_process_at_a_time_works_in_a_folder(grid, plan, manifest, tmp_path, pool, untrained, monkeypatch):
+    late = Grid.open(plan, manifest, tmp_path)
+
+    def run_job(*arguments):
+        with pytest.raises(RunError, match="another tfctc compare is at work there; wait"):
+            run_jobs(late, AtOnce(), 1)
+        return untrained(*arguments)
+
+    monkeypatch.setattr(scheduler, "_run_job", run_job)
+    run_jobs(grid, pool, 1)
+    with pytest.raises(RunError, match="another tfctc compare has been at work there; start it again"):
+        run_jobs(late, pool, 1)
+    # Also where the other process has tested runs that were there.
+    known = read_results(tmp_path)
+    late.results.update({job: replace(outcome, auroc=None, f1=None) for job, outcome in known.items()})
+    with pytest.raises(RunError, match="another tfctc compare has been at work there; start it again"):
+        run_jobs(late, pool, 1)
+    assert read_results(tmp_path) == known
+    run_jobs(Grid.open(plan, manifest, tmp_path), pool, 1)
+
+
+def test_results_from_before_a_setting_existed_stay_valid():
+    """The digest is that of the commit before `training.weight_average`, in float32: results on record carry it."""
+    plan = Plan({"brightfield": Arm({"mode": "brightfield"})}, budgets=(8,), seeds=(0,), learning_rates=(1e-3,))
+    job = Job("brightfield", 8, 0, 1e-3)
+    assert Grid(plan, Path(), Path(), "cells").settings(job) == "05534978677af24d"
+    averaged = replace(plan, base={"training": {"weight_average": 0.99}})
+    assert Grid(averaged, Path(), Path(), "cells").settings(job) != "05534978677af24d"
+
+
+def test_results_stay_valid_when_the_images_are_moved(grid, plan, tiny_dataset, tmp_path, pool, untrained):
+    run_jobs(grid, pool, 1)
+    moved = shutil.copytree(tiny_dataset, tmp_path / "moved", ignore=shutil.ignore_patterns("tfrecords"))
+    (moved / "images").rename(tmp_path / "pictures")
+    text = (moved / "manifest.csv").read_text()
+    (moved / "manifest.csv").write_text(text.replace("images/", f"{tmp_path}/pictures/"))
+    assert Grid.open(plan, Manifest.open(moved), tmp_path).remaining() == 0
+
+
+def test_a_run_that_fails_is_named_and_the_others_are_kept(grid, pool, untrained, monkeypatch):
+    def failing(config, folder, test):
+        if config.mode == "distilled":
+            raise RunError("student has diverged", path=folder, fix="lower training.learning_rate")
+        return untrained(config, folder, test)
+
+    monkeypatch.setattr(scheduler, "_run_job", failing)
+    with pytest.raises(RunError, match="distilled, 8 labels, seed 0, rate 0.00[13]: student has diverged; lower"):
+        run_jobs(grid, pool, 2)
+    assert grid.results
+
+
+@pytest.mark.parametrize("arguments,name", [(3, "seed 0, rate 0.00[13]"), (1, "preparing the data")])
+def test_a_killed_process_names_its_work_and_says_what_to_do(grid, untrained, arguments, name):
+    class Killed(Executor):
+        def submit(self, function, /, *given):
+            future = Future()
+            if len(given) == arguments:
+                future.set_exception(BrokenProcessPool("a child process terminated abruptly"))
+            else:
+                future.set_result(None)
+            return future
+
+    with pytest.raises(RunError, match=f"{name}: the process was killed.*fewer --workers"):
+        run_jobs(grid, Killed(), 2)
+
+
+def test_nothing_is_trained_if_nothing_can_be_written(grid, tmp_path, pool, untrained):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file/out.*cannot be written"):
+        run_jobs(replace(grid, folder=tmp_path / "file" / "out"), pool, 1)
+    assert not pool.done
+
+
+def test_shared_data_are_prepared_before_the_first_run(grid, pool, untrained):
+    run_jobs(grid, pool, 2)
+    first, *runs = pool.done
+    assert len(first) == 1 and all(len(arguments) == 3 for arguments in runs)
+    wanted = [(config.mode, config.training.label_budget) for config in first[0]]
+    assert wanted == [(mode, budget) for mode in ("brightfield", "self-training", "distilled") for budget in (8, None)]
+    assert {config.data for config in first[0]} == {str(grid.data)}
+
+
+def test_every_finished_run_is_logged(grid, pool, untrained, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tfctc"), "propagate", True)
+    with caplog.at_level(logging.INFO, "tfctc.comparison"):
+        run_jobs(grid, pool, 1)
+    assert len(caplog.messages) == len(trained(pool))
+    assert caplog.messages[0] == "brightfield, 8 labels, seed 0, rate 0.001: validation 0.701, 60 s; 12 runs to go"
+    last = "distilled, all labels, seed 1, rate 0.003: test AUROC 0.810, validation 0.813, 60 s; 0 runs to go"
+    assert caplog.messages[-1] == last

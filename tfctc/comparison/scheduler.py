@@ -1,0 +1,80 @@
+"""The scheduler of a comparison: trains the runs of a grid, several at a time."""
+
+import logging
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+from tfctc.comparison.grid import Grid
+from tfctc.comparison.results import Job, read_results, write_results
+from tfctc.errors import RunError, TfctcError
+from tfctc.io.locks import folder_lock
+
+log = logging.getLogger(__name__)
+
+
+def run_jobs(grid: Grid, pool: Executor, workers: int) -> None:
+    """Trains all runs of the grid that are not finished, `workers` at a time.
+
+    Raises:
+        RunError: another process is at work in the grid's folder.
+        TfctcError: what stopped a run; runs under way are finished and kept.
+    """
+    with folder_lock(grid.folder, "tfctc compare"):
+        if read_results(grid.folder) != grid.results:
+            raise RunError("another tfctc compare has been at work there", path=grid.folder, fix="start it again")
+        # Told now, not after the first run, if nothing can be written there.
+        write_results(grid.folder, grid.results)
+        _run_jobs(grid, pool, workers)
+
+
+def _run_jobs(grid: Grid, pool: Executor, workers: int) -> None:
+    under_way: dict[Future, Job] = {}
+    failure: TfctcError | None = None
+    if any(grid.ready()):
+        # The tfrecords are written before two runs want to.
+        try:
+            pool.submit(_prepare_data, grid.samples()).result()
+        except BrokenProcessPool:
+            raise _killed("preparing the data") from None
+    while True:
+        ready = [] if failure else [job for job in grid.ready() if job not in under_way.values()]
+        for job in ready[: workers - len(under_way)]:
+            under_way[pool.submit(_run_job, grid.config(job), grid.run_folder(job), grid.may_test(job))] = job
+        if not under_way:
+            break
+        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+            job = under_way.pop(future)
+            try:
+                outcome = future.result()
+            except TfctcError as error:
+                failure = type(error)(f"{job}: {error.problem}", path=error.path, fix=error.fix)
+                continue
+            except BrokenProcessPool:
+                failure = _killed(str(job))
+                continue
+            grid.add(job, replace(outcome, settings=grid.settings(job)))
+            test = f"test AUROC {outcome.auroc:.3f}, " if outcome.tested else ""
+            log.info(
+                "%s: %svalidation %.3f, %.0f s; %d runs to go",
+                job, test, outcome.validation, outcome.seconds, grid.remaining(),
+            )  # fmt: skip
+    if failure:
+        raise failure
+
+
+def _killed(work: str) -> RunError:
+    fix = "start it again, with fewer --workers: what is finished stays"
+    return RunError(f"{work}: the process was killed, perhaps for lack of memory", fix=fix)
+
+
+def _prepare_data(*arguments):
+    from tfctc.comparison.worker import prepare_data
+
+    prepare_data(*arguments)
+
+
+def _run_job(*arguments):
+    from tfctc.comparison.worker import run_job
+
+    return run_job(*arguments)

@@ -1,0 +1,113 @@
+"""One run of a comparison, trained and tested in a process of its own."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+
+from tfctc.comparison.results import METRICS, Outcome
+from tfctc.config import RunConfig
+from tfctc.data.builder import Cells, build
+from tfctc.data.manifest import Manifest
+from tfctc.data.pipeline import missing_classes
+from tfctc.data.selection import visible_to
+from tfctc.data.splits import Splits
+from tfctc.errors import RunError
+from tfctc.evaluation.metrics import choose_threshold, compute_metrics
+from tfctc.evaluation.predictions import predict_splits
+from tfctc.recipes import resolve
+from tfctc.runs.folder import PREDICTIONS, RECORD, RunFolder
+from tfctc.runs.predictions import write_predictions
+from tfctc.training.fit import fit
+
+
+def prepare_data(configs: Sequence[RunConfig]) -> None:
+    """Prepares what all runs share: checks label budgets, folds and every image, and writes the tfrecords.
+
+    Args:
+        configs: settings of one run of each arm and budget.
+
+    Raises:
+        ConfigError, SplitError: a label budget that cannot be kept, or more folds than the patients can be split into.
+        ImageError: an image that cannot be used.
+    """
+    manifest = Manifest.open(configs[0].data)
+    different = {(config.training.label_budget, resolve(config).folds): config for config in configs}
+    splits = [Splits.make(manifest, config, folds) for (_, folds), config in different.items()]
+    build(manifest, splits[0])
+
+
+def run_job(config: RunConfig, folder: Path, test: bool) -> Outcome:
+    """Trains, or resumes, the run in `folder`; evaluates it on the test split only if `test`.
+
+    Raises:
+        RunError: `folder` holds a finished run of other settings or on other cells.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the run: `fit` needs its folder for itself.
+    with _logged_to(folder.parent / f"{folder.name}.log"):
+        manifest = Manifest.open(config.data)
+        finished = (folder / RECORD).exists()
+        run = RunFolder.open(folder) if finished else fit(config, folder, manifest)
+        if run.config != config:
+            raise RunError("holds a run of other settings", path=folder, fix="move it away")
+        if not run.was_trained_on(manifest):
+            raise RunError("holds a run on other cells", path=folder, fix="move it away")
+        return _outcome(run, test)
+
+
+def _outcome(run: RunFolder, test: bool) -> Outcome:
+    epochs = run.history("student")
+    best = run.record["best_epoch"]["student"]
+    outcome = Outcome(
+        settings="",
+        validation=float(epochs[best - 1]["val_auroc"]),
+        epoch=best,
+        epochs=len(epochs),
+        seconds=run.record["seconds"],
+    )
+    if not test:
+        return outcome
+    builder = run.builder()
+    metrics = _test_metrics(run.student(), builder, run.folder / PREDICTIONS)
+    if _can_test_teacher(run, builder):
+        teacher = _test_metrics(run.teacher(), builder)
+        metrics |= {f"teacher_{name}": value for name, value in teacher.items()}
+    return replace(outcome, **metrics)  # type: ignore[arg-type]
+
+
+def _can_test_teacher(run: RunFolder, builder: Cells) -> bool:
+    """Whether there is a teacher, and test cells of both classes that it can see."""
+    teacher = resolve(run.config).teacher
+    return teacher is not None and not missing_classes(builder, "test", visible_to(teacher.channels))
+
+
+def _test_metrics(model: keras.Model, builder: Cells, table: Path | None = None) -> dict[str, float]:
+    """Metrics on the test split, at the threshold with the best F1 on validation."""
+    found = predict_splits(model, builder)
+    validation, test = found["validation"], found["test"]
+    if table:
+        write_predictions(table, test, builder.manifest)
+    threshold = choose_threshold(validation.label, validation.probability)
+    values = compute_metrics(test.label, test.probability, threshold)
+    return {name: values[name] for name in METRICS}
+
+
+@contextlib.contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Writes the package's log into a file, and nowhere else, while the block runs."""
+    logger, handler = logging.getLogger("tfctc"), logging.FileHandler(path, encoding="utf-8")
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False  # Otherwise absl's handler prints the lines of every process.
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+        handler.close()
