@@ -1,16 +1,91 @@
-"""Train with DAPI, run on bright-field: circulating tumor cells against leukocytes."""
+"""Train with DAPI, run on bright-field: circulating tumor cells (CTCs) against leukocytes.
+
+import tfctc
+
+run = tfctc.fit("cells", mode="distilled", backbone="compact")
+print(run.evaluate())
+version = run.export("exports", quantize="int8")
+
+predictor = tfctc.Predictor(version.tflite[0])
+probability, label, quality = predictor("cell_0001_BF.tif")
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from tfctc._version import __version__
 from tfctc.cells import Cell, DatasetFacts
 from tfctc.errors import TfctcError
 
-__all__ = ["Cell", "DatasetFacts", "Predictor", "TfctcError", "__version__"]
+if TYPE_CHECKING:
+    from tfctc.api.comparing import Comparison, compare
+    from tfctc.api.evaluating import evaluate
+    from tfctc.api.exporting import ExportedVersion, export
+    from tfctc.api.fitting import fit
+    from tfctc.api.importing import ImportedDataset, import_images
+    from tfctc.api.loading import load_dataset
+    from tfctc.api.predicting import predict, watch
+    from tfctc.api.run import Run
+    from tfctc.api.simulating import SimulatedDataset, simulate
+    from tfctc.api.verifying import Verification, verify
+    from tfctc.evaluation.evaluate import Evaluation
+    from tfctc.inference.predictor import Prediction, Predictor
+
+#: Public name -> module that holds it, imported when the name is first used: `tfctc --help` needs none of them.
+_LAZY = {
+    "Comparison": "tfctc.api.comparing",
+    "Evaluation": "tfctc.evaluation.evaluate",
+    "ExportedVersion": "tfctc.api.exporting",
+    "ImportedDataset": "tfctc.api.importing",
+    "Prediction": "tfctc.inference.predictor",
+    "Predictor": "tfctc.inference.predictor",
+    "Run": "tfctc.api.run",
+    "SimulatedDataset": "tfctc.api.simulating",
+    "Verification": "tfctc.api.verifying",
+    "compare": "tfctc.api.comparing",
+    "evaluate": "tfctc.api.evaluating",
+    "export": "tfctc.api.exporting",
+    "fit": "tfctc.api.fitting",
+    "import_images": "tfctc.api.importing",
+    "load_dataset": "tfctc.api.loading",
+    "predict": "tfctc.api.predicting",
+    "simulate": "tfctc.api.simulating",
+    "verify": "tfctc.api.verifying",
+    "watch": "tfctc.api.predicting",
+}
+
+__all__ = [
+    "Cell",
+    "Comparison",
+    "DatasetFacts",
+    "Evaluation",
+    "ExportedVersion",
+    "ImportedDataset",
+    "Prediction",
+    "Predictor",
+    "Run",
+    "SimulatedDataset",
+    "TfctcError",
+    "Verification",
+    "__version__",
+    "compare",
+    "evaluate",
+    "export",
+    "fit",
+    "import_images",
+    "load_dataset",
+    "predict",
+    "simulate",
+    "verify",
+    "watch",
+]
 
 
-def __getattr__(name: str):
-    # LiteRT takes a while to load, and `tfctc --help` needs none of it.
-    if name == "Predictor":
-        from tfctc.inference.predictor import Predictor
-
-        return Predictor
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""tfctc compare, on runs that are really trained."""
+"""`tfctc compare` as a user types it, on runs that are really trained."""
 
 import csv
 import json
@@ -6,6 +6,7 @@ import json
 import pytest
 from at_once import AtOnce
 from click.testing import CliRunner
+from small_models import make_compact_shallow
 
 from tfctc.cli import main
 
@@ -27,12 +28,13 @@ mode = "brightfield"
 @pytest.fixture
 def tfctc(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tfctc.comparison.processes.processes", lambda workers: AtOnce())
+    monkeypatch.setattr("tfctc.comparison.pool.process_pool", lambda workers: AtOnce())
+    make_compact_shallow(monkeypatch)
     (tmp_path / "plan.toml").write_text(PLAN)
     return lambda *arguments: CliRunner().invoke(main, ["compare", *map(str, arguments)])
 
 
-def test_two_ways_of_training_are_set_against_each_other(tiny_dataset, tfctc, tmp_path):
+def test_two_ways_of_training_are_compared(tiny_dataset, tfctc, tmp_path):
     result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
     assert result.exit_code == 0, result.output
     assert (
@@ -45,28 +47,29 @@ def test_two_ways_of_training_are_set_against_each_other(tiny_dataset, tfctc, tm
         ("distilled", 8, [3]),
     ]
     assert arms[0]["auroc"]["teacher"] is None and 0 <= arms[1]["auroc"]["teacher"] <= 1
-    # What `tfctc evaluate` says of the same run.
+    # `tfctc evaluate` has the same metrics of the same run.
     folder = "out/runs/distilled/8-labels/seed-3-rate-0.003"
     evaluated = CliRunner().invoke(main, ["evaluate", folder, "--json"])
-    figures = json.loads(evaluated.stdout)["figures"]
+    metrics = json.loads(evaluated.stdout)["metrics"]
     assert {name: arms[1][name]["mean"] for name in ("auroc", "f1")} == pytest.approx(
-        {name: figures[name]["value"] for name in ("auroc", "f1")}
+        {name: metrics[name]["value"] for name in ("auroc", "f1")}
     )
     before = (tmp_path / "out/results.csv").read_bytes()
     again = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
     assert again.exit_code == 0 and "test AUROC" not in again.output
     assert (tmp_path / "out/results.csv").read_bytes() == before
-    (row,) = (row for row in csv.DictReader((tmp_path / "out/results.csv").open()) if row["arm"] == "distilled")
+    rows = csv.DictReader(before.decode().splitlines())
+    (row,) = (row for row in rows if row["arm"] == "distilled")
     assert float(row["auroc"]) == pytest.approx(arms[1]["auroc"]["mean"]) and row["epochs"] == "2"
 
 
-def test_a_report_of_nothing_is_a_mistake(tiny_dataset, tfctc, tmp_path):
+def test_a_report_without_a_finished_run_is_a_mistake(tiny_dataset, tfctc, tmp_path):
     result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out", "--report-only")
     assert result.exit_code == 2 and "out: holds no finished run to report" in result.output
     assert not (tmp_path / "out").exists()
 
 
-def test_more_labels_than_there_are_are_told_before_the_first_run(tiny_dataset, tfctc, tmp_path):
+def test_more_labels_than_there_are_is_a_mistake_before_the_first_run(tiny_dataset, tfctc, tmp_path):
     (tmp_path / "plan.toml").write_text(PLAN.replace("[8]", "[8, 800]"))
     result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
     assert result.exit_code == 2 and "training.label_budget must leave both classes a label" in result.output
@@ -82,16 +85,15 @@ def test_a_folder_of_other_things_is_left_alone(tiny_dataset, tfctc, tmp_path):
 
 
 def test_interrupted_it_says_how_to_go_on(tiny_dataset, tfctc, monkeypatch):
-    monkeypatch.setattr("tfctc.comparison.run.carry_out", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("tfctc.comparison.scheduler.run_jobs", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
     assert result.exit_code == 1 and "Next: the same command goes on where this one ended" in result.output
 
 
-def test_whether_onednn_is_faster_is_asked_before_tensorflow_is_imported(tfctc, monkeypatch):
-    """Once, for all the processes that train."""
-    asked = []
-    monkeypatch.setattr("tfctc.training.hardware.switch_onednn", lambda say: asked.append("oneDNN"))
-    monkeypatch.setattr("tfctc.training.devices.import_tensorflow", lambda: asked.append("TensorFlow"))
-    tfctc("none", "--plan", "none.toml", "-o", "out")
-    tfctc("none", "--plan", "none.toml", "-o", "out", "--report-only")
-    assert asked == ["oneDNN", "TensorFlow", "TensorFlow"]
+def test_tensorflow_is_started_for_training_unless_there_is_only_a_report(tfctc, monkeypatch):
+    started = []
+    monkeypatch.setattr("tfctc.api.comparing.start_tensorflow", lambda training=False: started.append(training))
+    for options in ([], ["--report-only"]):
+        result = tfctc("none", "--plan", "none.toml", "-o", "out", *options)
+        assert result.exit_code == 2 and "none.toml" in result.output
+    assert started == [True, False]

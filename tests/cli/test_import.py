@@ -50,8 +50,8 @@ def test_says_what_it_wrote_where_and_what_is_next(scans):
     assert all(os.path.isfile(row["brightfield"]) and os.path.isfile(row["dapi"]) for row in rows)
 
 
-def test_a_label_is_the_same_however_its_accents_are_coded(scans, tmp_path):
-    """A Mac's file names have them apart, what is typed has them in one."""
+def test_a_label_is_the_same_however_its_accents_are_encoded(scans, tmp_path):
+    """A Mac's file names hold accents as characters of their own; typed text does not."""
     one, apart = (unicodedata.normalize(form, "leucócito") for form in ("NFC", "NFD"))
     assert one != apart
     table = (scans / "labels.csv").read_text()
@@ -70,7 +70,7 @@ def test_a_label_is_the_same_however_its_accents_are_coded(scans, tmp_path):
 
 
 def spoil(folder, what):
-    """Makes one thing wrong with the scans."""
+    """Makes one thing of the scans wrong."""
     brightfield, dapi = folder / "p0_c01_BF.png", folder / "p0_c01_DAPI.png"
     pixels = np.asarray(Image.open(brightfield))
     if what == "missing channel":
@@ -129,7 +129,7 @@ def refused(result, message):
     assert len([line for line in result.output.splitlines() if "error" in line]) == 1
 
 
-def test_who_named_a_preset_is_not_told_to_mend_its_pattern(scans):
+def test_a_preset_that_matches_no_file_advises_a_pattern_of_ones_own(scans):
     result = CliRunner().invoke(main, ["import", str(scans), "--preset", "deparray"])
     refused(result, "scans: no image file matches the pattern (e.g. p0_c00_BF.png); give a --pattern that does")
 
@@ -154,11 +154,11 @@ def test_an_output_that_is_a_link_to_itself_or_to_a_name_that_is_not_utf8(scans,
     ("arguments", "message"),
     [
         (["--drop", "CTC"], "class ctc has no cell; label cells of both classes"),
-        (["--one-patient"], "1 patient(s) cannot be dealt to train, validation, test"),
+        (["--one-patient"], "1 patient(s) cannot be split into train, validation, test"),
     ],
 )
 def test_a_single_class_or_patient_is_refused_by_fit(scans, arguments, message):
-    """Such a data set can be imported (predict and evaluate have use for it), but nothing can be learnt from it."""
+    """Such a data set can be imported, as predict and evaluate can use it, but nothing can be learnt from it."""
     if arguments == ["--one-patient"]:
         for path in scans.glob("p?_*.png"):
             path.rename(scans / f"p0{path.name[2:]}")

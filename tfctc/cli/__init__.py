@@ -12,10 +12,10 @@ from tfctc.errors import DependencyError, TfctcError
 #: Command -> module in this package (function `command`) and one line of help, so that `--help` imports no command.
 COMMANDS = {
     "simulate": ("simulate", "Write a data set of simulated cells."),
-    "import": ("import_", "Pair image files by cell id and write a manifest."),
+    "import": ("import_", "Pair image files by cell id and write a data set."),
     "fit": ("fit", "Train teacher and student; with no data, on simulated cells."),
-    "evaluate": ("evaluate", "Figures with intervals on cells of patients never seen."),
-    "compare": ("compare", "Set ways of training against each other on one data set."),
+    "evaluate": ("evaluate", "Metrics with intervals on patients never seen."),
+    "compare": ("compare", "Compare ways of training on one data set."),
     "export": ("export", "Write the bright-field-only model as SavedModel and TFLite."),
     "predict": ("predict", "Classify bright-field images with a TFLite file, without TensorFlow."),
 }
@@ -33,7 +33,7 @@ TRAINING_LIBRARIES = (
 
 
 class Commands(click.Group):
-    """Loads commands lazily and turns a user's mistake into one line and exit code 2."""
+    """Imports commands when they run, and turns a user's mistake into one line and its exit code."""
 
     def list_commands(self, ctx):
         return list(COMMANDS)
@@ -70,7 +70,10 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, "--version", prog_name="tfctc")
 def main():
-    """Train with DAPI, run on bright-field: circulating tumor cells against leukocytes."""
+    """Train with DAPI, run on bright-field: circulating tumor cells (CTCs) against leukocytes."""
+    from tfctc.cli.output import print_log
+
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Asked to stop by a service manager or a queue: as from the keyboard, so that nothing half-written is left.
+    # A service manager's or a queue's request to stop acts like Ctrl-C, so that nothing half-written is left.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print_log()

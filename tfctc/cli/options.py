@@ -1,11 +1,12 @@
-"""Options that several commands have, and how a command says what comes next."""
+"""Options that several commands share."""
 
 import math
-import shlex
 
 import click
 
 from tfctc.runtime import RUNTIMES
+
+HELP = {"help_option_names": ["-h", "--help"]}
 
 
 class FiniteRange(click.FloatRange):
@@ -18,15 +19,10 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-def say_next(*command: object, err: bool = False) -> None:
-    """Prints the command to give next, such that a shell takes every word as it is."""
-    click.echo(f"Next: {shlex.join(map(str, command))}", err=err)
-
-
 runtime_option = click.option(
     "--runtime",
     type=click.Choice(list(RUNTIMES)),
     default="litert",
     show_default=True,
-    help="What runs the TFLite file; openvino may be faster on x86-64, and is an extra: pip install openvino.",
+    help="Runtime of the TFLite file; openvino may be faster on x86-64, and is an extra: pip install openvino.",
 )

@@ -1,15 +1,17 @@
-"""`tfctc simulate`: a data set to try everything on."""
+"""tfctc simulate."""
 
 import click
 
-from tfctc.cli.options import say_next
+from tfctc.api.simulating import simulate
+from tfctc.cli.options import HELP
+from tfctc.cli.output import ProgressBar, say_next
 
 EPILOG = "Example: tfctc simulate simulated/cells --cells 5000 --patients 50 --seed 1"
 
 
-@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.command(epilog=EPILOG, context_settings={**HELP, "show_default": True})
 @click.argument("out", type=click.Path())
-@click.option("--cells", type=click.IntRange(min=1), default=2000, help="Cells.")
+@click.option("--cells", type=click.IntRange(min=1), default=2000, help="Number of cells.")
 @click.option("--patients", type=click.IntRange(min=1), default=40, help="Patients; each has cells of both classes.")
 @click.option("--sites", type=click.IntRange(min=1), default=3, help="Sites; a patient belongs to one.")
 @click.option("--size", type=int, default=64, metavar="PX", help="Height and width of an image, in pixels.")
@@ -24,12 +26,10 @@ def command(out, cells, seed, **options):
     Bright-field and DAPI images of leukocytes and CTCs by the physics of a microscope, 12 bits in 16-bit PNG, with
     manifest.csv, dataset.json and, for analysis only, truth.csv. Nothing learnt from them says anything about patients.
     """
-    from tfctc.data.simulate import SimulationOptions, write_dataset
-
-    options = SimulationOptions(**options)
-    with click.progressbar(length=cells, label="Simulating cells", update_min_steps=50) as bar:
-        folder = write_dataset(out, cells, seed=seed, options=options, progress=bar.update)
+    with ProgressBar() as progress:
+        written = simulate(out, cells, seed=seed, progress=progress, **options)
     click.echo(
-        f"Wrote {cells} simulated cells of {options.patients} simulated patients at {options.sites} sites to {folder}"
+        f"Wrote {written.cells} simulated cells of {written.patients} simulated patients at {written.sites} sites "
+        f"to {written.folder}"
     )
-    say_next("tfctc", "fit", folder)
+    say_next("tfctc", "fit", written.folder)

@@ -1,4 +1,4 @@
-"""`tfctc evaluate` as a user types it, on data sets that have changed since training."""
+"""`tfctc evaluate` as a user types it, also on data sets that have changed since training."""
 
 import json
 import shutil
@@ -9,13 +9,14 @@ import keras
 import pytest
 from click.testing import CliRunner
 from made_up import edit_manifest
+from small_models import make_compact_shallow
 
 from tfctc.cli import main
 from tfctc.config import ModelConfig, RunConfig, SplitConfig, to_dict
 from tfctc.data.manifest import Manifest
-from tfctc.data.splits import deal
+from tfctc.data.splits import assign_groups
 from tfctc.models.classifier import build_classifier
-from tfctc.models.fast import stock
+from tfctc.models.fast import to_stock
 
 BOTH = ("brightfield", "dapi")
 POINT = {"threshold": 0.25, "rule": "f1", "chosen_on": "validation", "cells": 8}
@@ -23,12 +24,15 @@ POINT = {"threshold": 0.25, "rule": "f1", "chosen_on": "validation", "cells": 8}
 
 @pytest.fixture(scope="module")
 def models(tiny_dataset, tmp_path_factory):
-    """A folder of an untrained student and teacher."""
+    """A folder with an untrained student and teacher."""
     folder, size = tmp_path_factory.mktemp("models"), tuple(Manifest.open(tiny_dataset).facts.image_size)
     keras.utils.set_random_seed(0)
-    for name, channels in (("student", BOTH[:1]), ("teacher", BOTH)):
-        model = build_classifier(ModelConfig("compact", channels), size, dict.fromkeys(channels, (0.3, 0.1)), name)
-        stock(model).save(folder / f"{name}.keras")
+    with pytest.MonkeyPatch.context() as patch:
+        make_compact_shallow(patch)
+        for name, channels in (("student", BOTH[:1]), ("teacher", BOTH)):
+            scale = dict.fromkeys(channels, (0.3, 0.1))
+            model = build_classifier(ModelConfig("compact", channels), size, scale, name)
+            to_stock(model).save(folder / f"{name}.keras")
     return folder
 
 
@@ -44,7 +48,7 @@ class Trained:
         return json.loads((self.folder / "splits.json").read_text())["groups"]
 
     def change(self, split, change):
-        """Gives `change` each row of the split: it returns the row as it is to be, or None."""
+        """Replaces each row of the split by what `change` makes of it; None removes it."""
 
         def edit(rows):
             kept = [change(row) if self.groups[row["patient_id"]] == split else row for row in rows]
@@ -65,7 +69,7 @@ def trained(models, tiny_dataset, tmp_path):
     shutil.copytree(tiny_dataset, data, ignore=shutil.ignore_patterns("tfrecords"))
     shutil.copytree(models, folder)
     manifest = Manifest.open(data)
-    groups = deal(manifest.groups("patient_id"), manifest.facts, SplitConfig(), 0)
+    groups = assign_groups(manifest.groups("patient_id"), manifest.facts, SplitConfig(), 0)
     for name, content in {
         "config": to_dict(RunConfig(str(data), student=ModelConfig("compact"), teacher=ModelConfig("compact", BOTH))),
         "dataset": to_dict(manifest.facts),
@@ -85,7 +89,7 @@ def without_dapi(row):
     return row | {"dapi": ""}
 
 
-def no_longer(row):
+def removed(row):
     return None
 
 
@@ -97,19 +101,21 @@ def one_class(row):
     ("split", "change", "arguments", "message"),
     [
         ("test", unlabelled, [], "no labelled cell of the test split"),
-        ("test", no_longer, [], "no labelled cell of the test split"),
+        ("test", removed, [], "no labelled cell of the test split"),
         ("test", without_dapi, ["--teacher"], "no labelled cell with DAPI of the test split"),
         ("validation", unlabelled, ["--threshold", "0.5"], "no labelled cell of the validation split"),
-        ("validation", no_longer, [], "no labelled cell of the validation split"),
+        ("validation", removed, [], "no labelled cell of the validation split"),
         ("validation", one_class, [], "no ctc cell of the validation split"),
     ],
 )
-def test_a_split_that_has_lost_its_cells_is_told_and_nothing_is_written(trained, split, change, arguments, message):
+def test_a_split_that_has_lost_its_cells_is_a_mistake_and_nothing_is_written(
+    trained, split, change, arguments, message
+):
     trained.change(split, change)
     before = sorted(path.name for path in trained.folder.iterdir())
     result = trained.evaluate(*arguments)
     assert result.exit_code == 2 and isinstance(result.exception, SystemExit), result.output
-    assert f"tfctc: error: {trained.data}: holds {message}; put it back as it was" in result.output
+    assert f"tfctc: error: {trained.data}: holds {message}; label or add some" in result.output
     assert trained.point() == json.dumps(POINT).encode()
     assert sorted(path.name for path in trained.folder.iterdir()) == before
 
@@ -118,16 +124,16 @@ def test_a_given_threshold_needs_no_second_class(trained):
     trained.change("validation", one_class)
     result = trained.evaluate("--threshold", "0.5")
     assert result.exit_code == 0 and json.loads(trained.point()) == {"threshold": 0.5, "rule": "0.5"}, result.output
-    assert "What is exported of this run has the threshold 0.5000 from now on" in result.output
+    assert "Files exported from this run have the threshold 0.5000 from now on" in result.output
 
 
-def test_a_wrong_rule_is_told_before_anything_is_predicted(trained, monkeypatch):
-    monkeypatch.setattr("tfctc.training.answers.predict", lambda *_: pytest.fail("predicted"))
+def test_an_unknown_rule_is_a_mistake_before_anything_is_predicted(trained, monkeypatch):
+    monkeypatch.setattr("tfctc.evaluation.predictions.predict_splits", lambda *_, **__: pytest.fail("predicted"))
     result = trained.evaluate("--threshold", "F1")
     assert result.exit_code == 2 and "unknown threshold rule 'F1'; choose f1, youden or a number" in result.output
 
 
-def test_one_patient_has_figures_and_no_interval(trained):
+def test_one_patient_has_metrics_and_no_interval(trained):
     one = min(patient for patient, split in trained.groups.items() if split == "test")
     trained.change("test", lambda row: row if row["patient_id"] == one else None)
     result = trained.evaluate()
@@ -135,22 +141,22 @@ def test_one_patient_has_figures_and_no_interval(trained):
     assert "No interval: the test split holds one patient" in result.output
     report = json.loads((trained.folder / "evaluation.json").read_text())
     assert report["patients"] == 1
-    for figure in report["figures"].values():
-        assert 0 <= figure["value"] <= 1 and figure["low"] is figure["high"] is None
+    for metric in report["metrics"].values():
+        assert 0 <= metric["value"] <= 1 and metric["low"] is metric["high"] is None
 
 
-def test_cells_that_have_been_moved_are_found_where_the_run_is_told_to_look(trained, tmp_path):
+def test_cells_that_have_moved_are_found_where_config_json_says(trained, tmp_path):
     there = trained.data.rename(tmp_path / "elsewhere")
     result = trained.evaluate()
     settings = trained.folder / "config.json"
     assert result.exit_code == 2 and f"the cells in {trained.data}, which are not there" in result.output
-    assert f"or have data in {settings} say where it is now" in result.output
+    assert f"or change data in {settings} to where it is now" in result.output
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"data": str(there)}))
     result = trained.evaluate()
     assert result.exit_code == 0, result.output
 
 
-def test_figures_are_shown_where_they_cannot_be_kept(trained):
+def test_metrics_are_printed_also_if_they_cannot_be_saved(trained):
     (trained.folder / "evaluation.json").mkdir()
     result = trained.evaluate()
     assert result.exit_code == 2 and "evaluation.json: is a folder" in result.output
@@ -158,8 +164,7 @@ def test_figures_are_shown_where_they_cannot_be_kept(trained):
     assert trained.point() == json.dumps(POINT).encode()
 
 
-def test_the_operating_point_is_the_students(trained):
-    """Whatever the teacher is best at."""
+def test_the_teacher_leaves_the_operating_point_as_the_student_has_it(trained):
     of_teacher = trained.evaluate("--teacher")
     assert of_teacher.exit_code == 0 and "exported" not in of_teacher.output
     assert trained.point() == json.dumps(POINT).encode()
@@ -168,3 +173,10 @@ def test_the_operating_point_is_the_students(trained):
     assert trained.evaluate().exit_code == 0
     student = json.loads((trained.folder / "evaluation.json").read_text())["threshold"]
     assert json.loads(trained.point())["threshold"] == student != POINT["threshold"]
+
+
+def test_json_goes_to_stdout_alone_and_is_what_is_saved(trained):
+    result = trained.evaluate("--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == json.loads((trained.folder / "evaluation.json").read_text())
+    assert "Next: tfctc export" in result.stderr

@@ -1,0 +1,74 @@
+"""Comparison of ways of training: `tfctc.compare`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfctc.errors import RunError
+from tfctc.system.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    from tfctc.comparison.plan import Plan
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison, or as much of it as is finished.
+
+    Args:
+        folder: folder of the comparison.
+        arms: one entry for each arm and label budget: means, differences and intervals.
+        files: files of the report, the HTML page first.
+    """
+
+    folder: Path
+    arms: list[dict[str, Any]]
+    files: tuple[Path, ...]
+
+
+def compare(
+    data: str | Path,
+    plan: "str | Path | Plan",
+    output: str | Path,
+    *,
+    workers: int = 1,
+    report_only: bool = False,
+    on_start: Callable[[int], None] = lambda runs: None,
+) -> Comparison:
+    """Trains every arm of a plan at every label budget with every seed, and reports them side by side.
+
+    Interrupted, the same call goes on where it stopped.
+
+    Args:
+        data: data set folder.
+        plan: TOML file of a plan, or the plan.
+        output: folder of the comparison; continued if it exists.
+        workers: number of runs at a time.
+        report_only: whether nothing is trained.
+        on_start: called with the number of runs that are left.
+
+    Raises:
+        RunError: the folder holds something else, or there is no finished run to report.
+        TfctcError: anything wrong with data or plan, or what stopped a run.
+    """
+    start_tensorflow(training=not report_only)
+    from tfctc.comparison.grid import Grid
+    from tfctc.comparison.plan import Plan
+    from tfctc.comparison.pool import process_pool
+    from tfctc.comparison.report import write_report
+    from tfctc.comparison.scheduler import run_jobs
+    from tfctc.comparison.summary import summarise
+    from tfctc.data.manifest import Manifest
+
+    chosen = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
+    manifest, folder = Manifest.open(data), Path(output)
+    grid = Grid.open(chosen, manifest, folder)
+    if not report_only:
+        on_start(grid.remaining())
+        with process_pool(workers) as pool:
+            run_jobs(grid, pool, workers)
+    if not any(outcome.tested for outcome in grid.results.values()):
+        raise RunError("holds no finished run to report", path=folder, fix="run without --report-only")
+    files = write_report(folder, chosen, manifest.facts, grid.results)
+    return Comparison(folder, summarise(chosen, grid.results), tuple(files))

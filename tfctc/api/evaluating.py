@@ -1,0 +1,96 @@
+"""Evaluation: `tfctc.evaluate`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfctc.io.files import write_json
+from tfctc.progress import Progress, silent
+from tfctc.system.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    from tfctc.data.builder import Cells
+    from tfctc.evaluation.evaluate import Evaluation
+    from tfctc.evaluation.predictions import Predictions
+    from tfctc.runs.folder import RunFolder
+
+
+def evaluate(
+    run: "str | Path | RunFolder", threshold: str | float = "f1", teacher: bool = False, progress: Progress = silent
+) -> "Evaluation":
+    """Metrics of a run on the patients of its test split, each with an interval; written into the run folder.
+
+    The threshold is chosen on the validation split unless it is a number. The student's threshold is that of every file
+    exported afterwards. Intervals are bootstrapped by patient.
+
+    Args:
+        run: run folder.
+        threshold: "f1" or "youden", the rule that chooses it on validation, or a number in (0, 1).
+        teacher: whether the teacher is evaluated, which reads DAPI too, in place of the student.
+        progress: called with the progress of long tasks.
+
+    Raises:
+        TfctcError: no finished run, a data set that has changed since, or an unknown rule.
+    """
+    result = evaluate_run(run, threshold, teacher, progress)
+    result.save()
+    return result.evaluation
+
+
+@dataclass(frozen=True)
+class RunEvaluation:
+    """Metrics of a run, and the predictions behind them; not saved yet."""
+
+    run: "RunFolder"
+    evaluation: "Evaluation"
+    predictions: "Predictions"
+    builder: "Cells"
+    teacher: bool
+
+    def save(self) -> list[Path]:
+        """Writes metrics and predictions into the run folder, and the student's threshold; returns the first two."""
+        from tfctc.runs.folder import EVALUATION, OPERATING_POINT, PREDICTIONS
+        from tfctc.runs.predictions import write_predictions
+
+        prefix = f"{self.evaluation.model}_" if self.teacher else ""
+        written = [self.run.folder / f"{prefix}{EVALUATION}", self.run.folder / f"{prefix}{PREDICTIONS}"]
+        write_json(written[0], self.evaluation.to_dict())
+        write_predictions(written[1], self.predictions, self.builder.manifest)
+        if not self.teacher:
+            point: dict[str, Any] = {"threshold": self.evaluation.threshold, "rule": self.evaluation.rule}
+            if self.evaluation.validation_cells is not None:
+                point |= {"chosen_on": "validation", "cells": self.evaluation.validation_cells}
+            write_json(self.run.folder / OPERATING_POINT, point)
+        return written
+
+
+def evaluate_run(
+    run: "str | Path | RunFolder", threshold: str | float = "f1", teacher: bool = False, progress: Progress = silent
+) -> RunEvaluation:
+    """As `evaluate`, without writing anything."""
+    start_tensorflow()
+    from tfctc.evaluation.evaluate import evaluate as compute
+    from tfctc.evaluation.metrics import fixed_threshold
+    from tfctc.evaluation.predictions import predict_splits
+    from tfctc.runs.folder import RunFolder
+
+    rule = str(threshold)
+    chosen = fixed_threshold(rule) is None
+    opened = RunFolder.of(run)
+    model = opened.teacher() if teacher else opened.student()
+    builder = opened.builder(progress)
+    opened.check_cells(builder, tuple(model.input), {"validation": chosen, "test": False})
+    found = predict_splits(model, builder, progress)
+    evaluation = compute(
+        found["validation"],
+        found["test"],
+        rule=rule,
+        seed=opened.config.seed,
+        model=model.name,
+        channels=tuple(model.input),
+        data=opened.facts.name,
+        simulated=opened.facts.simulated,
+        classes=opened.facts.classes,
+        interval_by=opened.facts.group,
+    )
+    return RunEvaluation(opened, evaluation, found["test"], builder, teacher)

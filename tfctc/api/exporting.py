@@ -1,0 +1,145 @@
+"""Export: `tfctc.export`."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfctc.cells import BRIGHTFIELD
+from tfctc.errors import ConfigError, RunError
+from tfctc.progress import Progress, silent
+from tfctc.system.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    from tfctc.data.builder import Cells
+    from tfctc.exporters.model import TrainedModel
+    from tfctc.runs.folder import RunFolder
+
+log = logging.getLogger(__name__)
+#: Numbers of images used to compare files with Keras, to learn the limits of quality, and to choose a precision.
+PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS = 256, 2000, 5000
+BATCH, CALIBRATION_BATCHES = 64, 200
+#: Values of `quantize`.
+QUANTIZE = ("none", "float16", "dynamic", "mixed", "int8", "auto")
+
+
+@dataclass(frozen=True)
+class ExportedVersion:
+    """A version folder that an export has written.
+
+    Args:
+        folder: path of the version.
+        tflite: its TFLite files, in the order asked for.
+        saved_model: whether it holds a SavedModel.
+        evaluated: whether the run had been evaluated.
+    """
+
+    folder: Path
+    tflite: tuple[Path, ...]
+    saved_model: bool
+    evaluated: bool
+
+
+def export(
+    run: "str | Path | RunFolder",
+    output: str | Path = "exports",
+    *,
+    name: str | None = None,
+    tflite: bool = False,
+    saved_model: bool = False,
+    quantize: str | Sequence[str] = (),
+    f1_bound: float = 0.01,
+    progress: Progress = silent,
+) -> ExportedVersion:
+    """Writes the bright-field-only model of a run to OUTPUT/NAME/VERSION/, with its record and a model card.
+
+    Every file is compared with the Keras model on cells of the validation split; if one differs, nothing is written.
+
+    Args:
+        run: run folder.
+        output: folder of all exports.
+        name: name of the model; None for the run's.
+        tflite, saved_model: what to write; both if neither is set.
+        quantize: TFLite files to write, of `QUANTIZE`; implies `tflite`. By default "none", and "int8" if it passes its
+            gate. "auto" is the smallest file that is as good as Keras.
+        f1_bound: with "auto", F1 that may be lost on validation, the upper end of its 95 % interval included.
+        progress: called with the progress of long tasks.
+
+    Raises:
+        ExportError: a file did not pass a gate.
+        TfctcError: no finished run, or a data set that has changed since.
+    """
+    wanted = (quantize,) if isinstance(quantize, str) else tuple(quantize)
+    for value in wanted:
+        if value not in QUANTIZE:
+            raise ConfigError(f"quantize must be one of {', '.join(QUANTIZE)}, got {value!r}")
+    start_tensorflow()
+    from tfctc.data.pipeline import ALL, LABELLED, id_batches, labelled_batches
+    from tfctc.exporters.litert import CALIBRATED, PRECISIONS
+    from tfctc.exporters.model import TrainedModel, model_name
+    from tfctc.exporters.quantization.calibration import calibration_set
+    from tfctc.exporters.version import write_version
+    from tfctc.inference.quality import limits
+    from tfctc.recipes import resolve
+    from tfctc.runs.folder import RunFolder
+
+    opened = RunFolder.of(run)
+    tflite = tflite or bool(wanted)
+    saved_model, tflite = saved_model or not tflite, tflite or not saved_model
+    optional = () if wanted else ("int8",)
+    precisions = tuple(dict.fromkeys(wanted or ("none", "int8"))) if tflite else ()
+    student, builder = opened.student(), opened.builder(progress)
+    opened.check_cells(builder, tuple(student.input), {"train": False, "validation": "auto" in precisions})
+
+    def images(split, most, selection=LABELLED):
+        return _images(id_batches(builder, split, tuple(student.input), BATCH, selection), most)
+
+    # The images that the student has learnt from, unlabelled ones included.
+    learnt = ALL if resolve(opened.config).uses_unlabelled_cells else LABELLED
+    record = opened.record
+    trained = TrainedModel(
+        model=student,
+        name=name or model_name(opened.name),
+        facts=opened.facts,
+        operating_point=opened.operating_point,
+        evaluation=opened.evaluation,
+        training={"run": opened.name, "mode": opened.config.mode, "seed": opened.config.seed, "cells": record["cells"]},
+        quality=limits(images("train", QUALITY_CELLS, learnt)),
+    )
+    if trained.weights_sha256 != record["weights_sha256"]["student"]:
+        raise RunError("does not hold the student that was trained in it", path=opened.folder, fix="run fit again")
+    calibration: Any = ()
+    choice = None
+    if {*CALIBRATED, "auto"} & set(precisions):
+        cells = labelled_batches(builder, "train", tuple(student.input), BATCH).take(CALIBRATION_BATCHES)
+        calibration = calibration_set(cells.as_numpy_iterator())
+    if "auto" in precisions:
+        chosen, choice = _choose(trained, builder, calibration, f1_bound)
+        precisions = tuple(dict.fromkeys(chosen if p == "auto" else p for p in precisions))
+    parity = images("validation", PARITY_CELLS)
+    folder = write_version(
+        trained, Path(output) / trained.name, parity, calibration, saved_model, precisions, optional, choice
+    )
+    files = [folder / f"model_{PRECISIONS[precision]}.tflite" for precision in precisions]
+    written = tuple(file for file in files if file.exists())
+    return ExportedVersion(folder, written, saved_model, opened.evaluation is not None)
+
+
+def _choose(trained: "TrainedModel", builder: "Cells", calibration: Any, bound: float) -> tuple[str, dict[str, Any]]:
+    from tfctc.data.pipeline import labelled_batches
+    from tfctc.evaluation.f1_loss import f1_loss
+    from tfctc.exporters.quantization.smallest import smallest_precision
+
+    cells = next(labelled_batches(builder, "validation", (BRIGHTFIELD,), CHOICE_CELLS).as_numpy_iterator())
+    loss: Callable = partial(f1_loss, cells["label"], cells["patient_id"], trained.threshold)
+    return smallest_precision(trained, cells[BRIGHTFIELD], calibration, loss, bound)
+
+
+def _images(batches: Any, most: int) -> np.ndarray:
+    """Bright-field images of the first `most` cells, float32 ``(N, H, W, 1)`` in [0, 1]."""
+    images = [batch[BRIGHTFIELD].numpy() for batch in batches.unbatch().batch(most).take(1)]
+    return images[0] if images else np.empty((0,), np.float32)

@@ -1,0 +1,212 @@
+"""Training: `tfctc.fit`."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfctc import config as configs
+from tfctc.config import RunConfig
+from tfctc.errors import ConfigError, RunError
+from tfctc.io.files import output_errors
+from tfctc.io.folders import is_file
+from tfctc.progress import Progress, silent
+from tfctc.system.startup import start_tensorflow
+
+if TYPE_CHECKING:
+    from tfctc.api.run import Run
+    from tfctc.data.manifest import Manifest
+    from tfctc.recipes import Recipe
+
+log = logging.getLogger(__name__)
+#: Folder and number of the simulated cells that a fit without data uses.
+SIMULATED, SIMULATED_CELLS = Path("simulated", "cells"), 2000
+#: Name that `tfctc.data.simulate` gives its data sets.
+SIMULATED_NAME = "simulated"
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """A training whose settings have been checked.
+
+    Args:
+        config: all settings, paths absolute.
+        recipe: what the training will do.
+        manifest: the data set; None for simulated cells, which `run` writes unless they are there.
+        output: the run folder; None for the next free one in `runs`.
+    """
+
+    config: RunConfig
+    recipe: "Recipe"
+    manifest: "Manifest | None"
+    output: Path | None
+
+    @property
+    def name(self) -> str:
+        """Name of the data set."""
+        return self.manifest.facts.name if self.manifest else SIMULATED_NAME
+
+    def run(self, output: Path | None = None, progress: Progress = silent) -> "Run":
+        """Trains into the run folder; goes on with an unfinished run of the same settings there."""
+        from tfctc.api.run import Run
+        from tfctc.training.fit import fit as train
+
+        manifest = self.manifest or _simulated_cells(self.config.seed, progress)
+        folder = output or self.output or next_run_folder(self.name)
+        return Run.of(train(self.config, folder, manifest, self.recipe, progress))
+
+
+def fit(
+    data: str | Path | None = None,
+    *,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    config: str | Path | None = None,
+    init: str | Path | None = None,
+    backbone: str | None = None,
+    epochs: int | None = None,
+    progress: Progress = silent,
+    **settings: Any,
+) -> "Run":
+    """Trains a DAPI-informed teacher, then the bright-field student that it teaches; other modes train otherwise.
+
+    Args:
+        data: data set folder; None for simulated cells, which are written to `simulated/cells`.
+        output: run folder; None for the next free `runs/NAME-N`.
+        resume: folder of an interrupted run to continue, with nothing else given.
+        config: JSON or TOML file of settings.
+        init: folder of a run whose weights are the initial ones.
+        backbone: backbone of student and teacher.
+        epochs: epochs at most, for student and teacher.
+        progress: called with the progress of long tasks.
+        settings: settings by name, tables as dictionaries or with dots: ``mode="brightfield"``, ``training={"epochs":
+            5}``, ``**{"training.epochs": 5}``. They win over the file.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        TfctcError: anything wrong with data or settings; nothing has been trained then.
+    """
+    request = prepare_fit(
+        data, output=output, resume=resume, config=config, init=init, backbone=backbone, epochs=epochs, **settings
+    )
+    return request.run(progress=progress)
+
+
+def prepare_fit(
+    data: str | Path | None = None,
+    *,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+    config: str | Path | None = None,
+    init: str | Path | None = None,
+    backbone: str | None = None,
+    epochs: int | None = None,
+    **settings: Any,
+) -> FitRequest:
+    """Checks the settings of a training and opens its data set; trains nothing. Arguments as for `fit`."""
+    start_tensorflow(training=True)
+    from tfctc.data.manifest import Manifest
+    from tfctc.recipes import resolve
+    from tfctc.runs.folder import CONFIG, check_data
+    from tfctc.training.checks import check_files
+
+    given = (data, output, config, init, backbone, epochs)
+    if resume is not None:
+        resume = Path(resume)
+        if settings or any(value is not None for value in given):
+            raise ConfigError("--resume goes on with the settings that the run began with", fix="give nothing else")
+        if not is_file(resume / CONFIG, RunError):
+            raise RunError("is not a run folder", path=resume, fix="give the folder of an interrupted tfctc fit")
+        chosen = configs.load(RunConfig, resume / CONFIG)
+        check_data(chosen, resume)
+        return FitRequest(chosen, resolve(chosen), Manifest.open(chosen.data), resume)
+    chosen, without_teacher = settings_of(config, init, backbone, epochs, settings)
+    chosen = with_absolute_paths(chosen)
+    recipe = resolve(chosen)
+    if without_teacher and recipe.teachers:
+        log.info("%s has no teacher to begin with, or several: the teachers start anew.", init)
+    check_files(recipe)
+    source = data or chosen.data
+    manifest = Manifest.open(source) if source else None
+    chosen = replace(chosen, data=str((manifest.folder if manifest else SIMULATED).resolve()))
+    return FitRequest(chosen, recipe, manifest, Path(output) if output else None)
+
+
+def settings_of(
+    config: str | Path | None,
+    init: str | Path | None,
+    backbone: str | None,
+    epochs: int | None,
+    settings: Mapping[str, Any],
+) -> tuple[RunConfig, bool]:
+    """Settings from a file, keyword arguments and shortcuts, the later winning; and whether `init` has no teacher."""
+    from tfctc.runs.folder import STUDENT, TEACHER, RunFolder
+
+    shortcuts: dict[str, Any] = {"training.epochs": epochs}
+    shortcuts |= {"student.backbone": backbone, "teacher.backbone": backbone}
+    without_teacher = False
+    if init is not None:
+        folder = RunFolder.open(init).folder.resolve()
+        without_teacher = not (folder / TEACHER).exists()
+        shortcuts |= {"student.weights": str(folder / STUDENT)}
+        shortcuts |= {"teacher.weights": None if without_teacher else str(folder / TEACHER)}
+    shortcuts = {key: value for key, value in shortcuts.items() if value is not None}
+    base = configs.load(RunConfig, config) if config else RunConfig()
+    values = configs.with_changes(configs.to_dict(base), _with_dots(settings) | shortcuts)
+    return configs.from_dict(RunConfig, values), without_teacher
+
+
+def with_absolute_paths(config: RunConfig) -> RunConfig:
+    """`config` with absolute paths: a run is resumed, and evaluated, from other folders too."""
+
+    def absolute(path: str) -> str:
+        return path if path in ("", "none", "imagenet") else str(Path(path).resolve())
+
+    teachers = config.distill.teachers
+    distill = replace(config.distill, teachers=absolute(teachers) if teachers else teachers)
+    student = replace(config.student, weights=absolute(config.student.weights))
+    teacher = replace(config.teacher, weights=absolute(config.teacher.weights))
+    return replace(config, data=absolute(config.data), distill=distill, student=student, teacher=teacher)
+
+
+def next_run_folder(name: str) -> Path:
+    """Creates the next free folder `runs/NAME-N`, so that of two trainings started together each has its own."""
+    folder = Path("runs")
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        path = folder / f"{name}-{number}"
+        with output_errors(path), suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError("numbers end")
+
+
+def _with_dots(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of tables by dotted names: {"training": {"epochs": 5}} -> {"training.epochs": 5}."""
+    tables = {field.name for field in fields(RunConfig) if is_dataclass(field.default)}
+    dotted: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key in tables and isinstance(value, Mapping):
+            dotted |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            dotted[key] = value
+    return dotted
+
+
+def _simulated_cells(seed: int, progress: Progress) -> "Manifest":
+    """The data set of simulated cells, written first if it is not there."""
+    from tfctc.data.manifest import Manifest
+
+    if not SIMULATED.exists():
+        from tfctc.data.simulate import write_dataset
+
+        log.info("No data given: writing simulated cells to %s.", SIMULATED)
+        write_dataset(SIMULATED, SIMULATED_CELLS, seed=seed, progress=progress)
+    log.info("Using the simulated cells in %s.", SIMULATED)
+    return Manifest.open(SIMULATED)

@@ -1,0 +1,32 @@
+"""A finished run, as Python users hold it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfctc.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from tfctc.api.exporting import ExportedVersion
+    from tfctc.evaluation.evaluate import Evaluation
+
+
+class Run(RunFolder):
+    """A finished run: its folder, its models, and what can be done with it.
+
+    Example:
+        >>> run = tfctc.fit("cells", mode="distilled", backbone="compact")
+        >>> print(run.evaluate())
+        >>> version = run.export("exports", quantize="int8")
+    """
+
+    def evaluate(self, threshold: str | float = "f1", teacher: bool = False, **options: Any) -> "Evaluation":
+        """Metrics on the patients of the test split; see `tfctc.evaluate`."""
+        from tfctc.api.evaluating import evaluate
+
+        return evaluate(self, threshold, teacher, **options)
+
+    def export(self, output: str | Path = "exports", **options: Any) -> "ExportedVersion":
+        """Writes the bright-field-only model as SavedModel and TFLite; see `tfctc.export`."""
+        from tfctc.api.exporting import export
+
+        return export(self, output, **options)

@@ -1,0 +1,75 @@
+"""Verification of an exported version: `tfctc.verify`. Needs no TensorFlow."""
+
+import logging
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """An exported version that passed: every file is as written, and gives the predictions of Keras here.
+
+    Args:
+        folder: path of the version.
+        model_version: name, version and hash of the weights.
+        differences: file kind -> measure of its gate ("max_abs" or "mean_abs") and its value on this machine.
+        tflite: its TFLite files.
+    """
+
+    folder: Path
+    model_version: str
+    differences: dict[str, tuple[str, float]] = field(default_factory=dict)
+    tflite: tuple[Path, ...] = ()
+
+
+def verify(version: str | Path, runtime: str = "litert") -> Verification:
+    """Checks every file of an exported version, and its predictions on this machine.
+
+    The SavedModel is run only where TensorFlow is installed.
+
+    Args:
+        version: folder NAME/VERSION of an export.
+        runtime: runtime of the TFLite files, "litert" or "openvino".
+
+    Raises:
+        ArtefactError: a file is missing, changed or not listed, or gives other predictions here.
+    """
+    from tfctc.inference.verify import check_files, check_tflite
+
+    folder = Path(version)
+    manifest = check_files(folder)
+    found = check_tflite(folder, manifest, runtime)
+    if "saved_model" in manifest["parity"]:
+        if find_spec("tensorflow"):
+            found |= _check_saved_model(folder, manifest)
+        else:
+            log.info("note: the SavedModel was not run: TensorFlow is not installed")
+    differences = {name: (manifest["parity"][name]["gate"], value) for name, value in found.items()}
+    return Verification(folder, manifest["model_version"], differences, tuple(sorted(folder.glob("*.tflite"))))
+
+
+def _check_saved_model(folder: Path, manifest: dict[str, Any]) -> dict[str, float]:
+    from tfctc.system.startup import start_tensorflow
+
+    start_tensorflow()
+    from tfctc.cells import DatasetFacts
+    from tfctc.config import from_dict
+    from tfctc.exporters import parity
+    from tfctc.inference.verify import check_predictions, reference
+    from tfctc.io.images import to_unit
+
+    facts = from_dict(DatasetFacts, manifest["dataset"])
+    pixels, expected = reference(folder)
+    images = to_unit(pixels, facts)
+    probabilities = {
+        parity.SAVED_MODEL: parity.run_saved_model(folder, images),
+        parity.SERVING_BYTES: parity.run_serving_bytes(folder, images, facts),
+    }
+    return {
+        name: check_predictions(folder / "saved_model.pb", found, expected, manifest["parity"][name])
+        for name, found in probabilities.items()
+    }
