@@ -1,4 +1,6 @@
-"""The benchmarks' PyTorch network against the Keras one it stands beside."""
+"""The benchmarks' PyTorch network against the Keras one it is compared with."""
+
+import importlib
 
 import keras
 import numpy as np
@@ -6,20 +8,20 @@ import pytest
 
 from tfctc.config import ModelConfig
 from tfctc.models.classifier import build_classifier
-from tfctc.models.fast import stock
+from tfctc.models.fast import to_stock
 
 torch = pytest.importorskip("torch")
 
 
 @pytest.fixture
-def peer(tool):
-    return tool("torch_resnet50")
+def peer():
+    return importlib.import_module("torch_resnet50")
 
 
 def made_up_resnet50():
-    """Weights that leave no bias, mean or variance without effect."""
+    """A ResNet50 whose weights leave no bias, mean or variance without effect."""
     keras.utils.set_random_seed(0)
-    model = stock(build_classifier(ModelConfig(), (64, 64), {"brightfield": (0.4, 0.2)}))
+    model = to_stock(build_classifier(ModelConfig(), (64, 64), {"brightfield": (0.4, 0.2)}))
     rng = np.random.default_rng(0)
     for w in (w for layer in model.layers if not layer.name.startswith("normalise") for w in layer.weights):
         if w.name in ("gamma", "moving_variance"):
@@ -29,7 +31,7 @@ def made_up_resnet50():
     return model
 
 
-def test_answers_and_what_batchnorm_learns_are_those_of_keras(peer):
+def test_logits_and_batchnorm_statistics_are_those_of_keras(peer):
     model = made_up_resnet50()
     x = np.random.default_rng(1).random((8, 64, 64, 1), np.float32)
     twin, images = peer.from_keras(model), torch.from_numpy(x).permute(0, 3, 1, 2)

@@ -1,0 +1,92 @@
+"""Shared by the tools: arms that take turns, the machine, intervals as text, a table and a JSON file."""
+
+import importlib.metadata
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from tfctc.io.files import write_json
+from tfctc.system.processor import processor_name
+from tfctc.system.startup import ONEDNN
+
+LIBRARIES = (
+    "tensorflow",
+    "keras",
+    "numpy",
+    "ai-edge-litert",
+    "torch",
+    "albumentations",
+    "opencv-python-headless",
+    "onnxruntime",
+    "openvino",
+)
+
+
+def machine() -> dict:
+    """Processor, system and libraries: what a measurement depends on."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "libraries": versions,
+        ONEDNN: os.environ.get(ONEDNN, "not set"),
+    }
+
+
+def with_interval(value: float, low: float | None, high: float | None) -> str:
+    """A difference as text, with its interval if it has one."""
+    return f"{value:+.4f}" if low is None else f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def measure(
+    arms: dict[str, Callable[[], object]], rounds: int, warmup: int = 2, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of every call. The arms take turns, so that a busy machine slows all of them alike."""
+    seconds = {name: [] for name in arms}
+    for i in range(-warmup, rounds):
+        for name, arm in arms.items():
+            started = clock()
+            arm()
+            if i >= 0:
+                seconds[name].append(clock() - started)
+    return seconds
+
+
+def row(arm: str, seconds: list[float], images: int, **facts) -> dict:
+    """One line of the table: seconds that `images` took in each round."""
+    median, least = float(np.median(seconds)), min(seconds)
+    figures = {"median_s": median, "min_s": least, "images_per_s": images / median, "rounds": len(seconds)}
+    print(
+        f"{arm:34} {' '.join(f'{k} {v}' for k, v in facts.items()):20} {images / median:8.1f} images/s   "
+        f"median {median * 1e3:9.2f} ms   minimum {least * 1e3:9.2f} ms",
+        flush=True,
+    )
+    return {"arm": arm, **facts, **figures}
+
+
+def ratio(rows: list[dict], slow: str, fast: str, figure: str = "median_s", **facts) -> dict:
+    """How many times faster `fast` is than `slow`, among the rows with these facts."""
+    found = {r["arm"]: r for r in rows if all(r[k] == v for k, v in facts.items())}
+    return found[slow][figure] / found[fast][figure]
+
+
+def report(rows: list[dict], ratios: dict[str, float], json_file: str | None = None) -> None:
+    """Prints the ratios, and writes everything with the command and the machine if a file is named."""
+    print()
+    for name, value in ratios.items():
+        print(f"{name:44} {value:.2f}")
+    if json_file:
+        command = shlex.join(["python", *sys.argv])
+        write_json(json_file, {"command": command, "machine": machine(), "rows": rows, "ratios": ratios})
+        print(f"written to {json_file}")

@@ -1,0 +1,7 @@
+"""python tools/evidence NAME [options]: see runner.py."""
+
+import sys
+
+from runner import main
+
+sys.exit(main())
