@@ -1,0 +1,45 @@
+"""The commands in the order that users type them, on a few cells."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tfctc.cli import main
+
+#: Options of the journey's `tfctc fit`.
+QUICK = ["--backbone", "compact", "--epochs", "2", "--set", "training.batch_size=8"]
+#: Resamples behind the intervals of the tests; `tfctc evaluate` draws a thousand.
+RESAMPLES = 50
+
+
+@dataclass
+class Journey:
+    """Folders of data set, run and exported version, and what the commands printed."""
+
+    data: Path
+    run: Path
+    version: Path
+    output: str
+
+
+def tfctc(*arguments):
+    """What a command prints that must succeed."""
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def travel(dataset, folder):
+    """fit, evaluate and export below `folder`, on a copy of the data set."""
+    data, run = folder / "data", folder / "run"
+    shutil.copytree(dataset, data, ignore=shutil.ignore_patterns("tfrecords"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tfctc.evaluation.evaluate.RESAMPLES", RESAMPLES)
+        output = tfctc("fit", data, *QUICK, "-o", run)
+        output += tfctc("evaluate", run)
+        output += tfctc("evaluate", run, "--teacher")
+        output += tfctc("export", run, "--name", "tiny", "--output", folder / "exports")
+    return Journey(data, run, folder / "exports" / "tiny" / "1", output)
