@@ -28,7 +28,7 @@ def run(journey, tmp_path_factory):
     return tfctc.fit(
         journey.data,
         output=tmp_path_factory.mktemp("api") / "run",
-        backbone="compact",
+        backbone="tiny",
         mode="distilled",
         training={"epochs": 2},
         split={"validation": 0.2},

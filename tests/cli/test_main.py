@@ -72,5 +72,5 @@ def test_a_command_that_is_asked_to_stop_leaves_nothing_half_written(tmp_path):
         time.sleep(0.05)
     process.terminate()
     told = process.communicate(timeout=60)[1]
-    assert process.returncode == 1 and told.split() == ["Simulating", "cells", "Aborted!"]
+    assert process.returncode == 1 and told.split()[-1] == "Aborted!" and "Traceback" not in told
     assert not list(tmp_path.iterdir())

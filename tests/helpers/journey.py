@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import small_runs  # noqa: F401 - it registers the backbone "tiny"
 from click.testing import CliRunner
 
 from tfctc.cli import main
 
 #: Options of the journey's `tfctc fit`.
-QUICK = ["--backbone", "compact", "--epochs", "2", "--set", "training.batch_size=8"]
+QUICK = ["--backbone", "tiny", "--epochs", "2", "--set", "training.batch_size=8"]
 #: Resamples behind the intervals of the tests; `tfctc evaluate` draws a thousand.
 RESAMPLES = 50
 

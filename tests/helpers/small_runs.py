@@ -32,7 +32,7 @@ def config(data, mode="distilled", distill=None, **training):
     options = {"epochs": 1, "steps_per_epoch": 3, "batch_size": 8, "precision": "float32", **training}
     return RunConfig(
         str(data), mode=mode, augment={"gain": {}}, split=SplitConfig(validation=0.25, test=0.25),
-        student=ModelConfig("compact"), teacher=ModelConfig("compact", BOTH),
+        student=ModelConfig("tiny"), teacher=ModelConfig("tiny", BOTH),
         distill=distill or DistillConfig(), training=TrainingConfig(**options),
     )  # fmt: skip
 
