@@ -60,8 +60,9 @@ def test_the_set_up_commands_are_there():
 
 
 @pytest.fixture
-def two_epochs(monkeypatch):
-    """Every training ends after two epochs."""
+def quick(monkeypatch):
+    """Every training ends after two epochs, and intervals come from few resamples."""
+    monkeypatch.setattr("tfctc.evaluation.evaluate.RESAMPLES", 20)
     fit = keras.Model.fit
     monkeypatch.setattr(
         keras.Model, "fit", lambda *args, epochs, **options: fit(*args, epochs=min(epochs, 2), **options)
@@ -69,7 +70,7 @@ def two_epochs(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_commands_and_the_python_lines_run_on_the_files_listed(here, two_epochs, capfd):
+def test_the_commands_and_the_python_lines_run_on_the_files_listed(here, quick, capfd):
     """In the README's order, on made-up images under the names of its listing."""
     lines = commands("tfctc")
     assert [line[1] for line in lines] == ["import", "fit", "evaluate", "export", "predict"]

@@ -34,6 +34,7 @@ def tfctc(tmp_path, monkeypatch):
     return lambda *arguments: CliRunner().invoke(main, ["compare", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_two_ways_of_training_are_compared(tiny_dataset, tfctc, tmp_path):
     result = tfctc(tiny_dataset, "--plan", "plan.toml", "-o", "out")
     assert result.exit_code == 0, result.output

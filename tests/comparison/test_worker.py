@@ -94,6 +94,7 @@ def test_what_a_run_logs_is_kept_beside_its_folder(trained):
     assert "Training student: compact on brightfield" in text
 
 
+@pytest.mark.slow
 def test_a_teacher_that_can_see_no_test_cell_is_not_tested(tiny_dataset, tmp_path, caplog):
     data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns(TFRECORDS))
     settings = replace(config(data), mode="distilled", teacher=ModelConfig("compact", ("brightfield", "dapi")))

@@ -215,6 +215,7 @@ def test_works_in_mixed_precision():
     assert any(changed(before, student.get_weights()))
 
 
+@pytest.mark.slow
 def test_mirrored_strategy_trains_as_one_device_does(two_devices):
     """Without BatchNorm in the way (replicas normalise their own share) two replicas equal one device."""
     x, y = cells()
