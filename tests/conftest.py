@@ -22,7 +22,9 @@ def pytest_configure():
         os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", OMP_NUM_THREADS="1")
     start_tensorflow(training=True)
     import tensorflow as tf
+    from tiny_backbone import register_tiny
 
+    register_tiny()
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 

@@ -12,8 +12,8 @@ from tfctc.distill.teachers import Teachers
 from tfctc.models.classifier import build_classifier, tapped
 
 SIZE, CELLS = (16, 16), 12
-BOTH = ModelConfig("compact", ("brightfield", "dapi"))
-ALONE = ModelConfig("compact")
+BOTH = ModelConfig("tiny", ("brightfield", "dapi"))
+ALONE = ModelConfig("tiny")
 NORMALISATION = {"brightfield": (0.5, 0.3), "dapi": (0.5, 0.3)}
 
 
@@ -148,14 +148,14 @@ def test_dapi_teaches_without_a_teacher(name):
     x, y = cells()
     unlabelled = np.zeros(CELLS, np.float32)
     model, student, _ = distiller({name: {}}, teaching=False)
-    before = student.get_layer("stem_conv").get_weights()
+    before = student.get_layer("first_conv").get_weights()
     logs = model.train_on_batch(x, y, unlabelled, return_dict=True)
     assert (
         logs["student_loss"] == 0.0
         and logs["loss"] == pytest.approx(logs[f"{name}_loss"], rel=1e-6)
         and logs["loss"] > 0
     )
-    assert any(changed(before, student.get_layer("stem_conv").get_weights()))
+    assert any(changed(before, student.get_layer("first_conv").get_weights()))
     assert len(model.trainable_variables) > len(student.trainable_variables)
 
     model, *_ = distiller({name: {}}, teaching=False)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import small_runs  # noqa: F401 - it registers the backbone "tiny"
 from click.testing import CliRunner
 
 from tfctc.cli import main

@@ -2,29 +2,17 @@
 
 import shutil
 
-import keras
 from made_up import edit_manifest
 
 from tfctc.config import DistillConfig, ModelConfig, RunConfig, SplitConfig, TrainingConfig
 from tfctc.data.builder import build
 from tfctc.data.manifest import Manifest
 from tfctc.data.statistics import measure
-from tfctc.models.backbones import residual
-from tfctc.models.backbones.base import BACKBONES, Backbone
 from tfctc.training.fit import plan_run
 from tfctc.training.networks import build_networks
 from tfctc.training.trainer import Trainer
 
 BOTH = ("brightfield", "dapi")
-
-
-def _tiny(x):
-    x = keras.layers.ReLU(name="stage1")(residual.convolution(x, 4, 3, 2, "first"))
-    return keras.layers.ReLU(name="stage3")(residual.convolution(x, 8, 3, 2, "second"))
-
-
-#: Two convolutions, for tests that would spend their time compiling a larger network.
-BACKBONES.register("tiny")(Backbone(_tiny, {"stage1": "stage1", "stage3": "stage3"}))
 
 
 def config(data, mode="distilled", distill=None, **training):
