@@ -1,13 +1,12 @@
-"""Train with DAPI, run on bright-field: circulating tumor cells (CTCs) against leukocytes.
+"""Classifier of single bright-field cell images: circulating tumor cell (CTC) or leukocyte; taught with DAPI.
 
-import tfctc
-
-run = tfctc.fit("cells", mode="distilled", backbone="compact")
-print(run.evaluate())
-version = run.export("exports", quantize="int8")
-
-predictor = tfctc.Predictor(version.tflite[0])
-probability, label, quality = predictor("cell_0001_BF.tif")
+Example:
+    >>> import tfctc
+    >>> run = tfctc.fit("cells", mode="distilled", backbone="compact")
+    >>> print(run.evaluate())
+    >>> version = run.export("exports", quantize="int8")
+    >>> predictor = tfctc.Predictor(version.tflite[0])
+    >>> probability, label, quality = predictor("cell_0001_BF.tif")
 """
 
 import importlib
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from tfctc.evaluation.evaluate import Evaluation
     from tfctc.inference.predictor import Prediction, Predictor
 
-#: Public name -> module that holds it, imported when the name is first used: `tfctc --help` needs none of them.
+#: Public name -> module that defines it. A module is imported at the first use of its name, so `tfctc --help` is fast.
 _LAZY = {
     "Comparison": "tfctc.api.comparing",
     "Evaluation": "tfctc.evaluation.evaluate",

@@ -1,8 +1,8 @@
-"""Cells, and the facts of a whole data set of cells.
+"""Cells, and the facts that all cells of a data set share.
 
-A *cell* is one row of a manifest: two registered single-channel images (DAPI may be missing), a patient, a site and a
-label (may be missing). Pixels are stored as unsigned integers and become float32 ``(H, W, 1)`` in [0, 1] by dividing by
-the full scale of the declared bit depth, never by an image's own minimum and maximum.
+A *cell* is one row of a manifest: a bright-field image, a DAPI image aligned with it (may be missing), a patient, a
+site and a label (may be missing). Pixels are stored as unsigned integers. They become float32 ``(H, W, 1)`` in [0, 1]
+by division by the full scale of the declared bit depth, never by an image's own minimum and maximum.
 """
 
 import math
@@ -17,16 +17,25 @@ DAPI: Final = "dapi"
 CHANNELS = (BRIGHTFIELD, DAPI)
 #: Name of the feature that is 1 for a cell with a DAPI image and 0 for one without; float32.
 DAPI_PRESENT = "dapi_present"
-#: Integer of a missing label.
+#: Class index of a cell without a label.
 UNLABELLED = -1
-#: Name of the cells without a label where cells are counted by class.
+#: Key of the cells without a label in counts by class.
 NO_LABEL = "unlabelled"
 SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of a manifest. `dapi` and `label` are empty if the cell has none."""
+    """One row of a manifest.
+
+    Args:
+        cell_id: id of the cell, unique in the data set.
+        patient_id: id of its patient, the unit of splitting.
+        site: laboratory or instrument; may be empty.
+        brightfield: path of the bright-field image.
+        dapi: path of the DAPI image; empty if there is none.
+        label: class name; empty if the cell is unlabelled.
+    """
 
     cell_id: str
     patient_id: str
@@ -42,7 +51,7 @@ COLUMNS = tuple(field.name for field in fields(Cell))
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """Facts that hold for every cell of a data set, and for every image that a model trained on it can predict.
+    """Facts that hold for every cell of a data set, and for every image given to a model trained on it.
 
     Args:
         name: short name; letters, digits, ``-`` and ``_``.
@@ -52,6 +61,9 @@ class DatasetFacts:
         mpp: micrometres per pixel, or None if unknown.
         group: what `patient_id` stands for if not for a patient, for example "block of cells".
         simulated: whether the cells are simulated.
+
+    Raises:
+        ManifestError: a value that no data set can have.
     """
 
     name: str
@@ -64,12 +76,13 @@ class DatasetFacts:
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
-            fix = "choose another (tfctc import: --name)"
+            fix = "choose another name (tfctc import: --name)"
             raise ManifestError(f"name must be letters, digits, - and _, got {self.name!r}", fix=fix)
         if len(self.classes) != 2 or len(set(self.classes)) != 2 or not all(self.classes):
             raise ManifestError(f"classes must be two different names (negative, positive), got {list(self.classes)}")
         if NO_LABEL in self.classes:
-            raise ManifestError(f"no class may be called {NO_LABEL}", fix="leave the label of such cells empty")
+            fix = "choose another name; the label of an unlabelled cell is left empty"
+            raise ManifestError(f"no class may be called {NO_LABEL}", fix=fix)
         if not 8 <= self.bit_depth <= 16:
             raise ManifestError(f"bit_depth must be 8 to 16, got {self.bit_depth}")
         if len(self.image_size) != 2 or min(self.image_size) < 1:
@@ -79,26 +92,33 @@ class DatasetFacts:
 
     @property
     def negative(self) -> str:
+        """Name of the negative class, class index 0."""
         return self.classes[0]
 
     @property
     def positive(self) -> str:
+        """Name of the positive class, class index 1."""
         return self.classes[1]
 
     @property
     def full_scale(self) -> int:
-        """The pixel value that becomes 1.0."""
+        """Pixel value that becomes 1.0: ``2**bit_depth - 1``."""
         return 2**self.bit_depth - 1
 
     @property
     def dtype(self) -> str:
-        """The unsigned integer type that holds a pixel."""
+        """NumPy name of the unsigned integer type of a stored pixel."""
         return "uint8" if self.bit_depth == 8 else "uint16"
 
     def class_index(self, label: str) -> int:
-        """0 for the negative class, 1 for the positive, `UNLABELLED` for an empty label."""
+        """Class index of a label: 0 for the negative class, 1 for the positive, `UNLABELLED` for an empty label.
+
+        Raises:
+            ManifestError: a label that is not a class name.
+        """
         if not label:
             return UNLABELLED
         if label not in self.classes:
-            raise ManifestError(f"unknown label {label!r}", fix=f"use one of: {', '.join(self.classes)}, or none")
+            fix = f"use one of: {', '.join(self.classes)}; or leave the label empty"
+            raise ManifestError(f"unknown label {label!r}", fix=fix)
         return self.classes.index(label)

@@ -1,10 +1,10 @@
-"""Errors that a user can mend: one base class, one class for each kind of thing that is wrong."""
+"""Errors that a user can correct: one base class, and one class for each kind of mistake."""
 
 from pathlib import Path
 
 
 class TfctcError(Exception):
-    """An error that a user can mend. A command prints it as one line and ends with exit code 2.
+    """An error that a user can correct. A command prints it as one line and ends with exit code 2.
 
     Args:
         problem: one clause with what was expected and what was received.
@@ -34,31 +34,31 @@ class ImageError(TfctcError):
 
 
 class ManifestError(TfctcError):
-    """A manifest, label table or data-set description that contradicts itself or the files."""
+    """A manifest, label table or description of a data set that is invalid, or contradicts the files."""
 
 
 class PairingError(ManifestError):
-    """Channel images that do not pair one to one by cell id."""
+    """Image files that cannot be paired by cell id."""
 
 
 class SplitError(TfctcError):
-    """Patients that cannot be split into train, validation and test, or that are in two of them."""
+    """Patients that cannot be split into train, validation and test, or that would be in two of them."""
 
 
 class RunError(TfctcError):
-    """A run folder that is missing, incomplete, or in the way."""
+    """A run folder that is missing, incomplete, damaged, or in use."""
 
 
 class ExportError(TfctcError):
-    """An exported file that failed a gate (form, finiteness, parity) and was not written."""
+    """A model that failed a check of the export (form, finiteness, parity), so that no file was written."""
 
 
 class ArtefactError(TfctcError):
-    """An exported file that tfctc did not write, or that has changed since."""
+    """An exported file that tfctc did not write, or that has changed since then."""
 
 
 class OutputError(TfctcError):
-    """A place that cannot be written to."""
+    """A file or folder that cannot be written."""
 
 
 class DependencyError(TfctcError):

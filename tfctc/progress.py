@@ -9,11 +9,11 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(task: str, done: int, total: int) -> None:
-    """Reports nothing."""
+    """The callback that reports nothing."""
 
 
 class Task:
-    """One task of known length; counts its steps and reports each.
+    """Counter of the steps of one task, which reports every step to a callback.
 
     Args:
         progress: the callback.
@@ -25,12 +25,13 @@ class Task:
         self.progress, self.name, self.total, self.done = progress, name, total, 0
 
     def advance(self, steps: int = 1) -> None:
+        """Counts `steps` more steps as done, and reports them."""
         self.done += steps
         self.progress(self.name, self.done, self.total)
 
 
 def tracked(progress: Progress, name: str, items: Iterable[T], total: int) -> Iterator[T]:
-    """Yields `items`, reporting each as one step once it has been processed."""
+    """Yields `items`, and reports each as one step once the caller has processed it."""
     task = Task(progress, name, total)
     for item in items:
         yield item

@@ -1,4 +1,4 @@
-"""Registries: named things that a setting can choose."""
+"""Registries: tables of named classes or objects, one of which a setting chooses by its name."""
 
 import importlib
 import importlib.metadata
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """A table of named things of one kind. The error for an unknown name lists the known ones.
+    """A table of named entries of one kind.
 
     Entries register themselves when their module is imported. The registry imports these modules at the first look-up:
     every module of `package`, and every entry point of installed packages in the group `tfctc.<group>`. So a new entry
-    is one new file, here or elsewhere.
+    is one new file, in this package or in another.
 
     Args:
-        kind: what the entries are, for messages: "distillation loss".
+        kind: name of the kind of entry, for messages: "distillation loss".
         package: dotted name of the package whose modules register entries.
         group: name of the entry points' group, without "tfctc."; None if other packages cannot add entries.
 
@@ -50,6 +50,11 @@ class Registry(Generic[T]):
         return add
 
     def __getitem__(self, name: str) -> T:
+        """The entry of this name.
+
+        Raises:
+            UnknownNameError: no entry has this name; the message lists the known names.
+        """
         self._import_entries()
         try:
             return self._entries[name]
@@ -57,13 +62,14 @@ class Registry(Generic[T]):
             raise UnknownNameError(f"unknown {self.kind} {name!r}", fix=f"choose one of: {', '.join(self)}") from None
 
     def __iter__(self) -> Iterator[str]:
+        """Yields the names of all entries, sorted."""
         self._import_entries()
         return iter(sorted(self._entries))
 
     def _import_entries(self) -> None:
         if self._complete:
             return
-        self._complete = True  # Before the end: a module may look something up while it is imported.
+        self._complete = True  # Not after the imports: a module may look up a name while it is imported.
         try:
             if self.package:
                 package = importlib.import_module(self.package)

@@ -105,14 +105,14 @@ def spoil(folder, what):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("missing channel", "1 cell(s) without a bright-field image: c01; add them, or --skip-orphans"),
+        ("missing channel", "1 cell(s) without a bright-field image: c01; add the images, or leave these cells out"),
         ("duplicate id", "cell c02 has two brightfield images, p0_c02_BF.png and p0_c02_BF.tif"),
-        ("size mismatch", "p0_c01_DAPI.png: is 9 x 12 px, 10 x 12 expected; crop all cells to one size"),
+        ("size mismatch", "p0_c01_DAPI.png: is 9 x 12 px, 10 x 12 expected; crop it to this size"),
         ("bit depth mix", "p0_c01_DAPI.png: has uint8 pixels, uint16 expected"),
         ("truncated file", "p0_c01_BF.png: cannot be read"),
         ("NaN", "p0_c01_BF.tif: holds NaN or infinite pixels; export the raw counts again"),
-        ("RGB file", "p0_c01_BF.png: is a RGB image, one grey channel expected"),
-        ("above the bit depth", "above 4095 (bit depth 12); declare the right bit depth"),
+        ("RGB file", "p0_c01_BF.png: has Pillow mode RGB, one grey channel of 8 or 16 bits expected"),
+        ("above the bit depth", "above 4095 (bit depth 12); give images of 12 bits, or import all again with"),
         ("unknown label", "scans/labels.csv: cell c24: unknown label 'platelet'"),
         ("empty folder", "scans: holds no PNG or TIFF image; export the images as one of these"),
     ],
@@ -183,7 +183,7 @@ def test_a_single_class_or_patient_is_refused_by_fit(scans, arguments, message):
         (["--name", "my cells"], "name must be letters, digits, - and _, got 'my cells'; choose another"),
         (["--mpp", "inf"], "mpp must be micrometres per pixel above 0, got inf"),
         (["--mpp", "nan"], "mpp must be micrometres per pixel above 0, got nan"),
-        (["--map", "PLT=tumor"], "--map PLT=tumor: classes are leukocyte and ctc; map to one of these, to nothing, or"),
+        (["--map", "PLT=tumor"], "--map PLT=tumor: classes are leukocyte and ctc; map it to one of these"),
         (["--label-column", "phase"], "has no column 'phase'"),
     ],
 )

@@ -122,7 +122,7 @@ def test_a_damaged_file_is_one_line_with_its_name(tmp_path, name, content):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match="nowhere.toml: no such file"):
         configs.load(RunConfig, tmp_path / "nowhere.toml")
-    with pytest.raises(ConfigError, match=f"{tmp_path}: cannot be read .*directory.*; JSON or TOML is expected"):
+    with pytest.raises(ConfigError, match=f"{tmp_path}: cannot be read .*directory.*; give a file in TOML if"):
         configs.load(RunConfig, tmp_path)
 
 

@@ -210,7 +210,7 @@ def test_split_by_site(tiny_dataset, tmp_path):
 
 def test_a_patient_unknown_when_the_cells_were_split_is_an_error(tiny_dataset):
     manifest = Manifest.open(tiny_dataset)
-    with pytest.raises(SplitError, match="patient_id p01 was not there when the cells were split; run fit again"):
+    with pytest.raises(SplitError, match="patient_id p01 was not in the data set when it was split; run fit again"):
         build(manifest, Splits("patient_id", {"p00": "train"}))
 
 

@@ -45,7 +45,7 @@ def test_a_journal_that_is_removed_as_soon_as_it_is_open_is_told(begin, tmp_path
 
 def test_a_journal_is_a_regular_file(begin, tmp_path):
     (tmp_path / "predictions.csv").symlink_to("/dev/null")
-    with pytest.raises(OutputError, match="predictions.csv: is no regular file"):
+    with pytest.raises(OutputError, match="predictions.csv: is not a regular file"):
         begin()
 
 

@@ -132,7 +132,7 @@ def test_what_is_no_regular_file_is_kept(tmp_path, kind):
     elif kind == "round":
         path.symlink_to("a.txt")
     before = path.lstat()
-    with pytest.raises(OutputError, match=f"{path}: is no regular file; choose"), atomic_file(path):
+    with pytest.raises(OutputError, match=f"{path}: is not a regular file; choose"), atomic_file(path):
         raise AssertionError("too late")
     assert (stat.S_IFMT(path.lstat().st_mode), path.lstat().st_ino) == (stat.S_IFMT(before.st_mode), before.st_ino)
 

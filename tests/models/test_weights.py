@@ -92,12 +92,12 @@ def test_a_damaged_stock_file_is_one_line(network, tmp_path):
     (tmp_path / "w.h5").write_bytes(b"not hdf5")
     model = network("compact")
     backbone = replace(BACKBONES["compact"], published=lambda weights: to_stock(model).load_weights(weights))
-    with pytest.raises(ConfigError, match="w.h5: stock weights cannot be loaded .*; without internet, give the path"):
+    with pytest.raises(ConfigError, match="w.h5: published weights cannot be loaded .*; give the path of this"):
         load_weights(model, str(tmp_path / "w.h5"), backbone)
 
 
 @pytest.mark.parametrize(
-    ("weights", "message"), [("nowhere.keras", "no such weights file"), ("imagenet", "no stock weights exist")]
+    ("weights", "message"), [("nowhere.keras", "no such weights file"), ("imagenet", "no published weights exist")]
 )
 def test_weights_that_do_not_exist_are_refused(network, weights, message):
     with pytest.raises(ConfigError, match=message):

@@ -1,6 +1,6 @@
-"""Augmentation in the tf.data graph: geometry shared by the channels, then illumination and noise on each one's terms.
+"""Augmentation of batches in the tf.data graph: one geometry for all channels, then light and noise for each channel.
 
-Importing this package does not import TensorFlow; touching `Policy` or `AUGMENTATIONS` does.
+Importing this package does not import TensorFlow; the first use of `Policy` or `AUGMENTATIONS` does.
 """
 
 from typing import Any

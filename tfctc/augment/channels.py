@@ -1,7 +1,7 @@
-"""Changes of whole channels during training: DAPI images hidden, or mixed among the bright-field ones.
+"""Changes of whole channels during training: DAPI images that are hidden, or used in place of bright-field images.
 
-A change is a frozen dataclass of its strengths. `transform` gives the function that acts on training batches ``(x, y,
-sample_weight)``, after augmentation.
+A change is a frozen dataclass of its strengths. `transform` returns the function that changes training batches
+``(x, y, sample_weight)``, after augmentation.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,20 +21,27 @@ class ChannelChange:
     """One change of the channels."""
 
     def transform(self, statistics: Statistics, seed: int) -> Callable:
-        """``(x, y, sample_weight, done)`` -> ``(x, y, sample_weight)``; `done` is the part of the training, 0 to 1."""
+        """Function ``(x, y, sample_weight, done) -> (x, y, sample_weight)`` of a training batch.
+
+        `done` is the completed fraction of the training, a float32 scalar from 0 to 1.
+
+        Args:
+            statistics: pixel statistics of the channels.
+            seed: seed of the choice of cells.
+        """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class DapiAsBrightfield(ChannelChange):
-    """Puts the DAPI image of some cells in the place of the bright-field one, with bright-field's mean and contrast.
+    """The DAPI images of some cells in place of their bright-field images, with the mean and contrast of bright-field.
 
-    One reading of "Augmentation-Based Deep Learning for Identification of Circulating Tumor Cells" (arXiv 2503.03410):
-    DAPI images as additional labelled samples for a network that will see bright-field.
+    This is our reading of "Augmentation-Based Deep Learning for Identification of Circulating Tumor Cells" (arXiv
+    2503.03410): DAPI images are additional labelled samples for a network that will see bright-field.
 
     Args:
-        share: share of the cells with DAPI, at the first step.
-        until: part of the training over which the share falls to 0, linearly.
+        share: share of the cells with DAPI that are changed, at the first step.
+        until: fraction of the training steps over which the share falls linearly to 0.
     """
 
     share: float
@@ -54,12 +61,12 @@ class DapiAsBrightfield(ChannelChange):
 
 @dataclass(frozen=True)
 class DapiDropout(ChannelChange):
-    """Hides the DAPI image of some cells: every pixel takes the mean over all training pixels.
+    """Dropout of the DAPI images of some cells: every pixel is set to the mean over all training pixels.
 
     Neverova et al. 2016, "ModDrop: adaptive multi-modal gesture recognition", arXiv 1501.00102.
 
     Args:
-        share: share of the cells.
+        share: share of the cells that are changed.
     """
 
     share: float
@@ -74,7 +81,7 @@ class DapiDropout(ChannelChange):
 
 
 def _drawn(share: Any, y: tf.Tensor, seed: int, done: tf.Tensor) -> tf.Tensor:
-    """Chosen cells of a batch, bool ``(B,)``, drawn anew at every step."""
+    """Random choice of cells of a batch, bool ``(B,)``, another one at every step."""
     return tf.random.stateless_uniform(tf.shape(y), (seed, tf.cast(done * 2.0**30, tf.int32))) < share
 
 

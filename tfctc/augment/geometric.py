@@ -1,7 +1,7 @@
-"""Geometric operations: one draw moves every channel, so that their sub-pixel registration is kept.
+"""Geometric operations: all channels of a cell move alike, so that they stay aligned to parts of a pixel.
 
-Each operation gives the place that an output pixel is fetched from. The places are chained and the image is resampled
-once: interpolation blurs, and would blur again with every operation.
+Operations work by inverse mapping: each gives the input coordinates of every output pixel. The coordinates of all
+operations are composed and the image is resampled once, because every interpolation blurs.
 
 *Coordinates* are float32 ``(2, B, H, W)``: row and column of each pixel, in pixels from the image centre.
 """
@@ -15,27 +15,28 @@ import tensorflow as tf
 from tfctc.augment.operation import AUGMENTATIONS, Channels, Drawn, Operation, Stage, strength
 from tfctc.augment.randomness import uniform
 
-#: Knots per side of the elastic displacement: waves of about a quarter of the image, wider than a nucleus edge.
+#: Number of knots along each side of the elastic displacement. Its waves are about a quarter of the image long, wider
+#: than the edge of a nucleus.
 KNOTS = 5
-#: Width in pixels of the border that is mirrored to and fro to fill what comes from outside the image.
+#: Width in pixels of the border strip that is mirrored repeatedly to fill places outside the image.
 BORDER = 4
 
 
 @cache
 def pixel_grid(height: int, width: int) -> np.ndarray:
-    """The coordinates, of a batch of one, that fetch every pixel from its own place."""
+    """Identity coordinates ``(2, 1, H, W)``: every output pixel comes from its own place."""
     rows, columns = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
     return np.stack(np.meshgrid(rows, columns, indexing="ij")).astype(np.float32)[:, np.newaxis]
 
 
 def grid_of(images: tf.Tensor) -> tf.Tensor:
-    """`pixel_grid` for each cell of ``(B, H, W, C)``."""
+    """Identity coordinates ``(2, B, H, W)`` for images ``(B, H, W, C)``."""
     _, height, width, _ = images.shape
     return tf.broadcast_to(pixel_grid(height, width), (2, tf.shape(images)[0], height, width))
 
 
 def _keys(t: tf.Tensor) -> list[tf.Tensor]:
-    """Weights of the four neighbours at -1, 0, 1, 2 for a point at 0 <= t <= 1: Keys 1981, a = -1/2."""
+    """Weights of cubic convolution (Keys 1981, a = -1/2) for the neighbours at -1, 0, 1, 2 of a point 0 <= t <= 1."""
     return [
         ((-0.5 * t + 1.0) * t - 0.5) * t,
         (1.5 * t - 2.5) * t * t + 1.0,
@@ -44,16 +45,17 @@ def _keys(t: tf.Tensor) -> list[tf.Tensor]:
     ]
 
 
-# XLA fuses the 16 taps: seven times faster than op by op.
+# XLA fuses the 16 neighbours of each pixel into one loop: seven times faster than op by op.
 @tf.function(jit_compile=True)
 def resample(images: tf.Tensor, coordinates: tf.Tensor) -> tf.Tensor:
-    """Fetches every output pixel from its coordinates, by cubic convolution.
+    """Images resampled at the given coordinates by cubic convolution (Keys 1981, IEEE Trans. ASSP 29:1153).
 
-    Cubic (Keys 1981, IEEE Trans. ASSP 29:1153) because linear interpolation takes a quarter of the fine structure
-    (Laplacian) out of a rotated cell image, cubic a tenth, and test images are not interpolated at all. Weights sum to
-    1; at whole pixels they are exactly 0 and 1. Places outside are filled from a border of `BORDER` px, mirrored to and
-    fro: background goes on as background with its noise, which repeating the last pixel would draw out into streaks,
-    and no piece of the cell appears in the corners, as it does when the whole image is mirrored.
+    Linear interpolation removes a quarter of the fine structure (Laplacian) of a rotated cell image, cubic a tenth;
+    test images are not interpolated at all. The weights sum to 1. At whole pixels they are exactly 0 and 1.
+
+    Places outside the image are filled from a border strip of `BORDER` px, which is mirrored repeatedly. So background
+    goes on as background, noise included. The last pixel repeated would become streaks, and the whole image mirrored
+    would bring pieces of the cell into the corners.
 
     Args:
         images: ``(B, H, W, C)`` float32, H and W 2 or more; the channels move together.
@@ -70,7 +72,7 @@ def resample(images: tf.Tensor, coordinates: tf.Tensor) -> tf.Tensor:
         inside = tf.clip_by_value(place, 0.0, last)
         border = min(float(BORDER), last)
         beyond = tf.abs(place - inside)
-        # The remainder by hand: XLA computes its own one number at a time.
+        # The remainder is written out because XLA's own is not vectorised.
         depth = border - tf.abs(beyond - 2 * border * tf.floor(beyond / (2 * border)) - border)
         place = inside + tf.sign(inside - place) * depth
         base = tf.minimum(tf.floor(place), last - 1.0)
@@ -87,21 +89,24 @@ def resample(images: tf.Tensor, coordinates: tf.Tensor) -> tf.Tensor:
     return result
 
 
-# Half the time of TensorFlow's own; a function apart, because within `resample` XLA would do it for every neighbour.
+# XLA concatenates in half the time of TensorFlow. Within `resample` it would repeat this for each of the 16 neighbours.
 @tf.function(jit_compile=True)
 def _side_by_side(images: list[tf.Tensor]) -> tf.Tensor:
     return tf.concat(images, axis=-1)
 
 
 def warp(channels: Channels, coordinates: tf.Tensor) -> dict[str, tf.Tensor]:
-    """All channels fetched from the same coordinates."""
+    """All channels resampled at the same coordinates ``(2, B, H, W)``."""
     moved = resample(_side_by_side(list(channels.values())), coordinates)
     return dict(zip(channels, tf.split(moved, len(channels), axis=-1), strict=True))
 
 
 @dataclass(frozen=True)
 class GeometricOperation(Operation):
-    """Acts through `fetch`; a policy chains the coordinates of all of them before it resamples once."""
+    """Base class of the geometric operations, which change coordinates in `fetch`.
+
+    A policy composes the coordinates of all its geometric operations before it resamples once.
+    """
 
     stage = Stage.GEOMETRY
 
@@ -110,12 +115,17 @@ class GeometricOperation(Operation):
         return warp(channels, self.fetch(grid_of(images), self.draw(seed, images)))
 
     def fetch(self, coordinates: tf.Tensor, drawn: Drawn) -> tf.Tensor:
-        """Coordinates to coordinates; `drawn` is what `draw` gave."""
+        """Input coordinates of the output pixels, ``(2, B, H, W)``.
+
+        Args:
+            coordinates: coordinates of the output pixels, ``(2, B, H, W)``.
+            drawn: result of `draw`.
+        """
         raise NotImplementedError
 
 
 def rotate(coordinates: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-    """Turns by `degrees`, ``(B, 1, 1)``, counter-clockwise as displayed (rows downwards), like `numpy.rot90`."""
+    """Coordinates that turn the image by `degrees` ``(B, 1, 1)``, counter-clockwise as displayed (as `numpy.rot90`)."""
     angle = degrees * (np.pi / 180)
     cos, sin = tf.cos(angle), tf.sin(angle)
     row, column = tf.unstack(coordinates)
@@ -123,14 +133,19 @@ def rotate(coordinates: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
 
 
 def shear(coordinates: tf.Tensor, tangent: tf.Tensor) -> tf.Tensor:
-    """Slides rows along themselves: a column at row r comes from ``tangent * r`` further right; ``(B, 1, 1)``."""
+    """Coordinates that shift each row along itself: row r comes from ``tangent * r`` px further right.
+
+    Args:
+        coordinates: ``(2, B, H, W)``.
+        tangent: ``(B, 1, 1)``.
+    """
     row, column = tf.unstack(coordinates)
     return tf.stack([row, column + tangent * row])
 
 
 @cache
-def _bumps(height: int, width: int) -> np.ndarray:
-    """Products of cubic B-splines ``(KNOTS * KNOTS, H * W)``, knots evenly from the first to the last pixel."""
+def _spline_basis(height: int, width: int) -> np.ndarray:
+    """Products of cubic B-splines, ``(KNOTS * KNOTS, H * W)``; knots evenly spaced from the first to the last pixel."""
     lines = []
     for size in (height, width):
         distance = np.abs(np.linspace(0, KNOTS - 1, size)[:, np.newaxis] - np.arange(KNOTS))
@@ -140,39 +155,39 @@ def _bumps(height: int, width: int) -> np.ndarray:
 
 
 def elastic(coordinates: tf.Tensor, displacements: tf.Tensor) -> tf.Tensor:
-    """Adds a smooth displacement: cubic B-splines times `displacements`, ``(2, B, KNOTS, KNOTS)`` in pixels."""
+    """Coordinates plus a smooth displacement: cubic B-splines of coefficients ``(2, B, KNOTS, KNOTS)``, in pixels."""
     _, _, height, width = coordinates.shape
-    # One product for all: TensorFlow's batched matmul is ten times slower on matrices this small.
-    moves = tf.reshape(displacements, (-1, KNOTS**2)) @ _bumps(height, width)
+    # One matrix product for the whole batch: batched matmul is ten times slower on matrices this small.
+    moves = tf.reshape(displacements, (-1, KNOTS**2)) @ _spline_basis(height, width)
     return coordinates + tf.reshape(moves, (2, -1, height, width))
 
 
 def _sides(images: tf.Tensor) -> np.ndarray:
-    """Height and width in pixels, shaped to scale coordinates."""
+    """Height and width in pixels, ``(2, 1, 1, 1)``, to scale coordinates."""
     return np.float32(images.shape[1:3]).reshape(2, 1, 1, 1)
 
 
 def _draw(seed: tf.Tensor, images: tf.Tensor, most: float) -> tf.Tensor:
-    """A number for each cell, even from -`most` to `most`: ``(B, 1, 1)``."""
+    """A random number for each cell, uniform from -`most` to `most`: ``(B, 1, 1)``."""
     return uniform(seed, images, -most, most)[..., 0]
 
 
 @AUGMENTATIONS.register("flip")
 @dataclass(frozen=True)
 class Flip(GeometricOperation):
-    """Mirrors the image; exact, no pixel value changes.
+    """Mirror image; exact, no pixel value changes.
 
     Args:
-        horizontal: probability of left to right.
-        vertical: probability of top to bottom.
+        horizontal: probability that left and right are exchanged.
+        vertical: probability that top and bottom are exchanged.
     """
 
     horizontal: float = strength(0.5, most=1.0)
     vertical: float = strength(0.5, most=1.0)
 
     def draw(self, seed, images):
-        often = np.array([self.vertical, self.horizontal], np.float32).reshape(2, 1, 1, 1)
-        return tf.where(tf.random.stateless_uniform((2, tf.shape(images)[0], 1, 1), seed) < often, -1.0, 1.0)
+        probability = np.array([self.vertical, self.horizontal], np.float32).reshape(2, 1, 1, 1)
+        return tf.where(tf.random.stateless_uniform((2, tf.shape(images)[0], 1, 1), seed) < probability, -1.0, 1.0)
 
     def fetch(self, coordinates, drawn):
         return coordinates * drawn
@@ -181,10 +196,10 @@ class Flip(GeometricOperation):
 @AUGMENTATIONS.register("rotate")
 @dataclass(frozen=True)
 class Rotate(GeometricOperation):
-    """Turns about the image centre.
+    """Rotation about the image centre.
 
     Args:
-        degrees: largest angle either way; 180 is every direction.
+        degrees: largest angle in either direction; with 180 every angle is possible.
     """
 
     degrees: float = strength(180.0, most=180.0)
@@ -199,10 +214,10 @@ class Rotate(GeometricOperation):
 @AUGMENTATIONS.register("translate")
 @dataclass(frozen=True)
 class Translate(GeometricOperation):
-    """Shifts by any, not a whole, number of pixels.
+    """Translation, also by parts of a pixel.
 
     Args:
-        fraction: largest shift either way, as a fraction of each side.
+        fraction: largest shift in either direction, as a fraction of height and width.
     """
 
     fraction: float = strength(0.05, most=0.5)
@@ -218,10 +233,10 @@ class Translate(GeometricOperation):
 @AUGMENTATIONS.register("scale")
 @dataclass(frozen=True)
 class Scale(GeometricOperation):
-    """Enlarges or shrinks. Keep it small: size in micrometres distinguishes cells.
+    """Magnification. Keep it small: CTCs and leukocytes differ in size.
 
     Args:
-        log: half-width of the evenly drawn logarithm of the factor; 0.05 is 0.95 to 1.05.
+        log: the natural logarithm of the factor is uniform from -`log` to `log`; 0.05 is a factor of 0.95 to 1.05.
     """
 
     log: float = strength(0.05, most=1.0)
@@ -236,10 +251,10 @@ class Scale(GeometricOperation):
 @AUGMENTATIONS.register("shear")
 @dataclass(frozen=True)
 class Shear(GeometricOperation):
-    """Slants. Together with a full rotation it slants in every direction.
+    """Shear along the rows; together with a full rotation, in every direction.
 
     Args:
-        tangent: largest slant either way, columns per row.
+        tangent: largest tangent of the angle of shear in either direction, columns for each row.
     """
 
     tangent: float = strength(0.05, most=1.0)
@@ -254,11 +269,11 @@ class Shear(GeometricOperation):
 @AUGMENTATIONS.register("elastic")
 @dataclass(frozen=True)
 class Elastic(GeometricOperation):
-    """Bends smoothly.
+    """Smooth elastic deformation.
 
     Args:
-        fraction: standard deviation of the spline's coefficient at each knot, as a fraction of each side; that of the
-            displacement is about half of it. At 0.1 the image can fold over itself.
+        fraction: standard deviation of the spline's coefficient at each knot, as a fraction of height and width; that
+            of the displacement is about half of it. At 0.1 the image can fold over itself.
     """
 
     fraction: float = strength(0.015, most=0.1)

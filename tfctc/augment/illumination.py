@@ -1,9 +1,9 @@
-"""Illumination and exposure: those of bright-field, and those of DAPI on its own terms.
+"""Operations on illumination and exposure, some for bright-field and some for DAPI.
 
-Images are float32 ``(B, H, W, 1)``, in [0, 1] of the camera's full scale when they come in and never clipped here;
-what is drawn is a number for each cell, ``(B, 1, 1, 1)``. Real images may fill a narrow slice of the range, so every
-strength is relative to the image's own level (a factor) or to its own contrast (see `levels`). An all-zero image, a
-missing DAPI, stays all zero.
+Images are float32 ``(B, H, W, 1)``, in [0, 1] of the camera's full scale at first, and not clipped here. Random
+parameters are ``(B, 1, 1, 1)``, one for each cell. A real image may fill a narrow part of the range. So every strength
+is relative to the image's own level (a factor) or to its own contrast (see `levels`). An all-zero image, such as a
+missing DAPI image, stays all zero.
 """
 
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from tfctc.cells import BRIGHTFIELD, DAPI
 
 
 def gain(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """More or less light, or a longer or shorter exposure."""
+    """Images times a factor: more or less light, or a longer or shorter exposure."""
     return images * factor
 
 
 def offset(images: tf.Tensor, contrasts: tf.Tensor) -> tf.Tensor:
-    """Adds a constant, given in units of the image's contrast."""
+    """Images plus a constant in units of the image's contrast."""
     low, high = levels(images)
     return images + contrasts * (high - low)
 
 
 def gamma(images: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
-    """Bends the tone curve between the image's own low and high level; both ends and what lies beyond stay."""
+    """Gamma correction between the image's own low and high level; these levels and values beyond do not change."""
     low, high = levels(images)
     tone = tf.clip_by_value(tf.math.divide_no_nan(images - low, high - low), 0.0, 1.0)
     # tone ** (exponent - 1), five times faster than TensorFlow's power; where tone is 0 the product is 0.
@@ -37,19 +37,19 @@ def gamma(images: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
 
 
 def _edges(images: tf.Tensor) -> list[np.ndarray]:
-    """Row ``(H, 1, 1)`` and column ``(W, 1)`` of each pixel, -1 and 1 at the centres of the outermost pixels."""
+    """Row ``(H, 1, 1)`` and column ``(W, 1)`` of each pixel; -1 and 1 are the centres of the outermost pixels."""
     rows, columns = (np.linspace(-1, 1, size, dtype=np.float32) for size in images.shape[1:3])
     return [rows[:, np.newaxis, np.newaxis], columns[:, np.newaxis]]
 
 
 def gradient(images: tf.Tensor, slopes: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-    """Uneven light: times 1 + `slopes` · (row, column), which run from -1 to 1 from edge to edge."""
+    """Uneven light: images times ``1 + slopes · (row, column)``; row and column are -1 to 1 from edge to edge."""
     rows, columns = _edges(images)
     return images * (1.0 + slopes[0] * rows + slopes[1] * columns)
 
 
 def vignette(images: tf.Tensor, loss: tf.Tensor, centre: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-    """Light falling off from the optical axis: times ``1 - loss r²`` (cos⁴ to second order).
+    """Light that falls off from the optical axis: images times ``1 - loss r²`` (the cos⁴ law to second order).
 
     Args:
         images: ``(B, H, W, 1)``.
@@ -61,7 +61,7 @@ def vignette(images: tf.Tensor, loss: tf.Tensor, centre: tuple[tf.Tensor, tf.Ten
 
 
 def bleach(images: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    """Takes a share of the fluorescence; the background, the image's low level, stays."""
+    """Images less a share of their fluorescence; the background, the image's low level, does not change."""
     low, _ = levels(images)
     return images - share * (images - low)
 
@@ -69,10 +69,10 @@ def bleach(images: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
 @AUGMENTATIONS.register("gain")
 @dataclass(frozen=True)
 class Gain(ChannelOperation):
-    """Lamp and exposure.
+    """Change of the lamp or the exposure: a factor.
 
     Args:
-        log: half-width of the evenly drawn logarithm of the factor; 0.1 is 0.90 to 1.11.
+        log: the natural logarithm of the factor is uniform from -`log` to `log`; 0.1 is a factor of 0.90 to 1.11.
     """
 
     stage = Stage.ILLUMINATION
@@ -89,7 +89,10 @@ class Gain(ChannelOperation):
 @AUGMENTATIONS.register("dapi_gain")
 @dataclass(frozen=True)
 class DapiGain(Gain):
-    """Exposure, lamp and uptake of the stain. Kept well below a factor of two: brightness is also DNA content."""
+    """`Gain` for DAPI: lamp, exposure and uptake of the stain.
+
+    Keep it well below a factor of two: the brightness of a nucleus also tells its DNA content.
+    """
 
     channel = DAPI
     log: float = strength(0.15)
@@ -98,10 +101,10 @@ class DapiGain(Gain):
 @AUGMENTATIONS.register("offset")
 @dataclass(frozen=True)
 class Offset(ChannelOperation):
-    """Camera black level.
+    """Change of the camera's black level: a constant that is added.
 
     Args:
-        contrasts: largest shift either way, in units of the image's contrast.
+        contrasts: largest shift in either direction, in units of the image's contrast.
     """
 
     stage = Stage.ILLUMINATION
@@ -118,7 +121,9 @@ class Offset(ChannelOperation):
 @AUGMENTATIONS.register("dapi_background")
 @dataclass(frozen=True)
 class DapiBackground(ChannelOperation):
-    """Haze of unbound stain and light out of focus. Only added: below zero DAPI's dark background would be cut off.
+    """Haze of unbound stain and of light out of focus: a constant that is added.
+
+    It is never negative: below zero, DAPI's dark background would be clipped.
 
     Args:
         contrasts: largest haze, in units of the image's contrast.
@@ -138,10 +143,10 @@ class DapiBackground(ChannelOperation):
 @AUGMENTATIONS.register("dapi_bleaching")
 @dataclass(frozen=True)
 class DapiBleaching(ChannelOperation):
-    """Stain faded by earlier exposures.
+    """Fluorescence lost by earlier exposures.
 
     Args:
-        share: largest share of the fluorescence lost.
+        share: largest share of the fluorescence that is lost.
     """
 
     stage = Stage.ILLUMINATION
@@ -158,10 +163,10 @@ class DapiBleaching(ChannelOperation):
 @AUGMENTATIONS.register("gamma")
 @dataclass(frozen=True)
 class Gamma(ChannelOperation):
-    """Tone curve.
+    """Change of the tone curve (gamma).
 
     Args:
-        log: half-width of the evenly drawn logarithm of the exponent.
+        log: the natural logarithm of the exponent is uniform from -`log` to `log`.
     """
 
     stage = Stage.ILLUMINATION
@@ -178,10 +183,10 @@ class Gamma(ChannelOperation):
 @AUGMENTATIONS.register("gradient")
 @dataclass(frozen=True)
 class Gradient(ChannelOperation):
-    """Condenser off centre, in any direction.
+    """Linear change of the light across the image in any direction, as of a condenser off centre.
 
     Args:
-        share: largest change of level from the centre of the image to its edge.
+        share: largest relative change from the centre of the image to its edge.
     """
 
     stage = Stage.ILLUMINATION
@@ -203,7 +208,7 @@ class Vignette(ChannelOperation):
     """Light lost away from the optical axis, which may lie up to half way from the centre to the edges.
 
     Args:
-        share: largest share of the level lost half a diagonal away from the axis.
+        share: largest share of the light that is lost half a diagonal away from the axis.
     """
 
     stage = Stage.ILLUMINATION

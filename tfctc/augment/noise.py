@@ -1,7 +1,8 @@
-"""Focus and noise, in the statistics of the channel they act on.
+"""Operations on focus and noise, with strengths of their own for each channel.
 
-Images are float32 ``(B, H, W, 1)`` and never clipped here; strengths are ``(B, 1, 1, 1)``. Noise is given in units of
-the image's own contrast (see `levels`), so an all-zero image, a missing DAPI, stays all zero.
+Images are float32 ``(B, H, W, 1)`` and not clipped here. Random parameters are ``(B, 1, 1, 1)``, one for each cell.
+Noise is in units of the image's own contrast (see `levels`). So an all-zero image, such as a missing DAPI image, stays
+all zero.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from tfctc.cells import BRIGHTFIELD, DAPI
 
 
 def blur(images: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
-    """Gaussian blur, standard deviation `sigma` in pixels; at the border the weights inside are scaled to sum to 1."""
-    # exp(-(1 / 1e-3)² / 2) is exactly 0 in float32: below that sigma the image is untouched, and 0 / 0 cannot arise.
+    """Gaussian blur of standard deviation `sigma` in pixels; at the border, weights inside are scaled to sum to 1."""
+    # exp(-(1 / 1e-3)² / 2) is exactly 0 in float32: a sigma up to 1e-3 changes nothing, and 0 / 0 cannot occur.
     scale = -0.5 / tf.maximum(sigma[..., 0], 1e-3) ** 2
     weights = {}
     for size in set(images.shape[1:3]):
@@ -28,7 +29,7 @@ def blur(images: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
 
 
 def shot(images: tf.Tensor, contrasts: tf.Tensor, deviates: tf.Tensor) -> tf.Tensor:
-    """Photon noise: variance proportional to the pixel value (the normal limit of Poisson counts).
+    """Images with photon noise: its variance is proportional to the pixel value (the normal limit of Poisson counts).
 
     Args:
         images: ``(B, H, W, 1)``; values below zero get no noise.
@@ -41,13 +42,19 @@ def shot(images: tf.Tensor, contrasts: tf.Tensor, deviates: tf.Tensor) -> tf.Ten
 
 
 def read(images: tf.Tensor, contrasts: tf.Tensor, deviates: tf.Tensor) -> tf.Tensor:
-    """Camera noise: the same standard deviation everywhere, in units of the contrast; `deviates` as in `shot`."""
+    """Images with camera noise: the same standard deviation everywhere, in units of the image's contrast.
+
+    Args:
+        images: ``(B, H, W, 1)``.
+        contrasts: standard deviation, in units of the image's contrast.
+        deviates: ``(B, H, W, 1)`` standard normal numbers.
+    """
     low, high = levels(images)
     return images + contrasts * (high - low) * deviates
 
 
 def _draw(seed: tf.Tensor, images: tf.Tensor, most: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """An amount for each cell, evenly from 0 to `most`, and standard normal numbers of the images' shape."""
+    """A standard deviation for each cell, uniform from 0 to `most`, and standard normal numbers for each pixel."""
     seeds = tf.random.split(seed, 2)
     return uniform(seeds[0], images, 0.0, most), normal(seeds[1], images)
 
@@ -75,7 +82,7 @@ class Blur(ChannelOperation):
 @AUGMENTATIONS.register("dapi_blur")
 @dataclass(frozen=True)
 class DapiBlur(Blur):
-    """`Blur` for DAPI, whose focus is its own: another wavelength, often another plane."""
+    """`Blur` for DAPI, which has a focus of its own: another wavelength, often another plane."""
 
     channel = DAPI
 
@@ -103,7 +110,7 @@ class Shot(ChannelOperation):
 @AUGMENTATIONS.register("dapi_shot")
 @dataclass(frozen=True)
 class DapiShot(Shot):
-    """`Shot` for DAPI: few photons, so more of it, and nearly none on the dark background."""
+    """`Shot` for DAPI: stronger, because photons are few, and nearly none on the dark background."""
 
     channel = DAPI
     contrasts: float = strength(0.03)
@@ -112,7 +119,7 @@ class DapiShot(Shot):
 @AUGMENTATIONS.register("read")
 @dataclass(frozen=True)
 class Read(ChannelOperation):
-    """Camera noise.
+    """Read noise of the camera.
 
     Args:
         contrasts: largest standard deviation, in units of the image's contrast.

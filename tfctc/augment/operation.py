@@ -1,6 +1,6 @@
-"""Augmentation operations: frozen dataclasses of strengths, images in, images out, randomness as an argument.
+"""Base classes and registry of the augmentation operations: frozen dataclasses of strengths.
 
-Everything works on a whole batch: one cell at a time, TensorFlow spends most of its time between the operations.
+Operations change a whole batch at once: with one cell at a time, TensorFlow spends most of the time on calls.
 """
 
 import dataclasses
@@ -17,14 +17,14 @@ from tfctc.registry import Registry
 
 #: Channel -> its images, float32 ``(B, H, W, 1)`` with a static height and width.
 Channels: TypeAlias = Mapping[str, tf.Tensor]
-#: The random numbers of an operation.
+#: Random parameters of an operation for a batch, with a value for each cell.
 Drawn: TypeAlias = tf.Tensor | tuple[tf.Tensor, ...]
 #: Side in pixels of the blocks whose means `levels` compares.
 BLOCK = 4
 
 
 class Stage(IntEnum):
-    """Stage of an operation, in the order of the light: the cell lies somewhere, is lit, imaged, counted, read out."""
+    """Stages of operations, in the order in which they act: position of the cell, light, optics, photons, readout."""
 
     GEOMETRY = 0
     ILLUMINATION = 1
@@ -34,18 +34,18 @@ class Stage(IntEnum):
 
 
 def strength(default: float, most: float = math.inf) -> Any:
-    """A dataclass field that is 0 (the operation changes nothing) or more, up to `most`."""
+    """Dataclass field for a strength: 0 (the operation changes nothing) or more, at most `most`."""
     return dataclasses.field(default=default, metadata={"most": most})
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One random change, of its own strength for each cell. All strengths, the fields, at zero are the exact identity.
+    """One random change of a batch, with random parameters of its own for each cell.
 
-    Nothing is clipped.
+    The fields are the strengths. With all of them 0, the operation is exactly the identity. Pixels are not clipped.
 
     Raises:
-        ConfigError: a strength that is negative, not finite, or above what it allows.
+        ConfigError: a strength that is negative, not finite, or above its limit.
     """
 
     stage: ClassVar[Stage]
@@ -58,21 +58,30 @@ class Operation:
                 raise ConfigError(f"{type(self).__name__}: {field.name} must be {limit}, got {value}")
 
     def __call__(self, channels: Channels, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Channels of the same keys and shapes. `seed`, int32 ``(2,)``, decides every random number of the batch."""
+        """Changed channels of the same keys and shapes.
+
+        Args:
+            channels: channel -> images.
+            seed: int32 ``(2,)``; alone decides all random numbers.
+        """
         raise NotImplementedError
 
     def draw(self, seed: tf.Tensor, images: tf.Tensor) -> Drawn:
-        """All the random numbers for a batch of the shape ``(B, H, W, 1)`` of `images`, of its own for each cell.
+        """Random parameters for a batch, with a value for each cell.
 
-        Apart from what is done with them, because that is compiled by XLA, which would draw the numbers anew wherever
-        one is used.
+        They are drawn apart from their use. The use is compiled by XLA, which would draw a number again wherever it is
+        needed.
+
+        Args:
+            seed: int32 ``(2,)``; alone decides all random numbers.
+            images: ``(B, H, W, 1)``, of which only the shape counts.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class ChannelOperation(Operation):
-    """Changes the images of one channel and hands every other one through."""
+    """Base class of the operations that change the images of one channel only."""
 
     channel: ClassVar[str]
 
@@ -83,19 +92,25 @@ class ChannelOperation(Operation):
         return {**channels, self.channel: self.apply(images, self.draw(seed, images))}
 
     def apply(self, images: tf.Tensor, drawn: Drawn) -> tf.Tensor:
-        """``(B, H, W, 1)`` to ``(B, H, W, 1)``; `drawn` is what `draw` gave."""
+        """Changed images, ``(B, H, W, 1)``.
+
+        Args:
+            images: ``(B, H, W, 1)`` float32.
+            drawn: result of `draw`.
+        """
         raise NotImplementedError
 
 
-#: Operations by the name a configuration gives them.
+#: Classes of operations, by their names in the settings.
 AUGMENTATIONS: Registry[type[Operation]] = Registry("augmentation", package="tfctc.augment", group="augmentations")
 
 
 def levels(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The darkest and the brightest level of an image; their difference is its *contrast*, the unit of many strengths.
+    """Darkest and brightest level of each image; their difference is its *contrast*, the unit of many strengths.
 
-    Levels are the smallest and largest mean over 4 x 4 px blocks: blind to single hot pixels and nearly to pixel noise,
-    and ten times cheaper than percentiles, which need a sort. An empty (all zero) image has contrast 0.
+    Levels are the smallest and largest mean over blocks of `BLOCK` x `BLOCK` px. Single hot pixels and pixel noise
+    hardly change them. They are ten times cheaper than percentiles, which need a sort. The contrast of an all-zero
+    image is 0.
 
     Args:
         images: ``(B, H, W, 1)``; rows and columns beyond a multiple of the block are left out.

@@ -15,10 +15,10 @@ from tfctc.config import from_dict
 
 @dataclass(frozen=True)
 class Policy:
-    """Geometry once for all channels, then illumination and noise on each, then one clip to [0, 1].
+    """Sequence of operations: geometry once for all channels, then light and noise on each, then a clip to [0, 1].
 
-    Every operation draws from a seed of its own, folded from the batch's seed and its name: adding or removing one
-    leaves the draws of the others as they were. The repr is the log line.
+    Every operation has a seed of its own, made from the batch's seed and the operation's name. So adding or removing an
+    operation does not change the random numbers of the others. The repr is the log line.
 
     Args:
         operations: name -> operation, in the order in which they act.
@@ -31,8 +31,9 @@ class Policy:
         """Builds the policy of a configuration such as ``{"rotate": {"degrees": 90}, "gain": {}}``.
 
         Args:
-            parts: operation -> its strengths; a strength left out has its default. None is the default policy, every
-                registered operation at its defaults; an empty table augments nothing. The order does not matter.
+            parts: name of an operation -> its strengths; a missing strength has its default. None is the default
+                policy: every registered operation at its defaults. An empty table augments nothing. The order of the
+                names does not matter.
 
         Raises:
             ConfigError: an unknown operation or strength (the known ones are listed), or a value out of range.
@@ -44,16 +45,16 @@ class Policy:
         return cls({name: operations[name] for name in sorted(operations, key=lambda n: (operations[n].stage, n))})
 
     def to_config(self) -> dict[str, dict[str, float]]:
-        """The configuration of this policy for `from_config`, with every strength."""
+        """Configuration of this policy for `from_config`, with every strength."""
         return {name: asdict(operation) for name, operation in self.operations.items()}
 
     def __call__(self, channels: Channels, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Augments a batch of cells, each in its own way.
+        """Augmented batch, with other random changes for each cell.
 
         Args:
             channels: channel -> float32 ``(B, H, W, 1)`` in [0, 1]; height and width static, 2 px or more, and the
-                same in every channel. Any subset of the channels will do; operations of an absent one do nothing.
-            seed: int32 ``(2,)``; alone decides the result.
+                same in every channel. Channels may be missing; their operations do nothing.
+            seed: int32 ``(2,)``; alone decides all random numbers.
 
         Returns:
             The same keys and shapes, in [0, 1].
@@ -66,16 +67,16 @@ class Policy:
         }
         drawn = {n: op.draw(seeds[n], images) for n, op in (moves | changes).items()}
         if moves:
-            coordinates = _mover(tuple(moves.values()))(images, [drawn[name] for name in moves])
+            coordinates = _compiled_geometry(tuple(moves.values()))(images, [drawn[name] for name in moves])
             channels = warp(channels, coordinates)
-        return _changer(tuple(changes.values()))(dict(channels), [drawn[name] for name in changes])
+        return _compiled_changes(tuple(changes.values()))(dict(channels), [drawn[name] for name in changes])
 
 
-# XLA makes one loop of many small operations: half the time. Not of moving and resampling together, though: it would
-# compute the coordinates anew for each of the 16 neighbours of a pixel.
+# XLA fuses many small operations into one loop, which halves the time. Coordinates and resampling are compiled apart:
+# together, XLA would compute the coordinates again for each of the 16 neighbours of a pixel.
 @cache
-def _mover(operations: tuple[GeometricOperation, ...]) -> Callable[..., tf.Tensor]:
-    """Images, of which only the shape counts, and what the operations drew, to coordinates."""
+def _compiled_geometry(operations: tuple[GeometricOperation, ...]) -> Callable[..., tf.Tensor]:
+    """Function (images, random parameters of the operations) -> coordinates; only the shape of the images counts."""
 
     @tf.function(jit_compile=True)
     def move(images, drawn):
@@ -88,8 +89,8 @@ def _mover(operations: tuple[GeometricOperation, ...]) -> Callable[..., tf.Tenso
 
 
 @cache
-def _changer(operations: tuple[ChannelOperation, ...]) -> Callable[..., dict[str, tf.Tensor]]:
-    """Channels and what the operations drew, to channels clipped to [0, 1]."""
+def _compiled_changes(operations: tuple[ChannelOperation, ...]) -> Callable[..., dict[str, tf.Tensor]]:
+    """Function (channels, random parameters of the operations) -> channels clipped to [0, 1]."""
 
     @tf.function(jit_compile=True)
     def change(channels, drawn):

@@ -1,4 +1,4 @@
-"""Settings from plain values and files, and back: dataclasses <-> dictionaries, JSON and TOML."""
+"""Conversion between settings (dataclasses) and plain values (dictionaries, JSON and TOML files)."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ import msgspec
 from tfctc.errors import ConfigError, TfctcError
 
 T = TypeVar("T")
-#: msgspec's names of types, as a person who edits a settings file knows them.
+#: msgspec's name of a type -> plain words for error messages.
 PLAIN_TYPES = {
     "object": "a table",
     "array": "a list",
@@ -26,16 +26,18 @@ PLAIN_TYPES = {
 
 
 def to_dict(value: Any) -> Any:
-    """Plain values of a dataclass: dictionaries, lists or tuples, numbers and text."""
+    """A dataclass as plain values: dictionaries, lists or tuples, numbers and text."""
     return msgspec.to_builtins(value)
 
 
 def from_dict(kind: type[T], values: Any, where: str = "") -> T:
-    """Builds the dataclass `kind` from plain values.
+    """Builds a dataclass from plain values.
 
-    A table inside `values` that names only some keys keeps the default of the field for the others.
+    A nested table may give some keys only. The other keys keep the default values of its field.
 
     Args:
+        kind: the dataclass.
+        values: dictionary of its fields.
         where: prefix of the keys in error messages, such as "augment.gain.".
 
     Raises:
@@ -45,19 +47,24 @@ def from_dict(kind: type[T], values: Any, where: str = "") -> T:
 
 
 def load(kind: type[T], path: str | Path) -> T:
-    """Reads `kind` from a .json or .toml file.
+    """Reads a dataclass from a file: TOML if the file name ends in .toml, else JSON.
+
+    Args:
+        kind: the dataclass.
+        path: path of the file.
 
     Raises:
-        ConfigError: no such file, neither JSON nor TOML, or as `from_dict`.
+        ConfigError: no such file, a file that is not TOML or JSON, or as `from_dict`.
     """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
         values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except FileNotFoundError:
-        raise ConfigError("no such file", path=path) from None
+        raise ConfigError("no such file", path=path, fix="check the path") from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ConfigError(f"cannot be read ({error})", path=path, fix="JSON or TOML is expected") from None
+        fix = "give a file in TOML if its name ends in .toml, in JSON otherwise"
+        raise ConfigError(f"cannot be read ({error})", path=path, fix=fix) from None
     try:
         return from_dict(kind, values)
     except TfctcError as error:
@@ -65,7 +72,7 @@ def load(kind: type[T], path: str | Path) -> T:
 
 
 def _complete(kind: Any, values: Any, where: str) -> Any:
-    """`values` with the defaults of every table that names only some of its keys; refuses unknown keys."""
+    """Copy of `values` in which every nested table has all its keys, by default values; refuses unknown keys."""
     if tables := [part for part in (kind, *typing.get_args(kind)) if typing.get_origin(part) is Mapping]:
         return _complete_entries(typing.get_args(tables[0])[1], values, where)
     if not dataclasses.is_dataclass(kind):
@@ -85,7 +92,7 @@ def _complete(kind: Any, values: Any, where: str) -> Any:
 
 
 def _complete_entries(kind: Any, values: Any, where: str) -> Any:
-    """As `_complete`, for a table of any keys whose entries are of `kind`; each is checked under its own key."""
+    """`_complete` for a table of free keys whose entries are all of `kind`; checks each under its own key."""
     if not isinstance(values, Mapping):
         return values
     complete = {}
@@ -93,7 +100,7 @@ def _complete_entries(kind: Any, values: Any, where: str) -> Any:
         if not isinstance(key, str):
             raise ConfigError(f"keys of {where.removesuffix('.')} must be text, got {key!r}")
         complete[key] = _complete(kind, value, f"{where}{key}.")
-        _converted(kind, complete[key], f"{where}{key}.")  # msgspec's own message would leave the key out.
+        _converted(kind, complete[key], f"{where}{key}.")  # msgspec's message for the whole table lacks the key.
     return complete
 
 
@@ -105,7 +112,7 @@ def _converted(kind: type[T], complete: Any, where: str) -> T:
 
 
 def _message(text: str, kind: Any, values: Any, where: str) -> str:
-    """msgspec's message as `key must be ..., got ...`, with the value that it leaves out."""
+    """msgspec's message in the form `key must be ..., got ...`; the received value is looked up and added."""
     problem, _, path = text.rpartition(" - at `$")
     if not problem:
         problem, path = text, ""

@@ -1,4 +1,4 @@
-"""Single settings laid over a table of settings: `--set KEY=VALUE` and the keyword arguments of the Python API."""
+"""Changes of single settings: `--set KEY=VALUE` and the keyword arguments of the Python API."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from tfctc.errors import ConfigError
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested tables as one: tables are merged, and any other value of `changes` wins."""
+    """Two nested tables merged into a new one; a value of `changes` replaces the value of `base`."""
     result = dict(base)
     for key, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
@@ -17,7 +17,12 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def with_changes(values: Any, changes: Mapping[str, Any], where: str = "") -> Any:
-    """Nested plain `values` with dotted keys set: {"training.epochs": 5} -> {"training": {"epochs": 5}}.
+    """Copy of nested plain values with some keys set: {"training.epochs": 5} -> {"training": {"epochs": 5}}.
+
+    Args:
+        values: nested dictionaries.
+        changes: dotted key -> new value.
+        where: prefix of the keys in error messages.
 
     Raises:
         ConfigError: a key below a value that is not a table.
@@ -25,7 +30,8 @@ def with_changes(values: Any, changes: Mapping[str, Any], where: str = "") -> An
     if not isinstance(values, Mapping):
         if where:
             name = where.removesuffix(".")
-            raise ConfigError(f"{name} is {values!r}, not a table: {where}{next(iter(changes))} cannot be set")
+            problem = f"{name} is {values!r}, not a table: {where}{next(iter(changes))} cannot be set"
+            raise ConfigError(problem, fix=f"set {name} itself")
         return values
     values = dict(values)
     for dotted, value in changes.items():
@@ -36,7 +42,7 @@ def with_changes(values: Any, changes: Mapping[str, Any], where: str = "") -> An
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Key and value of ``key=value``, as a command line gives it; the value is JSON if it parses as such, else text.
+    """Key and value of ``key=value`` from a command line. The value is parsed as JSON; if that fails, it is text.
 
     Raises:
         ConfigError: no key or no equals sign.

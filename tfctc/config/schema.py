@@ -14,11 +14,11 @@ from msgspec import Meta
 from tfctc.cells import BRIGHTFIELD, DAPI
 from tfctc.errors import ConfigError
 
-#: Name of a registered thing -> its arguments. The registry that holds the name checks both.
+#: Name of a registered loss or augmentation -> its arguments. Both are checked when it is built.
 Parts = Mapping[str, Mapping[str, Any]]
 Count = Annotated[int, Meta(ge=1)]
 Seed = Annotated[int, Meta(ge=0, lt=2**31)]
-#: A share that may be 0 and is never everything.
+#: A number of 0 or more and below 1.
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
 
@@ -27,9 +27,12 @@ class SplitConfig:
     """Split of the patients into train, validation and test.
 
     Args:
-        by: manifest column whose values are never divided between splits.
+        by: manifest column of the groups, "patient_id" or "site". All cells of a group go to the same split.
         validation, test: shares of the labelled cells, above 0, together below 1.
         seed: seed of the split; None uses the run's seed. A number keeps the split while the run's seed changes.
+
+    Raises:
+        ConfigError: the two shares sum to 1 or more.
     """
 
     by: str = "patient_id"
@@ -51,10 +54,13 @@ class ModelConfig:
     Args:
         backbone: name of a registered backbone.
         channels: input channels, in order.
-        weights: initial weights: "none", "imagenet", or the path of a weights file.
+        weights: initial weights: "none" (random), "imagenet", or the path of a weights file.
         dropout: dropout rate before the logits.
         batchnorm_momentum: momentum of every BatchNorm; None keeps the backbone's own (0.99 in Keras), which needs
             thousands of steps to settle.
+
+    Raises:
+        ConfigError: no channel, or a channel named twice.
     """
 
     backbone: str = "resnet50"
@@ -65,26 +71,31 @@ class ModelConfig:
 
     def __post_init__(self):
         if not self.channels or len(set(self.channels)) < len(self.channels):
-            raise ConfigError(f"channels of a network must be named, each once, got {list(self.channels)}")
+            raise ConfigError(f"channels of a network must be one or more, each named once, got {list(self.channels)}")
 
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """Distillation: what the student learns beside the labels.
+    """Distillation: teachers, and the losses by which the student learns from them.
 
     Args:
-        student_weight: weight of the label loss: a mean over the whole batch, to which an unlabelled cell adds 0.
+        student_weight: weight of the label loss. That loss is a mean over the whole batch; an unlabelled cell adds 0.
         losses: distillation losses by name, each with its arguments, `weight` among them.
-        schedule: weight of the distillation losses over training: constant, or rising or falling by a cosine.
-        folds: number of teachers. With 2 or more each teacher trains without the patients of one fold and teaches only
+        schedule: factor of all distillation losses over the training: "constant" is 1, "fade-in" rises from 0 to 1 and
+            "fade-out" falls from 1 to 0, both by half a cosine wave.
+        folds: number of teachers. With 2 or more, each teacher trains without the patients of one fold and teaches only
             those (cross-fitting), so that no cell is taught by a teacher that has seen its label.
-        teacher_epochs: epochs of a teacher's training; None uses `training.epochs`. A teacher learns from the labelled
-            cells alone and memorises few of them long before the student has seen all cells.
+        teacher_epochs: epochs of a teacher's training; None uses `training.epochs`. Fewer may be better where few cells
+            are labelled: a teacher learns from these alone, and may memorise them before the student has seen all
+            cells.
         teachers: folder of a run whose trained teachers are used; None trains new ones.
         dapi_dropout: share of the cells whose DAPI image is hidden from a teacher while it trains, so that it also
             learns what bright-field alone shows.
         start: initial weights of the student: "student" uses `student.weights`; "teacher" copies those of the (first)
             teacher.
+
+    Raises:
+        ConfigError: a `student_weight` that is not finite.
     """
 
     student_weight: Annotated[float, Meta(ge=0)] = 1.0
@@ -103,7 +114,7 @@ class DistillConfig:
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Pretraining of the student on the DAPI images of all training cells that have one, before it sees a label.
+    """Pretraining of the student without labels, on all training cells that have a DAPI image.
 
     Args:
         epochs: epochs of pretraining; 0 for none.
@@ -116,11 +127,11 @@ class PretrainConfig:
 
 @dataclass(frozen=True)
 class DapiAugmentedConfig:
-    """Mode dapi-augmented: DAPI images mixed among the bright-field ones.
+    """Mode dapi-augmented: DAPI images of some cells in place of their bright-field images.
 
     Args:
-        share: share of the cells whose DAPI image takes the place of the bright-field one, at the first step.
-        until: part of the training, in (0, 1], over which this share falls to 0.
+        share: share of the cells whose DAPI image is used in place of the bright-field one, at the first step.
+        until: fraction of the training steps, above 0 and up to 1, over which this share falls linearly to 0.
     """
 
     share: Annotated[float, Meta(ge=0, le=1)] = 0.5
@@ -129,26 +140,29 @@ class DapiAugmentedConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Optimisation.
+    """Training of a network: batches, learning rate, stopping and precision.
 
     Args:
-        epochs: epochs at most.
+        epochs: largest number of epochs.
         steps_per_epoch: training steps of an epoch; None is one pass over the cells.
         batch_size: cells of a batch.
         labelled_share: share of the labelled cells in a batch where unlabelled cells are used too. None is their share
             of all training cells, so that every cell is drawn equally often, but at least a tenth.
-        label_budget: number of labelled training cells that keep their label; None for all.
+        label_budget: number of training cells that keep their label; None for all labelled ones.
         learning_rate: highest learning rate of the schedule (cosine decay after the warm-up).
         weight_decay: decoupled weight decay of AdamW.
-        warmup: part of the training over which the learning rate rises from 0.
+        warmup: fraction of the training steps over which the learning rate rises from 0.
         weight_average: momentum of a moving average of the weights, which is validated and saved in place of the last
-            weights; 0.99 averages over some hundred steps, 0 is off.
+            weights; 0.99 averages over about a hundred steps, 0 is off.
         patience: epochs without a better validation metric before training stops.
         monitor: validation metric that chooses the best epoch.
-        class_weights: "balanced" weighs both classes alike, "none" weighs cells alike.
+        class_weights: "balanced" gives both classes the same total weight, "none" gives every cell the same weight.
         precision: arithmetic of the layers: "float32", "bfloat16", "float16" (with loss scaling), or "auto": bfloat16
             where the processor has instructions for it and the network gains. Weights and files are float32 anyway.
         cache_mb: memory for decoded cells, in megabytes.
+
+    Raises:
+        ConfigError: a `learning_rate` that is not finite.
     """
 
     epochs: Count = 60
@@ -173,13 +187,16 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All settings of a training run, the seed included.
+    """All settings of a training run.
 
     Args:
         data: path of the data set folder.
-        seed: decides the split, the initial weights, the order of the cells and the augmentation.
+        seed: seed of the split, the initial weights, the order of the cells and the augmentation.
         mode: name of a registered recipe; see `tfctc.recipes`.
         augment: augmentation operations by name, each with its strengths; None is the default policy.
+
+    Raises:
+        ConfigError: a student with other input channels than bright-field alone.
     """
 
     data: str = ""

@@ -29,15 +29,16 @@ from tfctc.progress import Progress, Task, silent
 log = logging.getLogger(__name__)
 #: Folder of the tfrecords inside a data set.
 TFRECORDS = "tfrecords"
-#: Bytes of pixels in a tfrecord file. Small: tensorflow-datasets holds the cells of a file until it is written.
+#: Bytes of pixels in a tfrecord file. Small, because tensorflow-datasets holds the cells of a file in memory before it
+#: writes them.
 SHARD_BYTES = 16 * 2**20
-#: Seconds without a change after which an unfinished build counts as killed; a living one writes every few seconds.
+#: Seconds without a change after which an unfinished build counts as killed; a running one writes every few seconds.
 STALE = 3600.0
 
 
 @contextlib.contextmanager
 def without_warnings():
-    """Silences warnings of tensorflow-datasets about its own internals ("custom configuration", say)."""
+    """Silences warnings of tensorflow-datasets about its own internals, such as "custom configuration"."""
     before = absl.logging.get_verbosity()
     absl.logging.set_verbosity(absl.logging.ERROR)
     try:
@@ -47,19 +48,25 @@ def without_warnings():
 
 
 class Cells(tfds.core.ShardBasedBuilder):
-    """tensorflow-datasets builder for the cells of one manifest in one split of the patients.
+    """tensorflow-datasets builder of the cells of one manifest, for one assignment of the patients to splits.
 
-    The name of its configuration is a fingerprint of everything that goes into the files.
+    The name of its configuration ends in a fingerprint of everything that decides the content of the files.
 
-    A record: `cell_id`, `patient_id`, `site` (text); `label` int32 (0, 1, or -1 for none); `brightfield`, `dapi`
-    ``(H, W, 1)`` uint8 or uint16 as stored; `dapi_present` float32, 0 where `dapi` is a blank stand-in.
+    A record holds `cell_id`, `patient_id` and `site` (text); `label`, int32 (0, 1, or -1 for none); `brightfield` and
+    `dapi`, ``(H, W, 1)`` uint8 or uint16 as stored; and `dapi_present`, float32, 0 where `dapi` is a blank image.
 
-    Cells are written in the order of their ids' fingerprints: a random order, but the same for any order of the
-    manifest. (`GeneratorBasedBuilder` would hold up to a gigabyte of records to shuffle them.)
+    Cells are written in the order of the fingerprints of their ids: a random order that does not depend on the order of
+    the manifest. (`GeneratorBasedBuilder` would hold up to a gigabyte of records to shuffle them.)
+
+    Args:
+        manifest: the data set.
+        splits: the split of every patient or site.
+        task: counter of the cells written.
+        options: arguments of `tfds.core.DatasetBuilder`.
     """
 
     VERSION = tfds.core.Version("2.0.0")
-    RELEASE_NOTES = {"2.0.0": "Pixels as they are, no longer PNG."}
+    RELEASE_NOTES = {"2.0.0": "Raw pixels in place of PNG."}
 
     def __init__(self, *, manifest: Manifest, splits: Splits, task: Task, **options: Any):
         self.facts, self.manifest, self._splits, self._task = manifest.facts, manifest, splits, task
@@ -67,7 +74,7 @@ class Cells(tfds.core.ShardBasedBuilder):
 
     def _info(self):
         shape, dtype = (*self.facts.image_size, 1), np.dtype(self.facts.dtype)
-        # Not PNG: it hardly compresses noise, and decoding would take most of the time of a pass over the cells.
+        # Raw bytes, not PNG: PNG hardly compresses noise, and decoding it would take most of the time of an epoch.
         images = {c: tfds.features.Tensor(shape=shape, dtype=dtype, encoding="bytes") for c in CHANNELS}
         texts = {name: tfds.features.Text() for name in ("cell_id", "patient_id", "site")}
         scalars = {"label": tfds.features.Scalar(np.int32), DAPI_PRESENT: tfds.features.Scalar(np.float32)}
@@ -75,8 +82,7 @@ class Cells(tfds.core.ShardBasedBuilder):
             builder=self,
             description=f"{self.facts.name}, {'simulated ' if self.facts.simulated else ''}cells",
             features=tfds.features.FeaturesDict({**texts, **images, **scalars}),
-            # `_shuffled_rows` has shuffled them already. Without this, tensorflow-datasets reads up to 32 files at
-            # once.
+            # `_shuffled_rows` has shuffled the cells. Without this, tensorflow-datasets reads up to 32 files at once.
             disable_shuffling=True,
         )
 
@@ -89,7 +95,7 @@ class Cells(tfds.core.ShardBasedBuilder):
         return files
 
     def _shuffled_rows(self) -> dict[str, np.ndarray]:
-        """Split -> row numbers of its cells in the manifest, int64 ``(N,)``, in the order to be written."""
+        """Split -> row numbers of its cells in the manifest, int64 ``(N,)``, in the order of writing."""
         keys = np.array([fingerprint(cell_id) for cell_id in self.manifest.index.texts["cell_id"]], np.uint64)
         rows = {split: np.flatnonzero(self._splits.mask(self.manifest, split)) for split in SPLITS}
         return {split: own[np.argsort(keys[own], kind="stable")] for split, own in rows.items()}
@@ -119,34 +125,40 @@ class Cells(tfds.core.ShardBasedBuilder):
 
 
 def build(manifest: Manifest, splits: Splits, data_dir: str | Path | None = None, progress: Progress = silent) -> Cells:
-    """Writes the tfrecords, unless they are there already.
+    """Writes the tfrecords of a data set, unless they exist already.
 
-    They are written again if the facts, the manifest, the split, or size or time of change of an image file differ. An
-    interrupted build leaves nothing that a later one could take for complete. Several processes may build at once.
+    They are written again if the facts, the manifest or the split differ, or the size or modification time of an image
+    file. An interrupted build is never taken for a complete one. Several processes may build at the same time.
 
     Args:
-        data_dir: where to write; `tfrecords` in the data set's folder by default.
+        manifest: the data set.
+        splits: the split of every patient or site.
+        data_dir: folder to write; None is `tfrecords` in the folder of the data set.
+        progress: called after each cell.
+
+    Returns:
+        The builder, whose tfrecords are complete.
 
     Raises:
-        SplitError: a group without a split.
-        ImageError: the first image that is missing, unreadable, or not of the declared kind.
+        SplitError: a patient or site without a split.
+        ImageError: the first image that is missing, unreadable, or not of the declared size, type or range.
         OutputError: `data_dir` cannot be written to.
     """
     data_dir = Path(data_dir or manifest.folder / TFRECORDS)
     for group in manifest.index.names[splits.by]:
         if group not in splits.assignment:
-            problem = f"{splits.by} {group} was not there when the cells were split"
+            problem = f"{splits.by} {group} was not in the data set when it was split"
             raise SplitError(problem, path=manifest.folder, fix="run fit again")
     name = f"{manifest.facts.name}-{_fingerprint(manifest, splits)}"
     task = Task(progress, f"Writing tfrecords to {data_dir}", len(manifest))
 
-    def opened() -> Cells:
+    def open_builder() -> Cells:
         config = tfds.core.BuilderConfig(name=name, version=Cells.VERSION)
         return Cells(manifest=manifest, splits=splits, task=task, data_dir=data_dir, config=config)
 
     try:
         with without_warnings(), tensorflow_disk_errors():
-            builder = opened()
+            builder = open_builder()
             _remove_left_overs(Path(builder.data_path).parents[1])
             if not builder.data_path.exists():
                 log.info(
@@ -156,13 +168,14 @@ def build(manifest: Manifest, splits: Splits, data_dir: str | Path | None = None
                 try:
                     builder.download_and_prepare()
                 except OSError:
-                    # Another process was first: it wrote the same, and its folder appeared complete, by a rename.
+                    # Another process was faster: it wrote the same tfrecords and renamed its complete folder.
                     if not builder.data_path.exists():
                         raise
-                    builder = opened()
+                    builder = open_builder()
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
-        raise OutputError(problem, path=data_dir, fix="copy the data set to a place of your own") from None
+        fix = "copy the folder of the data set to a disk with room that you can write to, and use the copy"
+        raise OutputError(problem, path=data_dir, fix=fix) from None
     return builder
 
 
@@ -176,13 +189,13 @@ def _fingerprint(manifest: Manifest, splits: Splits) -> str:
             except OSError:
                 problem, fix = "no such file", "check the path or the manifest"
                 raise ImageError(problem, path=manifest.folder / path, fix=fix) from None
-            # The path as the manifest has it: tfrecords move with their data set.
+            # The path as the manifest gives it, so that tfrecords stay valid when the data set is moved.
             digest.update(repr((path, stat.st_size, stat.st_mtime_ns)).encode())
     return digest.hexdigest()[:16]
 
 
 def _remove_left_overs(folder: Path) -> None:
-    """Removes what killed builds left behind; tensorflow-datasets itself removes only builds that fail."""
+    """Removes the folders that killed builds left behind; tensorflow-datasets removes only those of failed ones."""
     for left_over in folder.glob(f"*/{INCOMPLETE_PREFIX}*"):
         # Another process may be removing or renaming it.
         with contextlib.suppress(OSError):

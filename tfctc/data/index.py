@@ -1,4 +1,4 @@
-"""The cells of a manifest in memory, column by column."""
+"""The cells of a manifest in memory, as columns."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ import numpy as np
 
 from tfctc.cells import Cell
 
-#: Rows held as Python objects before they are packed.
+#: Number of rows held as Python objects before they are packed into arrays.
 CHUNK = 16_384
-#: Columns of free text, and columns with few different values.
+#: Columns of free text, and columns with few distinct values.
 TEXTS, CATEGORIES = ("cell_id", "brightfield", "dapi"), ("patient_id", "site", "label")
 
 
 @dataclass(frozen=True, eq=False)
 class CellIndex:
-    """Cells in file order; some 200 bytes of memory a cell.
+    """Cells in file order; about 200 bytes of memory a cell.
 
     Args:
         lines: line number of each cell in manifest.csv, int32 ``(N,)``.
-        texts: `cell_id`, `brightfield` and `dapi`, each ``(N,)`` of NumPy's variable-width strings.
+        texts: `cell_id`, `brightfield` and `dapi`, each ``(N,)`` of NumPy's `StringDType`.
         codes: `patient_id`, `site` and `label`, each int32 ``(N,)``: positions in `names`.
-        names: the different values of these three columns, in order of first occurrence.
+        names: the distinct values of these three columns, in order of first occurrence.
     """
 
     lines: np.ndarray
@@ -31,7 +31,7 @@ class CellIndex:
 
     @classmethod
     def build(cls, rows: Iterable[tuple[int, Cell]]) -> "CellIndex":
-        """Packs cells, each with its line number."""
+        """Index of `rows`: pairs of a line number and a cell."""
         packed: dict[str, list[np.ndarray]] = {name: [] for name in ("lines", *TEXTS, *CATEGORIES)}
         held: dict[str, list] = {name: [] for name in packed}
         known: dict[str, dict[str, int]] = {name: {} for name in CATEGORIES}
@@ -71,6 +71,15 @@ class CellIndex:
         return (self[i] for i in range(len(self)))
 
     def coded(self, column: str, values: dict[str, int], other: int) -> np.ndarray:
-        """Value of each cell's patient, site or label in `values`, int64 ``(N,)``; `other` where it has none."""
+        """A number for each cell, looked up by its patient, site or label (compare `pandas.Series.map`).
+
+        Args:
+            column: "patient_id", "site" or "label".
+            values: name in that column -> number.
+            other: number of the names that `values` lacks.
+
+        Returns:
+            int64 ``(N,)``.
+        """
         table = np.array([values.get(name, other) for name in self.names[column]], np.int64)
         return table[self.codes[column]]

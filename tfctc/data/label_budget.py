@@ -1,4 +1,4 @@
-"""Label budget: a limit on the training labels in use, to measure how much labels help."""
+"""Label budget: a limit on the number of training labels in use, to measure the value of labels."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,13 @@ import numpy as np
 from tfctc.data.manifest import Manifest
 from tfctc.errors import ConfigError
 
-#: Ranks are below this.
+#: Number of possible ranks: 0 to `RANKS` - 1.
 RANKS = 2**62
 
 
 @dataclass(frozen=True)
 class KeptLabels:
-    """Labels that may be used: those of the cells with the lowest ranks.
+    """Labels that may be used: in each class, those of the cells with the lowest ranks (see `ranks`).
 
     Args:
         highest: highest rank of a negative and of a positive cell that keeps its label.
@@ -26,12 +26,15 @@ class KeptLabels:
 
 
 def keep_labels(manifest: Manifest, training: np.ndarray, budget: int, seed: int) -> KeptLabels:
-    """Chooses `budget` labels of the training cells, both classes in their share.
+    """Chooses `budget` labels of the training cells; the shares of the two classes stay as they are.
 
     The labels of a smaller budget are among those of a larger one with the same seed.
 
     Args:
-        training: cells of the training split, bool ``(N,)``.
+        manifest: the data set of N cells.
+        training: whether each cell is in the training split, bool ``(N,)``.
+        budget: number of labels to keep.
+        seed: seed of the ranks.
 
     Raises:
         ConfigError: more labels than there are, or so few that a class would have none.
@@ -51,14 +54,14 @@ def keep_labels(manifest: Manifest, training: np.ndarray, budget: int, seed: int
 
 
 def ranks(cell_ids: np.ndarray, seed: int) -> np.ndarray:
-    """A pseudo-random number for each id, int64 in [0, `RANKS`), the same wherever the cell lies."""
+    """A pseudo-random number for each cell id, int64 in [0, `RANKS`), whatever the order of the cells."""
     import tensorflow as tf
 
     return rank(tf.constant(cell_ids.tolist(), tf.string), seed).numpy()
 
 
 def rank(cell_id: Any, seed: int) -> Any:
-    """`ranks` of a string tensor, in a TensorFlow graph."""
+    """`ranks` for a string tensor of any shape, in a TensorFlow graph."""
     import tensorflow as tf
 
     return tf.strings.to_hash_bucket_strong(cell_id, RANKS, key=[seed, 0])

@@ -1,4 +1,7 @@
-"""The manifest of a data set: one CSV row a cell, and a file of facts beside it. The stable contract of a data set."""
+"""Manifest of a data set: manifest.csv has a row for each cell, dataset.json the facts that all cells share.
+
+The format of both files is stable.
+"""
 
 import csv
 import hashlib
@@ -30,7 +33,12 @@ REQUIRED = ("cell_id", "patient_id", "brightfield")
 class Manifest:
     """A data set folder: facts from dataset.json and cells from manifest.csv, read once when it is opened.
 
-    manifest.csv has the columns `COLUMNS`; image paths are absolute or relative to the folder.
+    manifest.csv has the columns `COLUMNS`. Image paths are absolute or relative to the folder.
+
+    Args:
+        folder: path of the folder.
+        facts: facts that all cells share.
+        index: the cells, in file order.
     """
 
     folder: Path
@@ -42,10 +50,10 @@ class Manifest:
         """Opens a data set by its folder or its manifest.csv, and checks every row (not the images).
 
         Raises:
-            ManifestError: no manifest or facts, or they cannot be read; unknown or missing columns, an empty required
-                value, blanks around an id, a `cell_id` or an image file named twice, a patient or site in two
-                spellings, an unknown label, or no cell at all. The message names the line.
-            ConfigError: facts that cannot be read.
+            ManifestError: a missing file, a manifest.csv that cannot be read, impossible facts, unknown or missing
+                columns, an empty required value, white space around an id, a `cell_id` or an image file on two lines,
+                a patient or site in two spellings, an unknown label, or no cell at all. The message names the line.
+            ConfigError: a dataset.json that cannot be read.
         """
         path = Path(path)
         folder = path.parent if path.name == MANIFEST else path
@@ -56,7 +64,7 @@ class Manifest:
         with Fingerprints() as used:
             index = CellIndex.build(_checked_rows(folder, facts, used))
             if not len(index):
-                raise ManifestError("holds no cell", path=folder / MANIFEST)
+                raise ManifestError("holds no cell", path=folder / MANIFEST, fix="add a row for each cell")
             if repeated := used.repeated():
                 _check_duplicates(folder, index, repeated)
         return cls(folder, facts, index)
@@ -65,24 +73,24 @@ class Manifest:
         return len(self.index)
 
     def cell(self, i: int) -> Cell:
-        """Cell `i` in file order, its image paths joined to the folder."""
+        """Cell `i` in file order, with its image paths joined to the folder."""
         cell = self.index[i]
         dapi = str(self.folder / cell.dapi) if cell.dapi else ""
         return replace(cell, brightfield=str(self.folder / cell.brightfield), dapi=dapi)
 
     def cells(self) -> Iterator[Cell]:
-        """Yields the cells in file order, their image paths joined to the folder."""
+        """Yields the cells in file order, with their image paths joined to the folder."""
         return (self.cell(i) for i in range(len(self)))
 
     def groups(self, by: str) -> dict[str, Counter]:
-        """Number of cells of every group by label: group -> label ("" for none) -> cells.
+        """Number of cells by group and label: group -> label ("" for none) -> cells.
 
         Args:
             by: column of the groups, one of `GROUPS`.
 
         Raises:
             ConfigError: `by` is not one of `GROUPS`.
-            SplitError: a patient in two groups, who would leak between splits; a cell without a group.
+            SplitError: a patient in two groups, who would leak between splits, or a cell without a group.
         """
         if by not in GROUPS:
             raise ConfigError(f"cells cannot be split by {by!r}", fix=f"choose one of: {', '.join(GROUPS)}")
@@ -105,7 +113,7 @@ class Manifest:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the facts and of every cell's ids, label and whether it has DAPI; paths do not count."""
+        """SHA-256 of the facts and of every cell's ids, label, and whether it has DAPI; paths are left out."""
         digest = hashlib.sha256(json.dumps(configs.to_dict(self.facts), sort_keys=True).encode())
         for cell in self.index:
             digest.update(repr((cell.cell_id, cell.patient_id, cell.site, bool(cell.dapi), cell.label)).encode())
@@ -113,9 +121,14 @@ class Manifest:
 
 
 def write_manifest(folder: Path, facts: DatasetFacts, cells: Iterable[Cell]) -> None:
-    """Writes manifest.csv and dataset.json into `folder`, which must exist.
+    """Writes manifest.csv and dataset.json.
 
-    Not atomic by itself: write into the temporary folder of `tfctc.io.files.atomic_folder`.
+    This is not atomic. Callers write into the temporary folder of `tfctc.io.files.atomic_folder`.
+
+    Args:
+        folder: folder to write to, which must exist.
+        facts: facts that all cells share.
+        cells: the cells, in the order of the rows.
     """
     write_json(folder / FACTS, configs.to_dict(facts))
     with (folder / MANIFEST).open("w", newline="", encoding="utf-8") as file:
@@ -126,7 +139,7 @@ def write_manifest(folder: Path, facts: DatasetFacts, cells: Iterable[Cell]) -> 
 
 
 def _checked_rows(folder: Path, facts: DatasetFacts, used: Fingerprints) -> Iterator[tuple[int, Cell]]:
-    """Yields line number and cell of every row that is right by itself; adds what no other row may name to `used`."""
+    """Yields line number and cell of every row, checked; adds its names that must be unique to `used`."""
     spellings: dict[str, dict[str, str]] = {name: {} for name in GROUPS}
     for line, cell in _rows(folder / MANIFEST):
         _check_row(folder / MANIFEST, facts, line, cell, spellings)
@@ -142,7 +155,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Cell]]:
             reader = csv.reader(file)
             header = next(reader, [])
             if sorted(header) != sorted(COLUMNS):
-                # Quoted: blanks and a wrong separator are seen.
+                # Quoted, so that white space and a wrong separator can be seen.
                 received = ", ".join(map(repr, header)) or "none"
                 raise ManifestError(f"columns must be {', '.join(COLUMNS)}, got {received}", path=path)
             order = [header.index(column) for column in COLUMNS]
@@ -150,24 +163,27 @@ def _rows(path: Path) -> Iterator[tuple[int, Cell]]:
                 if not row:
                     continue
                 if len(row) != len(COLUMNS):
-                    raise ManifestError(f"line {reader.line_num} has not {len(COLUMNS)} values", path=path)
+                    problem = f"line {reader.line_num} must have {len(COLUMNS)} values, got {len(row)}"
+                    raise ManifestError(problem, path=path)
                 yield reader.line_num, Cell(*[row[i] for i in order])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
+        fix = "make it readable, and save it as CSV in UTF-8"
+        raise ManifestError(f"cannot be read ({error})", path=path, fix=fix) from None
 
 
 def _check_row(path: Path, facts: DatasetFacts, line: int, cell: Cell, spellings: dict[str, dict[str, str]]) -> None:
-    """Checks a row by itself, and that it spells its patient and site as the rows above do."""
+    """Checks one row, and that its patient and site are spelled as in the rows above."""
     where = f"line {line} (cell {cell.cell_id})"
     for name in REQUIRED:
         if not getattr(cell, name):
-            raise ManifestError(f"line {line} (cell {cell.cell_id!r}) has no {name}", path=path)
+            problem = f"line {line} (cell {cell.cell_id!r}) has no {name}"
+            raise ManifestError(problem, path=path, fix="fill it in")
     if "\0" in "".join(astuple(cell)):
-        raise ManifestError(f"line {line} holds a NUL", path=path, fix="save it as CSV in UTF-8")
+        raise ManifestError(f"line {line} holds a NUL character", path=path, fix="save it as CSV in UTF-8")
     for name in IDS:
         value = getattr(cell, name)
         if value != value.strip():
-            raise ManifestError(f"{where}: {name} {value!r} has blanks around it", path=path, fix="remove them")
+            raise ManifestError(f"{where}: {name} {value!r} has white space around it", path=path, fix="remove it")
     for name, known in spellings.items():
         value = getattr(cell, name)
         first = known.setdefault(spelling_key(value), value)
@@ -176,7 +192,8 @@ def _check_row(path: Path, facts: DatasetFacts, line: int, cell: Cell, spellings
             same = normalised(value) == normalised(first)
             here, above = (ascii(one) if same else repr(one) for one in (value, first))
             problem = f"{where}: {name} is {here} here and {above} above"
-            raise ManifestError(problem, path=path, fix="write it in one way; different ones need different letters")
+            fix = "write it in one way; two different ones must differ in more than upper and lower case"
+            raise ManifestError(problem, path=path, fix=fix)
     try:
         facts.class_index(cell.label)
     except ManifestError as error:
@@ -184,20 +201,20 @@ def _check_row(path: Path, facts: DatasetFacts, line: int, cell: Cell, spellings
 
 
 def _unique_names(folder: Path, cell: Cell) -> Iterator[str]:
-    """Yields what no other row may name: the id and the image files."""
+    """Yields the names that must be unique in a manifest: the id and the image files of a cell."""
     yield f"cell {cell.cell_id}"
     for path in filter(None, (cell.brightfield, cell.dapi)):
         yield f"image {os.path.normpath(os.path.join(folder, path))}"
 
 
 def _check_duplicates(folder: Path, index: CellIndex, repeated: set[int]) -> None:
-    """Checks that no id or image stands twice; `repeated` are the fingerprints that occur more than once."""
+    """Checks that every id and image occurs once; `repeated` are the fingerprints that occur twice or more."""
     first: dict[str, int] = {}
     for line, cell in zip(index.lines, index, strict=True):
         for name in _unique_names(folder, cell):
             if fingerprint(name) in repeated:
                 if name in first:
-                    problem = f"{name} stands on lines {first[name]} and {line}"
+                    problem = f"{name} is named on lines {first[name]} and {line}"
                     fix = "give every cell an id and images of its own"
                     raise ManifestError(problem, path=folder / MANIFEST, fix=fix)
                 first[name] = line

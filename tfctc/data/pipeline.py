@@ -1,8 +1,8 @@
 """Batches streamed from the tfrecords, in constant memory. A seed alone decides them, whatever the parallelism.
 
-A training batch is ``(x, y, sample_weight)``: `x` holds the channels, float32 ``(B, H, W, 1)`` in [0, 1], and
-`dapi_present`, float32 ``(B,)``, and `fold`, int32 ``(B,)``, where there are folds; `y` int32 ``(B,)``; a cell
-without a label has `y` 0 and weight 0.
+A training batch is ``(x, y, sample_weight)``. `x` is a dictionary of the channels, float32 ``(B, H, W, 1)`` in [0, 1],
+`dapi_present`, float32 ``(B,)``, and, where there are folds, `fold`, int32 ``(B,)``. `y` is the class index, int32
+``(B,)``, and `sample_weight` is float32 ``(B,)``. A cell without a label has `y` 0 and weight 0.
 """
 
 import math
@@ -18,10 +18,10 @@ from tfctc.data.builder import Cells, without_warnings
 from tfctc.data.manifest import IDS
 from tfctc.data.selection import FOLD, Selection, visible_to
 
-#: Cells held to be shuffled, and their pixels' bytes: the lower bound counts. The tfrecords are shuffled already, so
-#: this only makes the epochs differ.
+#: Limits of the shuffle buffer: number of cells, and bytes of their pixels; the lower limit counts. The tfrecords are
+#: shuffled already, so the buffer only makes the epochs differ.
 SHUFFLE_CELLS, SHUFFLE_BYTES = 4096, 2**28
-#: Bytes of a cached record beside its pixels, measured roughly: ids, label, bookkeeping.
+#: Bytes of a cached record beside its pixels (ids, label, overhead), roughly measured.
 RECORD_BYTES = 300
 LABELLED, ALL = Selection(), Selection("all")
 
@@ -36,10 +36,16 @@ def records(
     cache_mb: int = 0,
     parallelism: int = tf.data.AUTOTUNE,
 ) -> tf.data.Dataset:
-    """The stored records of a split in their fixed order: ids if asked for, label, `dapi_present`, channels as stored.
+    """Single records of a split, as stored and in fixed order: label, `dapi_present` and the channels.
 
-    A channel that is not asked for is not even decoded. Decoded records are kept in memory, as the integers they are,
-    if all that are selected fit into `cache_mb` megabytes.
+    Args:
+        builder: the built data set.
+        split: "train", "validation" or "test".
+        channels: channels to read; the others are not decoded.
+        ids: whether records also hold `cell_id`, `patient_id` and `site`.
+        selection: the cells to read.
+        cache_mb: megabytes of memory. If all selected records fit, they are kept there as integers.
+        parallelism: number of records decoded at the same time.
     """
     features = {*(IDS if ids else selection.ids), "label", DAPI_PRESENT, *channels}
     with without_warnings():
@@ -71,13 +77,18 @@ def train_batches(
     cache_mb: int = 1024,
     parallelism: int = tf.data.AUTOTUNE,
 ) -> tf.data.Dataset:
-    """An endless stream of augmented training batches; every pass over the cells has its own order and augmentation.
+    """Endless stream of augmented training batches; every pass over the cells has its own order and augmentation.
 
     Args:
+        builder: the built data set.
+        channels: channels of a batch.
         draw: composition of a batch: selections, each with its number of cells.
-        augment: channels of a batch and its seed, int32 ``(2,)``, to the same channels.
-        class_weights: sample weight of a negative and of a positive cell; None weighs all alike.
-        start_step: batches to skip, so that a resumed training goes on with the same batches.
+        seed: seed of order and augmentation.
+        augment: function ``(channels, seed) -> channels`` of a batch; the seed is int32 ``(2,)``.
+        class_weights: sample weights of a negative and of a positive cell; None is 1 for both.
+        start_step: number of batches to skip, so that a resumed training goes on with the same batches.
+        cache_mb: megabytes of memory for decoded records of each selection.
+        parallelism: number of parallel calls.
     """
 
     def drawn(selection, size, order_seed):
@@ -88,14 +99,15 @@ def train_batches(
         passed, skipped = divmod(start_step * size, count(builder, "train", selection))
 
         def one_pass(number):
-            # Inside this function only: `shuffle` mixes the global seed in, which is not ours to depend on.
+            # `shuffle` mixes in the global seed. It is fixed here, in the graph of this function only, so that no
+            # caller's global seed changes the order.
             tf.random.set_seed(1)
             pass_seed = tf.stack([order_seed, tf.cast(number, tf.int32)])
             order = tf.random.stateless_uniform((), pass_seed, maxval=tf.int64.max, dtype=tf.int64)
             return cells.shuffle(held, seed=order, reshuffle_each_iteration=False)
 
         stream = tf.data.Dataset.range(passed, tf.int64.max).flat_map(one_pass).skip(skipped)
-        # In whole batches, still integers: an operation costs as much to call for one cell as for all of them.
+        # Batches are made before pixels are converted: a call costs as much for one cell as for a whole batch.
         return stream.batch(size, drop_remainder=True)
 
     def prepare(parts, number):
@@ -114,7 +126,7 @@ def train_batches(
 def eval_batches(
     builder: Cells, split: str, channels: tuple[str, ...], batch_size: int, selection: Selection = LABELLED
 ) -> tf.data.Dataset:
-    """Each selected cell of a split once, as it is, in fixed order; batches as in training."""
+    """Batches of each selected cell of a split once, in fixed order, not augmented; ``(x, y, sample_weight)``."""
     batches = records(builder, split, channels, ids=False, selection=selection).batch(batch_size)
     batches = batches.map(lambda batch: _examples(builder, channels, batch), tf.data.AUTOTUNE, deterministic=True)
     batches = batches.prefetch(tf.data.AUTOTUNE)
@@ -124,14 +136,14 @@ def eval_batches(
 
 
 def labelled_batches(builder: Cells, split: str, channels: tuple[str, ...], batch_size: int) -> tf.data.Dataset:
-    """The labelled cells of a split that have all `channels`, as `id_batches`."""
+    """`id_batches` of the labelled cells of a split that have all `channels`."""
     return id_batches(builder, split, channels, batch_size, visible_to(channels))
 
 
 def id_batches(
     builder: Cells, split: str, channels: tuple[str, ...], batch_size: int, selection: Selection
 ) -> tf.data.Dataset:
-    """Selected cells of a split in fixed order, as they are.
+    """Batches of the selected cells of a split with their ids, in fixed order, not augmented.
 
     Returns:
         Batches ``{channel: float32 (B, H, W, 1) in [0, 1], "cell_id", "patient_id": bytes, "label": int32}``.
@@ -165,13 +177,16 @@ def count(builder: Cells, split: str, selection: Selection = LABELLED) -> int:
 
 
 def missing_classes(builder: Cells, split: str, selection: Selection = LABELLED) -> list[str]:
-    """Names of the classes of which a split has no selected cell, the negative first."""
+    """Names of the classes of which a split has no selected cell, the negative class first."""
     counts = label_counts(builder, split, selection)[:2]
     return [name for name, cells in zip(builder.facts.classes, counts, strict=True) if not cells]
 
 
 def class_weights(builder: Cells, selection: Selection = LABELLED) -> tuple[float, float]:
-    """Weights that make both classes count alike in training: cells / (2 * cells of the class)."""
+    """Sample weights of a negative and of a positive cell that give both classes the same total weight.
+
+    The formula is that of scikit-learn's `class_weight="balanced"`: cells / (2 * cells of the class).
+    """
     negative, positive, _ = label_counts(builder, "train", selection)
     return (negative + positive) / (2 * negative), (negative + positive) / (2 * positive)
 
@@ -193,5 +208,5 @@ def _examples(
 
 
 def _to_unit(builder: Cells, pixels: tf.Tensor) -> tf.Tensor:
-    """Pixels in [0, 1], divided as in `tfctc.io.images.to_unit`: a product with the reciprocal rounds otherwise."""
+    """Pixels in [0, 1]. Divided as in `tfctc.io.images.to_unit`: a product with the reciprocal rounds differently."""
     return tf.cast(pixels, tf.float32) / tf.constant(builder.facts.full_scale, tf.float32)

@@ -1,4 +1,4 @@
-"""Selections of cells: the cells of a split, and the labels, that a training uses."""
+"""Selections: the cells of a split that a training uses, and those labels of them that it may use."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ KINDS = ("labelled", "unlabelled", "all")
 
 @dataclass(frozen=True)
 class Selection:
-    """A choice of cells by what each record holds, so that it can be made in a stream.
+    """A filter of records. It looks at one record at a time, so that it works on a stream.
 
     Args:
         labels: "labelled" cells, "unlabelled" ones, or "all".
@@ -26,6 +26,9 @@ class Selection:
         without_fold: number of a fold whose cells are left out.
         by: manifest column of a cell's group.
         folds: (group, fold) of every group; adds the feature `fold` to the records. Empty for none.
+
+    Raises:
+        ConfigError: `labels` is none of these.
     """
 
     labels: str = "labelled"
@@ -41,13 +44,19 @@ class Selection:
 
     @classmethod
     def of(cls, splits: Splits, labels: str = "labelled", **options: Any) -> "Selection":
-        """Training cells whose labels are used as far as `splits` allows."""
+        """Selection of training cells with the kept labels and the folds of `splits`.
+
+        Args:
+            splits: splits of the data set.
+            labels: as for the class.
+            options: further arguments of the class.
+        """
         folds = tuple(sorted(splits.folds.items()))
         return cls(labels, kept_labels=splits.kept_labels, by=splits.by, folds=folds, **options)
 
     @property
     def ids(self) -> set[str]:
-        """Names of the id columns that the choice depends on."""
+        """Names of the id columns that the filter reads."""
         return ({"cell_id"} if self.kept_labels else set()) | ({self.by} if self.folds else set())
 
     def __str__(self) -> str:
@@ -57,7 +66,7 @@ class Selection:
         return " ".join(words)
 
     def __call__(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Chooses from single records (not batches) and hides the labels that may not be used."""
+        """Filters single records (not batches), hides the labels that may not be used, and adds the folds."""
         if kept := self.kept_labels:
             records = records.map(lambda record: _hide_labels(record, kept))
         if self.folds:
@@ -85,5 +94,5 @@ def _hide_labels(record: dict[str, tf.Tensor], kept: KeptLabels) -> dict[str, tf
 
 
 def visible_to(channels: tuple[str, ...]) -> Selection:
-    """The labelled cells that have every channel a network reads."""
+    """Selection of the labelled cells that have all `channels`."""
     return Selection(with_dapi=DAPI in channels)

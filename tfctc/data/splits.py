@@ -1,4 +1,4 @@
-"""Splits: whole patients, never cells, in train, validation and test, and in the folds of cross-fitting."""
+"""Splits: train, validation and test, and the folds of cross-fitting. Whole patients are assigned, never cells."""
 
 import hashlib
 import json
@@ -15,9 +15,10 @@ from tfctc.data.label_budget import KeptLabels, keep_labels
 from tfctc.data.manifest import Manifest
 from tfctc.errors import SplitError
 
-#: Cells of a class that are split one by one. Shares of more come out as well when counted in steps, in less memory.
+#: Number of cells of a class up to which each cell is a row for scikit-learn. Above it a row stands for several cells:
+#: the shares come out equally well, in less memory.
 MOST_ROWS = 50_000
-#: Number of folds that a share is put together from; more for a share below one of them.
+#: Largest number of folds that the groups are divided into to make up a share; more for a share below 1 / MOST_FOLDS.
 MOST_FOLDS = 10
 
 
@@ -39,11 +40,13 @@ class Splits:
 
     @classmethod
     def make(cls, manifest: Manifest, config: RunConfig, folds: int = 1, label_seed: int = 0) -> "Splits":
-        """Splits the groups of `manifest` as the settings say; the same seed gives the same split.
+        """Splits the groups of a data set; the same seed gives the same split.
 
         Args:
+            manifest: the data set.
+            config: settings of the training; `split`, `seed` and `training.label_budget` are used.
             folds: number of folds of the training groups.
-            label_seed: decides which labels `training.label_budget` keeps.
+            label_seed: seed of the choice of labels that `training.label_budget` keeps.
 
         Raises:
             ConfigError, SplitError: as `assign_groups`, `assign_folds` and `keep_labels`.
@@ -66,22 +69,22 @@ class Splits:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def of(self, cell: Cell) -> str:
-        """The split of a cell."""
+        """Name of the split of a cell."""
         return self.assignment[getattr(cell, self.by)]
 
     def mask(self, manifest: Manifest, split: str) -> np.ndarray:
-        """The cells of `split`: bool ``(N,)`` in the order of the manifest."""
+        """Whether each cell is in `split`: bool ``(N,)`` in the order of the manifest."""
         inside = {group: 1 for group, name in self.assignment.items() if name == split}
         return manifest.index.coded(self.by, inside, 0) == 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for splits.json; the kept labels follow from the settings and are left out."""
+        """Plain values for splits.json. The kept labels are left out: they follow from the settings."""
         values: dict[str, Any] = {"by": self.by, "groups": dict(self.assignment)}
         return values | ({"folds": dict(self.folds)} if self.folds else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Splits":
-        """The splits that `to_dict` has described."""
+        """Splits from the values of `to_dict`."""
         return cls(values["by"], values["groups"], values.get("folds", {}))
 
 
@@ -90,24 +93,28 @@ def assign_groups(
 ) -> dict[str, str]:
     """Assigns whole groups to the splits, stratified by label.
 
-    Each held-out split is made of equal folds of scikit-learn's `StratifiedGroupKFold`: the fewest folds that come
-    nearest to its share (0.2: one of five; 0.7: seven of ten). Groups without a labelled cell go to train, the only
+    Each held-out split consists of equal folds of scikit-learn's `StratifiedGroupKFold`: the fewest folds that come
+    nearest to its share (0.2 is one of five, 0.7 is seven of ten). Groups without a labelled cell go to train, the only
     split that can use them.
 
     Args:
         groups: group -> label ("" for none) -> number of cells, as `Manifest.groups` counts them.
+        facts: facts of the data set.
+        config: shares of the splits.
+        seed: seed of the split.
 
     Returns:
         Group -> split, in the order of `groups`.
 
     Raises:
-        SplitError: one group, a class without a cell, or a class in fewer groups than there are splits.
+        SplitError: fewer groups than splits, a class without a cell, a class in fewer groups than there are splits, or
+            groups of which no split with both classes everywhere was found.
     """
-    one = facts.group
+    one = facts.group if config.by == "patient_id" else config.by
     if len(groups) < len(SPLITS):
         raise SplitError(
             f"{len(groups)} {one}(s) cannot be split into {', '.join(SPLITS)}",
-            fix=f"{len(SPLITS)} or more are needed; give their ids, or cells of more of them",
+            fix=f"{len(SPLITS)} or more are needed; import cells of more {one}s",
         )
     for label in facts.classes:
         holders = sum(1 for counts in groups.values() if counts.get(label))
@@ -116,7 +123,7 @@ def assign_groups(
         if holders < len(SPLITS):
             raise SplitError(
                 f"class {label} occurs in {holders} {one}(s) only",
-                fix=f"{len(SPLITS)} or more are needed, one for each of {', '.join(SPLITS)}",
+                fix=f"label such cells of {len(SPLITS)} {one}s or more, one for each of {', '.join(SPLITS)}",
             )
     names, numbers, labels = _cells(groups, facts)
     states = np.random.SeedSequence(seed).generate_state(2)
@@ -132,21 +139,29 @@ def assign_groups(
 
 
 def assign_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, folds: int, seed: int) -> dict[str, int]:
-    """Assigns whole groups to folds 0 to `folds` - 1, stratified by label; groups without a labelled cell in turn.
+    """Assigns whole groups to folds 0 to `folds` - 1, stratified by label.
+
+    Groups without a labelled cell are assigned to the folds in turn.
 
     Args:
         groups: group -> label ("" for none) -> number of cells.
+        facts: facts of the data set.
+        folds: number of folds.
+        seed: seed of the assignment.
+
+    Returns:
+        Group -> number of its fold.
 
     Raises:
-        SplitError: fewer groups with a labelled cell than folds, or fewer cells of either class.
+        SplitError: fewer groups with a labelled cell than folds, or fewer cells than folds in both classes.
     """
     names, numbers, labels = _cells(groups, facts)
     most = int(np.bincount(labels, minlength=2).max())
     parts = {f"training {facts.group}(s) with labels": len(np.unique(numbers)), "training cell(s) of a class": most}
-    for what, count in parts.items():
+    for name, count in parts.items():
         if count < folds:
             raise SplitError(
-                f"{count} {what} cannot be split into {folds} folds", fix=f"lower distill.folds to {count} or less"
+                f"{count} {name} cannot be split into {folds} folds", fix=f"lower distill.folds to {count} or less"
             )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     home = {
@@ -159,7 +174,7 @@ def assign_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, f
 
 
 def _cells(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names of the groups, sorted, and two arrays ``(N,)``: the group number and the label of each labelled cell."""
+    """Sorted names of the groups, and two arrays ``(N,)``: the group number and the label of each labelled cell."""
     names = sorted(groups)
     number = {name: i for i, name in enumerate(names)}
     counted = [
@@ -172,7 +187,7 @@ def _cells(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts) -> tupl
 
 
 def _rows(numbers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One row for each cell, or for several cells of a group where the class has more than `MOST_ROWS`."""
+    """Group numbers and labels with a row for each cell, or for several in a class of more than `MOST_ROWS` cells."""
     for label in np.unique(labels):
         of_class = labels == label
         step = counts[of_class].sum() / MOST_ROWS
@@ -182,7 +197,10 @@ def _rows(numbers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[
 
 
 def _folds(numbers: np.ndarray, labels: np.ndarray, share: float, seed: int) -> Iterator[set[int]]:
-    """Yields sets of groups that leave both classes on either side; larger sets where groups have one class only."""
+    """Yields sets of group numbers to hold out, of about `share` of the cells, with both classes inside and outside.
+
+    Fewer and larger folds are tried too, because folds of groups with one class only may lack the other class.
+    """
     most = min(max(MOST_FOLDS, round(1 / share)), len(np.unique(numbers)), int(np.bincount(labels).min()))
     taken = {folds: min(max(1, round(share * folds)), folds - 1) for folds in range(2, most + 1)}
     nearest = min(taken, key=lambda folds: (abs(taken[folds] / folds - share), folds), default=1)

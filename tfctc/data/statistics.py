@@ -1,4 +1,4 @@
-"""Counts of a built data set, and the pixel statistics that networks normalise their input with."""
+"""Counts of the cells of a built data set, and pixel statistics by which networks normalise their input."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from tfctc.cells import DAPI, DAPI_PRESENT, NO_LABEL, SPLITS, UNLABELLED
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
 
-#: Records read together.
+#: Number of records in a batch.
 BATCH = 64
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts and statistics of a built data set.
+    """Counts and pixel statistics of a built data set.
 
     Args:
         cells: split -> class name or `NO_LABEL` -> number of cells.
@@ -26,7 +26,14 @@ class Statistics:
 
 
 def measure(builder: Cells, channels: tuple[str, ...]) -> Statistics:
-    """Reads every record once, in constant memory; only pixels of the training split are read."""
+    """Statistics of a built data set, from one pass over its records in constant memory.
+
+    Only the pixels of the training split are read. Cells without DAPI do not count for the statistics of that channel.
+
+    Args:
+        builder: the built data set.
+        channels: channels to measure.
+    """
     full_scale = float(builder.facts.full_scale)
     moments = {channel: np.zeros(3) for channel in channels}
     cells = {}
@@ -47,5 +54,5 @@ def measure(builder: Cells, channels: tuple[str, ...]) -> Statistics:
 
 def _mean_and_deviation(count: float, total: float, squares: float) -> tuple[float, float]:
     mean = total / max(count, 1)
-    # The floor keeps a blank channel finite.
+    # The floor keeps the normalisation of a blank channel finite.
     return float(mean), float(np.sqrt(max(squares / max(count, 1) - mean**2, 1e-12)))

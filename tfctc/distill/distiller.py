@@ -12,22 +12,22 @@ from tfctc.distill.teachers import Teachers
 
 
 class Distiller(keras.Model):
-    """Trains `student` on its label loss plus distillation losses.
+    """Keras model that trains a student on its label loss plus distillation losses.
 
-    The student is a functional model over bright-field with outputs ``{tap: feature}``, "logits" among them
-    (`tfctc.models.classifier.tapped`). A batch is ``(x, y, sample_weight)`` with ``x = {"brightfield", "dapi":
-    (B, H, W, 1), "dapi_present": (B,)}``, and "fold" for several teachers. A cell without a label has sample weight 0:
-    it teaches through the distillation losses alone. A loss that needs DAPI does not count cells without it. `call`,
-    evaluation and prediction see bright-field only.
+    A batch is ``(x, y, sample_weight)`` with ``x = {"brightfield", "dapi": (B, H, W, 1), "dapi_present": (B,)}``, and
+    "fold", int32 ``(B,)``, for several teachers. A cell without a label has sample weight 0: the student learns from it
+    by the distillation losses alone. A loss that needs DAPI does not count cells without it. `call`, evaluation and
+    prediction read bright-field only.
 
     `keras.distillation.Distiller` does not fit: it gives teacher and student the same input and ignores sample weights.
 
     Args:
-        student: the tapped student.
+        student: functional model over bright-field with outputs ``{tap: feature}``, "logits" among them
+            (`tfctc.models.classifier.tapped`).
         teachers: the frozen teachers; None if no loss needs one.
-        losses: name -> distillation loss, prepared, each with its own weight.
+        losses: name -> distillation loss with its own weight, after `DistillationLoss.prepare`.
         label_weight: weight of the label loss (the compiled loss).
-        schedule: training step -> factor of all distillation losses; None is 1.
+        schedule: function from the training step to the factor of all distillation losses; None is 1.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Distiller(keras.Model):
 
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        # Outside the tape, which would watch even weights whose Keras flag says not trainable.
+        # Outside the tape, which would also watch weights that are not trainable for Keras.
         taught = self._teachers(x) if self._teachers else {}
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         factor = ops.cast(self._schedule(self.optimizer.iterations), "float32")
@@ -64,7 +64,8 @@ class Distiller(keras.Model):
         with tf.GradientTape() as tape:
             learnt = self.student({BRIGHTFIELD: x[BRIGHTFIELD]}, training=True)
             learnt = {tap: ops.cast(value, "float32") for tap, value in learnt.items()}
-            # The compiled loss with class and sample weights, and the student's regularisers; scaled for the strategy.
+            # The compiled loss with sample weights, and the student's regularisers. Keras divides it by the number of
+            # replicas.
             label_loss = self.compute_loss(x, y, learnt["logits"], sample_weight)
             total = self.label_weight * label_loss
             parts = {"student": label_loss * replicas}
@@ -92,12 +93,12 @@ class Distiller(keras.Model):
         return results | {mean.name: mean.result() for mean in self._means.values()}
 
     def test_step(self, data):
-        """Evaluates `call` as Keras does; the parts of the training loss are left out."""
+        """Evaluation of `call` as in Keras, without the parts of the training loss, which it does not compute."""
         parts = {mean.name for mean in self._means.values()}
         return {name: value for name, value in super().test_step(data).items() if name not in parts}
 
     def _counts(self, loss: DistillationLoss, x: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """``(B,)``: 1 for a cell that `loss` counts, 0 for one that lacks the DAPI image it needs."""
+        """Float32 ``(B,)``: 1 for a cell that `loss` counts, 0 for a cell that lacks the DAPI image it needs."""
         teachers_see_dapi = self._teachers is not None and self._teachers.see_dapi
         needs_dapi = loss.reads_dapi or (loss.needs_teacher and teachers_see_dapi)
         return x[DAPI_PRESENT] if needs_dapi else ops.ones_like(x[DAPI_PRESENT])

@@ -1,4 +1,4 @@
-"""Frozen teachers: for each cell, the features of the teacher that has not learnt from it."""
+"""Frozen teachers: the features of each cell, from the teacher that was trained without it."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,12 +10,12 @@ from tfctc.data.selection import FOLD
 
 
 class Teachers:
-    """The taps of one teacher or, with several, of the teacher that belongs to each cell's fold.
+    """One teacher for all cells, or one for each fold of the cells.
 
     Cross-fitting (Chernozhukov et al. 2018, arXiv 1608.00060): teacher k was trained without fold k and teaches fold k
     alone. So no cell is taught by a teacher that has seen its label. Each cell is run through one teacher.
 
-    Not a Keras layer: the teachers' weights must not be trained or saved with the student's.
+    This is not a Keras layer, because the weights of teachers must not be trained or saved with those of the student.
 
     Args:
         networks: tapped models over the same channels with outputs ``{tap: feature}``, one for each fold.
@@ -32,7 +32,11 @@ class Teachers:
         return DAPI in self.channels
 
     def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """``{tap: (B, ...)}`` float32 of a batch. With several teachers `x` must hold "fold", int32 ``(B,)``."""
+        """Taps ``{tap: (B, ...)}`` of a batch, float32.
+
+        Args:
+            x: channel -> ``(B, H, W, 1)``; with several teachers also "fold", int32 ``(B,)``.
+        """
         seen = {channel: x[channel] for channel in self.channels}
         if len(self._calls) == 1:
             taps = self._calls[0](seen, training=False)
@@ -44,7 +48,7 @@ class Teachers:
 
     @staticmethod
     def _run(call: Callable, seen: Mapping[str, tf.Tensor], rows: tf.Tensor) -> dict[str, tf.Tensor]:
-        # A convolution refuses an empty batch: the first cell is run too, and its taps are dropped.
+        # A convolution fails on an empty batch. So the first cell is added, and its taps are dropped.
         rows = tf.concat([rows, [0]], 0)
         taps = call({channel: tf.gather(value, rows) for channel, value in seen.items()}, training=False)
         return {tap: value[:-1] for tap, value in taps.items()}

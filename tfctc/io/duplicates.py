@@ -1,4 +1,4 @@
-"""Repeated names among very many: found on disk, with an eighth of a byte of memory for each name."""
+"""Search for repeated names among millions, on disk: it takes an eighth of a byte of memory for each name."""
 
 import tempfile
 from contextlib import ExitStack
@@ -8,17 +8,17 @@ import numpy as np
 
 from tfctc.io.files import temporary_file_errors
 
-#: Files that the fingerprints are distributed over; one of them is in memory at a time.
+#: Number of files that the fingerprints are distributed over; one of them is in memory at a time.
 FILES = 64
 
 
 class Fingerprints(ExitStack):
-    """64-bit fingerprints of the names added, in temporary files that are gone when this context manager is left.
+    """Context manager that holds a 64-bit fingerprint of every added name, in temporary files.
 
-    Two names may share a fingerprint, so a repeated one is a suspicion, to be looked into.
+    Two different names may share a fingerprint. So the names of a repeated fingerprint are still to be compared.
 
     Raises:
-        OutputError: the temporary files cannot be made or written, which may be noticed by any method.
+        OutputError: the temporary files cannot be created or written; every method may raise it.
     """
 
     def __init__(self):
@@ -28,20 +28,21 @@ class Fingerprints(ExitStack):
             self._files = [self.enter_context(tempfile.TemporaryFile()) for _ in range(FILES)]  # noqa: SIM115
 
     def __exit__(self, *details):
-        with temporary_file_errors():  # Closing writes what is left.
+        with temporary_file_errors():  # Closing writes what is still buffered.
             return super().__exit__(*details)
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, name: str) -> None:
+        """Adds the fingerprint of `name`."""
         digest = _digest(name)
         with temporary_file_errors():
             self._files[digest[0] % FILES].write(digest)
         self._count += 1
 
     def repeated(self) -> set[int]:
-        """The fingerprints that were added twice or more."""
+        """Fingerprints that were added twice or more."""
         found = set()
         for file in self._files:
             with temporary_file_errors():
@@ -52,7 +53,7 @@ class Fingerprints(ExitStack):
 
 
 def fingerprint(name: str) -> int:
-    """64 bits that hardly any two names share; the same on every machine."""
+    """64-bit hash of a name (BLAKE2b), the same on every machine."""
     return int.from_bytes(_digest(name), "little")
 
 

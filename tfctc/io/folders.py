@@ -1,4 +1,4 @@
-"""Folders: files or folders at a path, and the image files below one."""
+"""Look-ups on disk: whether a path is a file or a folder, and the image files below a folder."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -6,23 +6,23 @@ from pathlib import Path
 
 from tfctc.errors import ImageError, PairingError, TfctcError
 
-#: Endings of the names of image files.
+#: File name endings of images.
 SUFFIXES = (".png", ".tif", ".tiff")
 
 
 def is_file(path: Path, error: type[TfctcError]) -> bool:
     """Whether `path` is a file; raises `error` where the system refuses to say (permissions, an over-long name)."""
-    return _asked(Path.is_file, path, error)
+    return _look_up(Path.is_file, path, error)
 
 
 def is_folder(path: Path, error: type[TfctcError]) -> bool:
     """Whether `path` is a folder; raises `error` where the system refuses to say (permissions, an over-long name)."""
-    return _asked(Path.is_dir, path, error)
+    return _look_up(Path.is_dir, path, error)
 
 
-def _asked(question: Callable[[Path], bool], path: Path, error: type[TfctcError]) -> bool:
+def _look_up(test: Callable[[Path], bool], path: Path, error: type[TfctcError]) -> bool:
     try:
-        return question(path)
+        return test(path)
     except OSError as problem:
         raise error(f"cannot be read ({problem.strerror})", path=path, fix="check path and permissions") from None
 
@@ -30,18 +30,21 @@ def _asked(question: Callable[[Path], bool], path: Path, error: type[TfctcError]
 def image_files(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Path]:
     """Yields every image file below `folder`, in a fixed order; hidden files and folders are skipped.
 
-    Each folder is read once, however many links lead to it: by its own path if it has one below `folder`.
+    Linked folders are followed. A folder that several paths lead to is read once, under its own path if that lies below
+    `folder`.
 
     Args:
-        suffixes: file name endings in small letters; ("",) yields all files.
+        folder: the folder.
+        suffixes: file name endings in lower case; ("",) yields all files.
 
     Raises:
-        ImageError, PairingError: `folder` is not a folder, or it or one below it cannot be read.
+        ImageError: the system refuses to look `folder` up.
+        PairingError: `folder` is not a folder, or a folder cannot be read.
     """
     if not is_folder(folder, ImageError):
         raise PairingError("is not a folder", path=folder, fix="give the folder of the images")
     waiting, seen = [folder], set()
-    for top in waiting:  # Links found on the way join at the end.
+    for top in waiting:  # Links found on the way are appended, so that a folder's own path comes before a link to it.
         for parent, folders, files in os.walk(top, onerror=_raise_unreadable):
             if (real := os.path.realpath(parent)) in seen:
                 folders.clear()
@@ -55,7 +58,7 @@ def image_files(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[
 
 
 def _raise_unreadable(error: OSError) -> None:
-    # In a folder that is being filled, folders may come and go.
+    # A folder may vanish while another program fills or sorts the one above it.
     if not isinstance(error, FileNotFoundError):
-        fix = "make the folder readable, or take it away"
+        fix = "make the folder readable, or remove it"
         raise PairingError(f"cannot be read ({error.strerror})", path=error.filename, fix=fix) from None

@@ -1,7 +1,7 @@
-"""Locks: one process at a time writes a folder or a table.
+"""Locks: one process at a time writes a folder or a file.
 
-The lock is an empty hidden file that the holder removes at the end. A killed holder's lock is free at once, and its
-file is taken over. `filelock` does the locking on POSIX and on Windows.
+A lock is an empty hidden file, which its holder removes at the end. If the holder is killed, its lock is free at once,
+and the next holder uses the file that was left. `filelock` does the locking on POSIX and on Windows.
 """
 
 import contextlib
@@ -19,10 +19,11 @@ FOLDER_LOCK = ".lock"
 
 @contextlib.contextmanager
 def folder_lock(folder: Path, holder: str) -> Iterator[None]:
-    """Creates `folder` if need be and holds its lock.
+    """Creates `folder` if it is missing, and holds its lock.
 
     Args:
-        holder: command that takes this lock, for the message.
+        folder: the folder.
+        holder: name of the command that takes this lock, for the message of the next one.
 
     Raises:
         OutputError: the folder cannot be created.
@@ -39,10 +40,11 @@ def folder_lock(folder: Path, holder: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def file_lock(path: Path, holder: str) -> Iterator[None]:
-    """Holds the lock of the file `path`, which need not exist; its folder must.
+    """Holds the lock of a file.
 
     Args:
-        holder: command that takes this lock, for the message.
+        path: the file, which need not exist; its folder must.
+        holder: name of the command that takes this lock, for the message of the next one.
 
     Raises:
         OutputError: another process holds the lock, or the folder cannot be written to.
@@ -62,14 +64,14 @@ def _lock(lock: Path, path: Path) -> Iterator[bool]:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 free = lock_descriptor(descriptor, blocking=False)
-            except OSError:  # A network disk without locks.
+            except OSError:  # For example a network disk without locks.
                 os.close(descriptor)
                 raise
         if not free:
             os.close(descriptor)
             yield False
             return
-        # The last holder may have removed the file after it was opened here; then the lock is on nothing.
+        # The last holder may have removed the file after it was opened here. Then this lock excludes nobody.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
                 break
@@ -77,6 +79,6 @@ def _lock(lock: Path, path: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        with contextlib.suppress(OSError):  # Windows removes no open file: then it stays, empty.
+        with contextlib.suppress(OSError):  # Windows cannot remove an open file; there it stays, empty.
             os.unlink(lock)
         os.close(descriptor)

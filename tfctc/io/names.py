@@ -1,4 +1,4 @@
-"""Names of cells, patients and files: one spelling, lists of them in messages, and what a CSV file can hold."""
+"""Names of cells, patients and files: Unicode spelling, short lists for messages, and a check that they fit UTF-8."""
 
 import os
 import unicodedata
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfctc.errors import ImageError
 
-#: Names written out in a message before "and N more".
+#: Number of names written out in a message before "and N more".
 SHOWN = 5
 
 
@@ -16,7 +16,7 @@ def normalised(text: str) -> str:
 
 
 def spelling_key(name: str) -> str:
-    """Key that all spellings of one patient or site share: normal form C, without case."""
+    """Key that all spellings of one patient or site share: normal form C, case folded."""
     return normalised(name).casefold()
 
 
@@ -27,10 +27,14 @@ def abbreviated(names: list[str]) -> str:
 
 
 def check_encodable(name: str, path: Path) -> None:
-    """Checks that `name`, taken from the file `path`, can be written in UTF-8, as manifests and tables are.
+    """Checks that a name can be written in UTF-8, the encoding of manifests and tables.
+
+    Args:
+        name: the name, taken from a path.
+        path: that path, for the message.
 
     Raises:
-        ImageError: it cannot.
+        ImageError: the name is not UTF-8.
     """
     try:
         name.encode()

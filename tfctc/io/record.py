@@ -1,7 +1,8 @@
 """The record inside an exported TFLite file: written by `exporters`, read by `inference`.
 
-A .tflite file is one flatbuffer. A zip archive appended to it (the layout of TFLite's "associated files") is ignored by
-the interpreter, so the file stays runnable anywhere and carries all that its use needs.
+The record is a JSON object that describes the model: classes, image size, threshold and so on. It lies in a zip archive
+that is appended to the flatbuffer of the .tflite file (the layout of TFLite's "associated files"). The interpreter
+ignores the archive, so the file runs in any TFLite runtime.
 """
 
 import hashlib
@@ -12,11 +13,14 @@ from typing import Any
 
 from tfctc.errors import ArtefactError
 
-#: Name of the record in the appended archive, and of the files beside the artefacts: their description, the SHA-256
-#: of every file, and images with the Keras model's probabilities for them.
-RECORD, VERSION_MANIFEST, SUMS, REFERENCE = "tfctc.json", "manifest.json", "SHA256SUMS", "reference.npz"
+#: Name of the record in the appended archive.
+RECORD = "tfctc.json"
+#: Names of files beside the artefacts: their description, the SHA-256 of every file, and images with the Keras model's
+#: probabilities for them.
+VERSION_MANIFEST, SUMS, REFERENCE = "manifest.json", "SHA256SUMS", "reference.npz"
+#: Version of the record's layout.
 SCHEMA = 1
-#: Bytes 4 to 8 of a TFLite flatbuffer.
+#: File identifier of a TFLite flatbuffer, its bytes 4 to 7.
 MAGIC = b"TFL3"
 
 
@@ -26,15 +30,18 @@ def append_record(path: str | Path, record: dict[str, Any]) -> None:
     fingerprint = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     text = json.dumps(record | {"flatbuffer": fingerprint}, indent=2, allow_nan=False)
     with zipfile.ZipFile(path, "a") as archive:
-        # A ZipInfo carries a fixed date: the same model gives the same bytes.
+        # A ZipInfo has a fixed date, so that the same model gives the same bytes.
         archive.writestr(zipfile.ZipInfo(RECORD), text)
 
 
 def read_record(path: str | Path) -> tuple[bytes, dict[str, Any]]:
-    """The flatbuffer in `path` and its record, after a check of the one against the other.
+    """The flatbuffer of a .tflite file and its record, checked against each other by SHA-256.
+
+    If `SUMS` lies beside the file and lists it, the whole file and the manifest are checked against that list too.
 
     Raises:
-        ArtefactError: no such file, not a TFLite file, not one of tfctc, written by a newer tfctc, or damaged.
+        ArtefactError: a file that cannot be read, is not a TFLite file, was not written by tfctc, has a record of
+            another schema, or is damaged.
     """
     path, fix = Path(path), "export the model again, or copy the file again"
     try:
@@ -47,7 +54,7 @@ def read_record(path: str | Path) -> tuple[bytes, dict[str, Any]]:
         with zipfile.ZipFile(path) as archive:
             record = json.loads(archive.read(RECORD))
         length, expected = int(record["flatbuffer"]["bytes"]), record["flatbuffer"]["sha256"]
-    except Exception:  # A damaged archive makes zipfile raise whatever it happens to stumble over.
+    except Exception:  # On a damaged archive, zipfile may raise anything.
         problem = f"holds no readable {RECORD}: truncated, or not written by tfctc"
         raise ArtefactError(problem, path=path, fix=fix) from None
     if record.get("schema") != SCHEMA:
@@ -61,10 +68,10 @@ def read_record(path: str | Path) -> tuple[bytes, dict[str, Any]]:
 
 
 def read_sums(folder: str | Path) -> dict[str, str]:
-    """File name -> SHA-256, as `SUMS` in `folder` lists them and ``sha256sum --check`` reads them.
+    """File name -> SHA-256 in hexadecimal, from `SUMS` in `folder` (the format of ``sha256sum --check``).
 
     Raises:
-        ArtefactError: there is no such list, or it is damaged.
+        ArtefactError: the list cannot be read, or is damaged.
     """
     path = Path(folder) / SUMS
     try:
@@ -78,7 +85,7 @@ def read_sums(folder: str | Path) -> dict[str, str]:
 
 
 def file_sha256(path: str | Path) -> str | None:
-    """None for a file that is not there."""
+    """SHA-256 of a file in hexadecimal; None if the file cannot be read."""
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -87,8 +94,8 @@ def file_sha256(path: str | Path) -> str | None:
 
 
 def _check_neighbours(path: Path, found: str) -> None:
-    """Checks the file and the manifest beside it against the list beside them, if there is one that names the file."""
-    # A copied or renamed file is on its own; it has been checked against its own record already.
+    """Checks the file `path`, of SHA-256 `found`, and the manifest beside it, if `SUMS` beside it lists the file."""
+    # A file copied elsewhere or renamed has no list; it has been checked against its own record already.
     if not (path.parent / SUMS).exists() or path.name not in (sums := read_sums(path.parent)):
         return
     for name, digest in ((path.name, found), (VERSION_MANIFEST, file_sha256(path.parent / VERSION_MANIFEST))):

@@ -1,4 +1,4 @@
-"""BatchNorm that trains in one kernel; what is saved is stock Keras."""
+"""BatchNorm that trains in one kernel. Models are saved with the stock Keras layer (`tfctc.models.fast.to_stock`)."""
 
 import keras
 import tensorflow as tf
@@ -8,8 +8,8 @@ import tensorflow as tf
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` over the channels of ``(B, H, W, C)``, trained in one fused kernel.
 
-    Same weights, same result to rounding. Keras 3 spells the training pass out in some ten operations, forward and
-    back; `tools/benchmarks/bench_training.py` measures what that costs.
+    Weights and results are those of Keras, to rounding. Keras 3 writes the training pass as some ten operations,
+    forward and backward; `tools/benchmarks/bench_training.py` measures their cost.
     """
 
     def call(self, x, training=None, mask=None):
@@ -17,7 +17,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             return super().call(x, training=False)
         y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             x,
-            # Also under mixed precision: the kernel wants them in float32.
+            # Under mixed precision too, the kernel requires float32.
             tf.cast(self.gamma, tf.float32),
             tf.cast(self.beta, tf.float32),
             epsilon=self.epsilon,

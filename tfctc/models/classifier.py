@@ -1,4 +1,4 @@
-"""The classifier: one builder for student and teacher, which differ in the channels they read."""
+"""Classifier network: one builder for student and teacher, which differ in their input channels."""
 
 from collections.abc import Mapping
 
@@ -10,6 +10,7 @@ from tfctc.models.backbones import BACKBONES, check_image_size
 from tfctc.models.fast import move_biases, to_fast
 from tfctc.models.weights import load_weights
 
+#: Layers that every classifier has, and taps of the same names.
 LOGITS = "logits"
 EMBEDDING = "embedding"
 
@@ -20,12 +21,13 @@ def build_classifier(
     normalisation: Mapping[str, tuple[float, float]],
     name: str = "classifier",
 ) -> keras.Model:
-    """A functional model from named channels to two logits.
+    """Functional Keras model from named channels to two logits.
 
     Args:
         config: backbone, channels, initial weights.
         image_size: height and width in pixels.
         normalisation: channel -> (mean, standard deviation) of its [0, 1] pixels over the training split.
+        name: name of the model.
 
     Returns:
         Inputs: one float32 ``(B, H, W, 1)`` in [0, 1] for each channel, by name. Output: float32 logits ``(B, 2)``,
@@ -40,7 +42,7 @@ def build_classifier(
     channels = []
     for channel, x in inputs.items():
         mean, std = normalisation[channel]
-        # float32 even under mixed precision: 16-bit images lose their contrast in half precision.
+        # float32 even under mixed precision: 16-bit images would lose their contrast in half precision.
         channels.append(
             keras.layers.Normalization(
                 axis=None, mean=mean, variance=std**2, dtype="float32", name=f"normalise_{channel}"
@@ -64,7 +66,12 @@ def build_classifier(
 
 
 def tapped(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.Model:
-    """`model` sharing all layers, with output ``{tap: feature}``; "logits" and "embedding" are taps of every model.
+    """Model that shares all layers of a classifier and returns ``{tap: feature}``.
+
+    Args:
+        model: the classifier.
+        config: its settings.
+        taps: names of the taps to return. "logits" ``(B, 2)`` and "embedding" ``(B, d)`` are taps of every model.
 
     Raises:
         ConfigError: a tap that the backbone does not have.
@@ -77,5 +84,5 @@ def tapped(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.Mod
 
 
 def probability(logits):
-    """Probability of the positive class ``(B,)`` from logits ``(B, 2)``."""
+    """Probability of the positive class, ``(B,)``, from logits ``(B, 2)``."""
     return keras.ops.softmax(logits, axis=-1)[:, 1]

@@ -1,11 +1,14 @@
-"""Convolution as matrix products where that trains faster; what is saved is stock Keras."""
+"""Convolution by matrix products where that trains faster.
+
+Models are saved with the stock Keras layer (`tfctc.models.fast.to_stock`).
+"""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-#: Largest height and width of the output, in pixels, up to which subsampling or unfolding pays for itself.
+#: Largest height and width of the output, in pixels, at which subsampling or unfolding the input saves time.
 SMALL_MAP = 3
 
 
@@ -13,12 +16,13 @@ SMALL_MAP = 3
 class MatmulConv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` that computes 1 x 1 kernels, and 3 x 3 ones on small maps, as one matrix product.
 
-    Same weights, same result to rounding. A convolution kernel first brings its weights into a layout of its own, in
-    every step and each of three passes: where the map is a few pixels wide that costs more than the convolution.
+    Weights and results are those of Keras, to rounding. TensorFlow's convolution copies its weights into another memory
+    layout, in every step and for each of three passes (output and two gradients). On maps of a few pixels that costs
+    more than the convolution itself.
 
     Args:
-        idle_bias: whether the bias is left out, because it is zero and stays so: BatchNorm follows, and would remove
-            any bias.
+        idle_bias: whether the bias is zero, not trained and not added, because BatchNorm follows and would remove it.
+        args, kwargs: as for `keras.layers.Conv2D`.
     """
 
     def __init__(self, *args: Any, idle_bias: bool = False, **kwargs: Any):
@@ -48,7 +52,7 @@ class MatmulConv2D(keras.layers.Conv2D):
         return tf.reshape(product, (-1, height, width, filters))
 
     def _taps(self, x: tf.Tensor) -> list | None:
-        """Inputs of each position of the kernel, ``(B, height, width, C)`` of the output; None if that is slow."""
+        """Input at each position of the kernel, ``(B, height, width, C)`` of the output; None where that is slower."""
         _, height, width, _ = self.compute_output_shape(x.shape)
         plain = self.groups == 1 and self.data_format == "channels_last" and self.dilation_rate == (1, 1)
         if not plain or None in (height, width):

@@ -1,6 +1,6 @@
 """Conversions of a network: to layers that train faster, back to stock Keras layers, and with BatchNorm folded in.
 
-`tools/benchmarks/bench_training.py` measures what that is worth.
+`tools/benchmarks/bench_training.py` measures the gain in speed.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ import keras
 from tfctc.models.batchnorm import FusedBatchNormalization
 from tfctc.models.convolution import MatmulConv2D
 
+#: Stock Keras layer -> layer that trains faster with the same weights.
 FAST_LAYERS: dict[type, Any] = {
     keras.layers.BatchNormalization: FusedBatchNormalization,
     keras.layers.Conv2D: MatmulConv2D,
@@ -18,7 +19,7 @@ STOCK_LAYERS: dict[type, Any] = {fast: stock for stock, fast in FAST_LAYERS.item
 
 
 def to_fast(model: keras.Model) -> keras.Model:
-    """A newly initialised copy of `model` made of fast layers: same names, weights, shapes and settings."""
+    """Copy of a model with fast layers of the same names, shapes and settings. Its weights are initialised anew."""
 
     def clone(layer):
         config = layer.get_config()
@@ -31,7 +32,7 @@ def to_fast(model: keras.Model) -> keras.Model:
 
 
 def to_stock(model: keras.Model, dtype: str = "float32") -> keras.Model:
-    """A copy of `model` with its weights, not compiled, of stock Keras layers that compute in `dtype`."""
+    """Copy of a model, weights included, with stock Keras layers that compute in `dtype`; not compiled."""
 
     def clone(layer):
         config = {**layer.get_config(), "dtype": dtype}
@@ -40,14 +41,17 @@ def to_stock(model: keras.Model, dtype: str = "float32") -> keras.Model:
         kind: Any = STOCK_LAYERS.get(type(layer), type(layer))
         return kind.from_config(config)
 
-    # The plain functional model: `clone_model` would otherwise compile the copy as the original was.
+    # A new functional model, because `clone_model` would compile the copy of a compiled model.
     copy = keras.models.clone_model(keras.Model(model.input, model.output, name=model.name), clone_function=clone)
     copy.set_weights(model.get_weights())
     return copy
 
 
 def fold_batchnorm(model: keras.Model) -> keras.Model:
-    """A copy of `model` for inference, BatchNorm multiplied into the convolutions: same output, to rounding."""
+    """Copy of a model for inference, with BatchNorm multiplied into the convolutions: the same output, to rounding.
+
+    Kernel and bias become ``kernel * f`` and ``beta + (bias - mean) * f``; ``f = gamma / sqrt(variance + epsilon)``.
+    """
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     norms = {layer.name: norm for layer in convolutions if (norm := batchnorm_after(model, layer)) is not None}
     removed = {norm.name for norm in norms.values()}
@@ -61,7 +65,7 @@ def fold_batchnorm(model: keras.Model) -> keras.Model:
         return type(layer).from_config(config)
 
     def call(layer, *arguments, **options):
-        # A call of BatchNorm carries options that no other layer takes.
+        # BatchNorm is called with options that the Identity in its place does not take.
         return layer(*arguments, **({} if layer.name in removed else options))
 
     copy = keras.models.clone_model(
@@ -81,9 +85,10 @@ def fold_batchnorm(model: keras.Model) -> keras.Model:
 
 
 def move_biases(model: keras.Model) -> None:
-    """Moves biases that the fast layers of `model` leave out, of weights trained elsewhere, into the BatchNorm after.
+    """Moves the biases that fast layers ignore (`idle_bias`) into the moving mean of the BatchNorm after them.
 
-    BatchNorm computes ``x + bias - mean``, so that ``mean - bias`` and no bias give the same output.
+    The model is changed in place. Weights that were loaded from a file may have such biases. BatchNorm computes
+    ``x + bias - mean``, so the mean ``mean - bias`` without a bias gives the same output.
     """
     for layer in model.layers:
         if isinstance(layer, MatmulConv2D) and layer.idle_bias:
@@ -94,14 +99,14 @@ def move_biases(model: keras.Model) -> None:
 
 
 def only_reader(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer | None:
-    """The layer of `model` that alone reads the output of `layer`; None if several do, or none."""
+    """The only layer of `model` that reads the output of `layer`; None if there are several, or none."""
     output = layer.output
     readers = [other for other in model.layers if any(x is output for x in keras.tree.flatten(_input(other)))]
     return readers[0] if len(readers) == 1 else None
 
 
 def batchnorm_after(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.BatchNormalization | None:
-    """The BatchNorm that alone reads the output of a linear `layer`; None where there is none."""
+    """The BatchNorm that is the only reader of a layer without activation; None if there is no such BatchNorm."""
     reader = only_reader(model, layer) if layer.activation is keras.activations.linear else None
     return reader if isinstance(reader, keras.layers.BatchNormalization) else None
 

@@ -1,4 +1,4 @@
-"""Initial weights of a model from other models and files, and the hash of its weights."""
+"""Initial weights of a model, from files and other models, and the hash of its weights."""
 
 import hashlib
 import os
@@ -13,13 +13,19 @@ from tfctc.models.backbones import Backbone
 
 
 def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
-    """Initialises `model` in place from "none", "imagenet", a stock weights file (.h5) or a tfctc model (.keras).
+    """Initialises a model in place. Layers are matched by name.
 
-    Layers are matched by name. A first convolution over other channels is summed over the source's channels, which
-    equals feeding it the same grey image as RGB, and divided among the target's channels.
+    If the first convolution of the source reads other channels, its kernel is summed over them and divided among the
+    channels of the model. That equals a source that reads the grey image as RGB.
+
+    Args:
+        model: the model.
+        weights: "none" (keeps the random weights), "imagenet", a weights file of keras.applications (.h5) or a model
+            of tfctc (.keras).
+        backbone: backbone of the model.
 
     Raises:
-        ConfigError: no such file, a damaged one, no published weights for this backbone, or those of another network.
+        ConfigError: no such file, a damaged file, no published weights of this backbone, or weights of another network.
     """
     check_source(weights)
     if weights == "none":
@@ -27,21 +33,22 @@ def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
     if weights.endswith(".keras"):
         try:
             source, scale = keras.saving.load_model(weights, compile=False), 1.0
-        except Exception as error:  # Of a damaged file, whatever Keras, zipfile or h5py meet.
+        except Exception as error:  # On a damaged file, Keras, zipfile and h5py may raise anything.
             problem = f"cannot be loaded ({type(error).__name__}: {str(error)[:200]})"
             raise ConfigError(problem, path=weights, fix="copy the file again") from None
     else:
         if backbone.published is None:
-            raise ConfigError(f"no stock weights exist for this backbone, got {weights!r}", fix="give a .keras file")
+            problem = f"no published weights exist for this backbone, got {weights!r}"
+            raise ConfigError(problem, fix='give the .keras file of a run with this backbone, or "none"')
         try:
             source, scale = backbone.published(weights), backbone.published_std
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"stock weights cannot be loaded ({type(error).__name__}: {str(error)[:200]})",
+                f"published weights cannot be loaded ({type(error).__name__}: {str(error)[:200]})",
                 path=weights,
-                fix="without internet, give the path of a *_notop.h5 file",
+                fix="give the path of this backbone's *_notop.h5 file, or connect to the internet for imagenet",
             ) from None
-    # The classifier at the end starts anew where the source has none, as published weights do not.
+    # The last layer keeps its random weights if the source has no classifier of this shape, as published weights have.
     left = [name for name in copy_weights(source, model, scale) if name != model.layers[-1].name]
     if left:
         problem = f"does not fit this network: {len(left)} layers differ, the first is {left[0]}"
@@ -49,16 +56,25 @@ def load_weights(model: keras.Model, weights: str, backbone: Backbone) -> None:
 
 
 def check_source(weights: str) -> None:
-    """Raises ConfigError if `weights`, as `load_weights` takes them, name a file and there is none."""
+    """Checks that a weights file exists, if `weights` names one; see `load_weights`.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
     if weights not in ("none", "imagenet") and not os.path.exists(weights):
         raise ConfigError("no such weights file", path=weights, fix='give a path, "imagenet" or "none"')
 
 
 def copy_weights(source: keras.Model, target: keras.Model, scale: float = 1.0) -> list[str]:
-    """Copies layers of the same name and shapes, but for `Normalization`; returns the names of the others.
+    """Copies the weights of all layers of the same name and shapes, except `Normalization`, in place.
 
     Args:
-        scale: factor of kernels that are adapted to other channels.
+        source: model to copy from.
+        target: model to copy to.
+        scale: factor of first kernels that are adapted to other channels.
+
+    Returns:
+        Names of the layers of `target` that were not copied.
     """
 
     def adapted(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -69,10 +85,10 @@ def copy_weights(source: keras.Model, target: keras.Model, scale: float = 1.0) -
 
 
 def copy_from_teacher(student: keras.Model, teacher: keras.Model) -> None:
-    """Copies the weights of a teacher, which reads the student's channel and others, into the student.
+    """Copies the weights of a teacher, which reads the student's channel and others, into the student, in place.
 
-    Of the first convolution the student takes the kernel over its own channel. So it gives the output that the teacher
-    gives where the other channels are at their mean everywhere, which normalisation makes 0.
+    Of the kernel of the first convolution, only the part for the student's channel is copied. So the student's output
+    is that of the teacher when every pixel of the other channels is at its mean, which normalisation makes 0.
 
     Raises:
         ConfigError: the teacher does not read the student's channel, or is another network.
@@ -96,17 +112,17 @@ def copy_from_teacher(student: keras.Model, teacher: keras.Model) -> None:
 
 
 def _copy(source: keras.Model, target: keras.Model, fitted: Callable[[np.ndarray, tuple], np.ndarray]) -> list[str]:
-    """Copies layers of the same name and shapes, but for `Normalization`; returns the names of the others.
+    """Copies as `copy_weights`, and returns the names of the layers that were not copied.
 
     Args:
-        fitted: function from a layer's first weight and the wanted shape to the weight to copy.
+        fitted: function (first weight of a layer, shape in `target`) -> weight to copy.
     """
-    donors = {layer.name: layer for layer in source.layers}
+    sources = {layer.name: layer for layer in source.layers}
     left = []
     for layer in target.layers:
         if not layer.weights or isinstance(layer, keras.layers.Normalization):
             continue
-        values = donors[layer.name].get_weights() if layer.name in donors else []
+        values = sources[layer.name].get_weights() if layer.name in sources else []
         shapes = [w.shape for w in layer.weights]
         if len(values) == len(shapes):
             values[0] = fitted(values[0], shapes[0])
@@ -128,7 +144,7 @@ def _adapt_kernel(kernel: np.ndarray, channels: int, scale: float) -> np.ndarray
 
 
 def weights_sha256(model: keras.Model) -> str:
-    """SHA-256 over every weight's bytes in the model's own order."""
+    """SHA-256 of the bytes of all weights in the model's own order, in hexadecimal."""
     digest = hashlib.sha256()
     for value in model.get_weights():
         digest.update(np.ascontiguousarray(value).tobytes())

@@ -1,4 +1,4 @@
-"""Processes that work for another one."""
+"""Worker processes."""
 
 import multiprocessing
 import os
@@ -6,7 +6,7 @@ from threading import Thread
 
 
 def exit_with_parent() -> None:
-    """Ends this process as soon as its parent has been killed, since nobody would take its results."""
+    """Ends this process as soon as its parent has ended, killed or not: nobody would read its results."""
     Thread(target=_exit_after_parent, daemon=True).start()
 
 

@@ -1,10 +1,10 @@
-"""The processor, as it describes itself."""
+"""Name and instruction sets of the processor."""
 
 import platform
 
 
 def processor_name() -> str:
-    """Model name of the processor, or what Python knows of it."""
+    """Model name of the processor on Linux; on other systems, the name that Python gives."""
     return _cpuinfo("model name") or platform.processor()
 
 
@@ -14,7 +14,7 @@ def processor_flags() -> frozenset[str]:
 
 
 def _cpuinfo(key: str) -> str:
-    """The first value of `key` in Linux's description of the processor, or an empty text."""
+    """First value of `key` in Linux's /proc/cpuinfo; empty if there is none."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             return next(line.partition(":")[2].strip() for line in file if line.partition(":")[0].strip() == key)

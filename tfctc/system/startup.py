@@ -1,4 +1,4 @@
-"""Starting TensorFlow: without its chatter, with oneDNN on x86-64, and the devices of a run."""
+"""Start of TensorFlow: quiet import, oneDNN, GPUs, and the distribution strategy of a training."""
 
 import contextlib
 import os
@@ -6,22 +6,23 @@ import platform
 import tempfile
 from collections.abc import Iterator
 
-#: Environment variable that TensorFlow reads when it is imported, and never after.
+#: Environment variable for oneDNN; TensorFlow reads it only while it is imported.
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
 def start_tensorflow(training: bool = False) -> None:
-    """Imports TensorFlow and looks for devices; prints nothing unless that fails.
+    """Imports TensorFlow and configures the GPUs; prints nothing unless that fails.
 
     TensorFlow 2.21 writes to the process's stderr before it reads TF_CPP_MIN_LOG_LEVEL: five lines about oneDNN and a
-    GPU that is not there, which users take for errors.
+    missing GPU, which users take for errors.
 
-    A GPU gives memory as it is needed: left alone, TensorFlow takes all of it, and nothing beside it would run. float32
-    means float32 there, not TF32, which keeps ten bits of each factor. Kernels are deterministic.
+    Settings of the GPUs: memory is allocated as it is needed, because by default TensorFlow takes all of it and no
+    other program could run. float32 products are exact float32, not TF32, which keeps ten bits of each factor. Kernels
+    are deterministic.
 
     Args:
         training: whether a network will be trained. Then x86-64 processors use oneDNN, unless the variable `ONEDNN` is
-            set: TensorFlow leaves it off on AMD, where a ResNet50 step of 64 px took 3 times as long without it.
+            set. TensorFlow itself leaves oneDNN off on AMD, where a ResNet50 step of 64 px took 3 times as long.
     """
     if training and platform.machine().lower() in ("x86_64", "amd64"):
         os.environ.setdefault(ONEDNN, "1")
@@ -44,7 +45,7 @@ def has_gpu() -> bool:
 
 
 def choose_strategy():
-    """`tf.distribute` strategy of a training: all GPUs mirrored, or TensorFlow's default with one GPU or none."""
+    """`tf.distribute` strategy of a training: `MirroredStrategy` over several GPUs, TensorFlow's default otherwise."""
     import tensorflow as tf
 
     if len(tf.config.list_logical_devices("GPU")) > 1:
@@ -54,7 +55,7 @@ def choose_strategy():
 
 @contextlib.contextmanager
 def _stderr_held_back() -> Iterator[None]:
-    """Holds back what C++ code writes to stderr, and writes it after all if the block raises."""
+    """Discards all output to stderr in the block, that of C++ code too; prints it if the block raises."""
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)
         os.dup2(held.fileno(), 2)

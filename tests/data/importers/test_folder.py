@@ -96,10 +96,10 @@ def test_a_table_that_contradicts_the_path_is_refused(tmp_path, row):
             {"c1": LabelRow("WBC")},
             {},
             "cell c1: unknown label 'WBC', classes are leukocyte and ctc; "
-            "--map WBC=leukocyte or --map WBC=ctc, --drop WBC, or other --classes",
+            "give --map WBC=leukocyte or --map WBC=ctc, --drop WBC, or other --classes",
         ),
-        ({"c1": LabelRow("CTC")}, {}, "unknown label 'CTC', .*; --map CTC=ctc, --drop CTC, or other --classes"),
-        ({"x1": LabelRow("ctc")}, {}, r"no id of the label table is a cell's \(x1 against c1\)"),
+        ({"c1": LabelRow("CTC")}, {}, "unknown label 'CTC', .*; give --map CTC=ctc, --drop CTC, or other --classes"),
+        ({"x1": LabelRow("ctc")}, {}, "none of the cell ids of the files: it has x1, .* the files have c1;"),
         ({"c1": LabelRow("ctc")}, {"drop": {"ctc"}}, "no cell is left"),
     ],
 )
@@ -121,11 +121,15 @@ def test_a_written_data_set_opens_and_its_depth_is_that_of_the_files(tmp_path):
         assert facts.bit_depth == 8 * n and facts.image_size == (6, 8)
         assert Manifest.open(tmp_path / f"out{n}").facts == facts
         assert bool(notes) == (n == 2)
-        assert notes in ([], ["no pixel is above 200: if the camera has fewer bits than 16 (12?), say --bit-depth 8"])
+        told = (
+            "no pixel is above 200: if the camera has fewer than 16 bits, import again with --bit-depth and their "
+            "number, 8 or more"
+        )
+        assert notes in ([], [told])
 
 
 @pytest.mark.parametrize(
-    ("pixels", "declared", "fix"), [(np.uint8, 12, "--bit-depth 8"), (np.uint16, 8, "--bit-depth 9 to 16")]
+    ("pixels", "declared", "fix"), [(np.uint8, 12, "give --bit-depth 8"), (np.uint16, 8, "give --bit-depth 9 to 16")]
 )
 def test_a_bit_depth_that_no_file_has_is_told_with_one_that_they_may_have(tmp_path, pixels, declared, fix):
     Image.fromarray(np.zeros((4, 4), pixels)).save(tmp_path / "c1_BF.png")
@@ -139,9 +143,9 @@ def test_a_bit_depth_that_no_file_has_is_told_with_one_that_they_may_have(tmp_pa
     ("files", "message"),
     [
         (["Px/c1_BF.png", "px/c2_BF.png"], r"\(cell c2\): patient_id is 'px' here and 'Px' above; write it in one way"),
-        (["p1 /c1_BF.png"], "patient_id 'p1 ' has blanks around it; remove them"),
-        (["p1/c1_BF.png", "p1/c2_BF.png -> c1_BF.png"], "image .*/p1/c1_BF.png stands on lines 2 and 3"),
-        (["p1/_BF.png"], "has no cell_id; correct the names"),
+        (["p1 /c1_BF.png"], "patient_id 'p1 ' has white space around it; remove it"),
+        (["p1/c1_BF.png", "p1/c2_BF.png -> c1_BF.png"], "image .*/p1/c1_BF.png is named on lines 2 and 3"),
+        (["p1/_BF.png"], "has no cell_id; fill it in; correct the names"),
     ],
 )
 def test_a_data_set_that_fit_would_refuse_is_not_written(tmp_path, files, message):

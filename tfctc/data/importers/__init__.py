@@ -1,7 +1,8 @@
 """Importers: from the image files of a source to a data set.
 
-A preset, one file with one registration, describes how a source names its files. Then `pairing` finds each cell's
-channels by id, `labels` reads the label table, and `folder` joins both, checks every image and writes the data set.
+A preset describes how a source names its files; it is one module with one registration. `pairing` finds the channel
+images of each cell by id, `labels` reads the label table, and `folder` joins both, checks every image and writes the
+data set.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ class Preset:
 
     Args:
         pattern: regular expression for a file's path below the imported folder; see `pairing.pair`.
-        note: one line for the user; says so if no real export was at hand to check the pattern.
+        note: one line for the user. It says so if the pattern was never checked against a real export.
         example: paths of the bright-field and the DAPI image of one cell.
     """
 

@@ -1,4 +1,4 @@
-"""Label tables: the label of each cell, and its patient and site where the path does not contain them."""
+"""Label tables: CSV files with the label of each cell, and its patient and site if the path does not contain them."""
 
 import csv
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from tfctc.io.names import normalised
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the table's columns; patient and site are optional."""
+    """Names of the columns of a label table; `patient` and `site` may be empty if there is no such column."""
 
     cell_id: str = "cell_id"
     label: str = "label"
@@ -21,7 +21,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One row of the table."""
+    """One row of a label table. Every value may be empty."""
 
     label: str
     patient: str = ""
@@ -29,11 +29,15 @@ class LabelRow:
 
 
 def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, LabelRow]:  # noqa: B008  (frozen)
-    """Cell id -> its row of the CSV file; all text as `io.names.normalised` gives it.
+    """Reads a label table: cell id -> row. All text is in Unicode normal form C.
+
+    Args:
+        path: path of the CSV file, in UTF-8 and with a header.
+        columns: names of its columns.
 
     Raises:
-        ManifestError: unreadable, a column that is not there or there twice, no row, one with too few or too many
-            values, an empty or a repeated id.
+        ManifestError: a file that cannot be read, a missing or repeated column, no row, a row with too few or too many
+            values, an empty or repeated id.
     """
     path, known = Path(path), {}
     try:
@@ -44,48 +48,59 @@ def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, Lab
             for name in filter(None, wanted):
                 if columns_there.count(name) != 1:
                     count = "several columns" if name in columns_there else "no column"
-                    # Quoted: blanks and a wrong separator are seen.
+                    # Quoted, so that white space and a wrong separator can be seen.
                     problem = f"has {count} {name!r} (columns: {', '.join(map(repr, columns_there)) or 'none'})"
                     fix = "name it with --id-column, --label-column and so on"
                     if len(columns_there) == 1 and {";", "\t"} & set(*columns_there):
-                        fix = "separate them by commas"
+                        fix = "save the table with commas between columns"
                     raise ManifestError(problem, path=path, fix=fix)
             for row in reader:
                 line = f"line {reader.line_num}"
-                # So DictReader marks values that are too many, or wanting.
+                # DictReader gives surplus values the key None, and missing values the value None.
                 if None in row or None in row.values():
-                    fix = "separate them by commas, and quote those that hold one"
-                    raise ManifestError(f"{line} has not {len(columns_there)} values", path=path, fix=fix)
-                if not any(map(str.strip, row.values())):  # So a spreadsheet writes a row that was emptied.
+                    fix = "separate values by commas, and quote those that contain one"
+                    problem = f"{line} has more or fewer values than the {len(columns_there)} columns"
+                    raise ManifestError(problem, path=path, fix=fix)
+                if not any(map(str.strip, row.values())):  # Spreadsheets save such rows where one was emptied.
                     continue
                 cell_id, *rest = (normalised(row[name].strip()) if name else "" for name in wanted)
-                if not cell_id or cell_id in known:
-                    problem = f"{line} repeats cell {cell_id}" if cell_id else f"{line} has no id"
-                    raise ManifestError(problem, path=path, fix="keep one row a cell")
+                if not cell_id:
+                    raise ManifestError(f"{line} has no id", path=path, fix="fill it in, or delete the line")
+                if cell_id in known:
+                    raise ManifestError(f"{line} repeats cell {cell_id}", path=path, fix="keep one row for each cell")
                 known[cell_id] = LabelRow(*rest)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"cannot be read ({error})", path=path, fix="save it as CSV in UTF-8") from None
+        fix = "make it readable, and save it as CSV in UTF-8"
+        raise ManifestError(f"cannot be read ({error})", path=path, fix=fix) from None
     if not known:
-        raise ManifestError("has no row below its header", path=path, fix="add a row a cell, or leave out --labels")
+        fix = "add a row for each cell, or leave out --labels"
+        raise ManifestError("has no row below its header", path=path, fix=fix)
     return known
 
 
 def class_of(
     label: str, mapping: Mapping[str, str], classes: tuple[str, str], where: str, table: str | Path | None = None
 ) -> str:
-    """A label of a cell, `where`, of a `table` as one of `classes`, or empty for none.
+    """Class name of a label; empty for an unlabelled cell.
+
+    Args:
+        label: label in the table.
+        mapping: label in the table -> class name; an empty name makes a cell unlabelled.
+        classes: names of the negative and the positive class.
+        where: name of the cell, for the message.
+        table: path of the label table, for the message.
 
     Raises:
         ManifestError: a label that is neither mapped nor a class.
     """
     label = mapping.get(label, label)
     if label and label not in classes:
-        # One class alone is offered only where it is the same word.
+        # A class that is the same word in another case is suggested alone.
         likely = [name for name in classes if name.casefold() == label.casefold()] or classes
         choices = " or ".join(f"--map {label}={name}" for name in likely)
         raise ManifestError(
             f"{where}: unknown label {label!r}, classes are {' and '.join(classes)}",
             path=table,
-            fix=f"{choices}, --drop {label}, or other --classes",
+            fix=f"give {choices}, --drop {label}, or other --classes",
         )
     return label

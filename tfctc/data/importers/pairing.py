@@ -1,4 +1,4 @@
-"""Pairing: the channel images of one cell, found strictly by id, never by sorted order."""
+"""Pairing: the channel images of each cell, found by cell id and never by their order."""
 
 import re
 import unicodedata
@@ -21,7 +21,12 @@ ALIASES = {
 
 @dataclass
 class CellFiles:
-    """The images of one cell, and the patient and site in their paths."""
+    """The images of one cell.
+
+    Args:
+        patient, site: patient and site in the paths of the images; empty if the pattern has no such group.
+        files: channel -> path of its image.
+    """
 
     patient: str = ""
     site: str = ""
@@ -30,7 +35,13 @@ class CellFiles:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Cell id -> its files; name of an unknown channel -> number of files; files that the pattern does not match."""
+    """Image files of a folder, by cell.
+
+    Args:
+        cells: cell id -> its images.
+        ignored: name of an unknown channel -> number of files.
+        unmatched: paths that the pattern does not match, relative to the folder.
+    """
 
     cells: dict[str, CellFiles]
     ignored: Counter
@@ -38,24 +49,26 @@ class Pairing:
 
 
 def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = None) -> Pairing:
-    """Sorts the image files below `folder` by cell. Pattern and paths are `normalised` before they are matched.
+    """Groups the image files below a folder by cell. Pattern and paths are matched in Unicode normal form C.
 
     Args:
-        pattern: regular expression for a whole path below the folder, "/" between its parts. Groups: `cell` (the id,
-            unique in the data set) and `channel`; if the path contains them, `patient` and `site`.
-        channels: further names of channels, in addition to `ALIASES`.
+        folder: the folder.
+        pattern: regular expression for the whole path of a file below the folder, with "/" between its parts. Groups:
+            `cell` (the id, unique in the data set) and `channel`; if the path contains them, `patient` and `site`.
+        channels: name of a channel in file names -> channel, in addition to `ALIASES`.
 
     Raises:
-        ConfigError: not a regular expression, one without its groups, one that finds no cell in a path; an unknown
-            channel.
-        ImageError: a path that is not UTF-8, as the manifest is.
-        PairingError: no folder, one that cannot be read, no image, nothing matched, no bright-field at all, or two
-            images of one cell's channel.
+        ConfigError: a pattern that is not a regular expression, lacks a group, or matches a path without its group
+            `cell`; an unknown channel.
+        ImageError: a path that is not UTF-8, the encoding of the manifest.
+        PairingError: no folder, one that cannot be read, no image, no path that matches, no bright-field image, two
+            images of one channel of a cell, or two patients or sites of a cell.
     """
     expression = _compile(normalised(pattern))
     names = ALIASES | {_plain(name): channel for name, channel in (channels or {}).items()}
     if "" in names:
-        raise ConfigError("--channel: a name needs a letter or a digit", fix="let the group channel span more")
+        fix = "give a longer name, and let the group `channel` of the pattern match it"
+        raise ConfigError("--channel: a name needs a letter or a digit", fix=fix)
     for unknown in set(names.values()) - set(CHANNELS):
         raise ConfigError(f"unknown channel {unknown!r}", fix=f"choose one of: {', '.join(CHANNELS)}")
     found = Pairing({}, Counter(), [])
@@ -78,25 +91,25 @@ def pair(folder: str | Path, pattern: str, channels: Mapping[str, str] | None = 
             raise PairingError(
                 f"cell {groups['cell']} has two {channel} images, {other} and {relative}",
                 path=folder,
-                fix="let the group cell span what differs, e.g. (?P<cell>(?P<patient>[^/]+)/...)",
+                fix="let the group `cell` span what differs, e.g. (?P<cell>(?P<patient>[^/]+)/...), or remove one",
             )
         if (cell.patient, cell.site) != (home.patient, home.site):
             raise PairingError(
                 f"cell {groups['cell']} has two patients or sites, the second at {relative}",
                 path=folder,
-                fix="let the group cell span the patient, e.g. (?P<cell>(?P<patient>[^/]+)/...)",
+                fix="let the group `cell` span the patient and the site, e.g. (?P<cell>(?P<patient>[^/]+)/...)",
             )
         cell.files[channel] = path
     if not found.cells and not found.ignored:
         if not found.unmatched:
-            fix = "export the images as one of these, or give the folder that they are in"
+            fix = "export the images as one of these, or give the folder that holds them"
             raise PairingError("holds no PNG or TIFF image", path=folder, fix=fix)
         problem = f"no image file matches the pattern (e.g. {found.unmatched[0]})"
         raise PairingError(problem, path=folder, fix="give a --pattern that does")
     if not any(BRIGHTFIELD in cell.files for cell in found.cells.values()):
         seen = ", ".join([*found.ignored, *{c for cell in found.cells.values() for c in cell.files}])
         problem = f"no bright-field image among channels {seen}"
-        raise PairingError(problem, path=folder, fix="--channel NAME=brightfield")
+        raise PairingError(problem, path=folder, fix="name bright-field's with --channel NAME=brightfield")
     return found
 
 
@@ -106,19 +119,19 @@ def orphans(cells: Mapping[str, CellFiles]) -> list[str]:
 
 
 def channel_of(name: str, names: Mapping[str, str] = ALIASES) -> str | None:
-    """The channel that a file calls `name`, or None."""
+    """Channel of a channel name in a file name; None if it is unknown."""
     return names.get(_plain(name))
 
 
 def cell_of(match: re.Match) -> str:
-    """The cell id that a pattern found in a path.
+    """Cell id in a path that a pattern matches.
 
     Raises:
-        ConfigError: the group took no part in the match.
+        ConfigError: the group `cell` took no part in the match.
     """
     if match["cell"] is None:
         problem = f"matches --pattern {match.re.pattern!r} without its group cell"
-        raise ConfigError(problem, path=match.string, fix="let the group take part in every match")
+        raise ConfigError(problem, path=match.string, fix="change the pattern so that the group is not optional")
     return match["cell"]
 
 
@@ -126,9 +139,9 @@ def _compile(pattern: str) -> re.Pattern:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"--pattern is not a regular expression ({error}): {pattern}") from None
+        raise ConfigError(f"--pattern is not a regular expression of Python ({error}): {pattern}") from None
     for group in {"cell", "channel"} - set(expression.groupindex):
-        raise ConfigError(f"--pattern lacks the group (?P<{group}>...): {pattern}")
+        raise ConfigError(f"--pattern lacks the group (?P<{group}>...): {pattern}", fix="add it")
     return expression
 
 

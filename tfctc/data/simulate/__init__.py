@@ -1,8 +1,14 @@
-"""Simulated paired cell images: bright-field and DAPI of leukocytes and CTCs, by the physics of the microscope.
+"""Simulated pairs of cell images: bright-field and DAPI of leukocytes and CTCs, by the physics of the microscope.
 
-The way of a cell: `population` draws the patient and the setup of the site, `anatomy` draws a cell and turns it
-into maps of thickness and chromatin, `scene` puts it under the microscope, `optics` makes the two images a camera would
-have seen, `generate` strings these together from one seed, `write` puts them into a folder.
+The modules, in the order in which a cell passes them:
+
+- `population`: random patients, and random microscopes of the sites.
+- `anatomy`: a random cell, and its maps of thickness and chromatin.
+- `scene`: the cell, its neighbours and debris in the field of view.
+- `optics`: the images that the microscope and the camera make of them.
+- `generate`: all of these from one seed.
+- `write`: the images in a data set folder.
+
 Sources of the numbers: docs/simulation.md.
 """
 

@@ -1,4 +1,4 @@
-"""A cell as a physical object: outline, nucleus, chromatin, granules; and the maps of thickness that follow from it.
+"""Anatomy of a cell (outline, nucleus, chromatin, granules), and the maps of thickness that follow from it.
 
 Lengths in um. Sources of the numbers: docs/simulation.md.
 """
@@ -12,7 +12,7 @@ from tfctc.data.simulate.population import LEUKOCYTES, Patient, lognormal
 
 #: Refractive index of the buffer (phosphate-buffered saline).
 MEDIUM = 1.335
-#: Outlines carry harmonics 2 to 7; the first would only move the cell.
+#: Orders of the harmonics of an outline. The first is left out: it would only move the cell.
 HARMONICS = np.arange(2, 8)
 
 
@@ -21,17 +21,18 @@ class Anatomy:
     """One cell.
 
     Args:
-        kind: leukocyte kind, or "ctc".
-        diameter: of the cell, were it a sphere's outline.
-        outline, nucleus_outline: complex amplitudes of the harmonics of the radius, relative to it.
+        kind: one of `LEUKOCYTES`, or "ctc".
+        diameter: diameter of the sphere of which `outline` and `flattening` make the cell.
+        outline, nucleus_outline: complex amplitudes of the harmonics of the radius, relative to the mean radius.
         flattening: height over width.
-        lobes: ``(M, 3)`` x, y, radius of the nucleus's spheres, from the cell's centre.
-        nucleoli: ``(K, 3)`` likewise.
-        chromatin_scale, chromatin_contrast: correlation length, and relative standard deviation of the DNA density.
+        lobes: ``(M, 3)``: x, y (from the centre of the cell) and radius of the spheres that make up the nucleus.
+        nucleoli: ``(K, 3)``: x, y and radius of the nucleoli.
+        chromatin_scale, chromatin_contrast: correlation length and relative standard deviation of the DNA density.
         dna: DNA content relative to a diploid nucleus.
-        stain: DAPI light per DNA relative to the site's.
-        granule_scale, granule_contrast: correlation length, and standard deviation of the cytoplasm's index.
-        index, nuclear_index: refractive indices of cytoplasm and nucleus.
+        stain: DAPI light for each unit of DNA, relative to the mean of the site.
+        granule_scale, granule_contrast: correlation length and standard deviation of the refractive index of the
+            cytoplasm.
+        index, nuclear_index: mean refractive indices of cytoplasm and nucleus.
     """
 
     kind: str
@@ -51,16 +52,16 @@ class Anatomy:
     nuclear_index: float
 
 
-#: A diploid nucleus of ordinary density, that of a lymphocyte: a sphere of 7 um, um^3.
+#: Volume of a diploid nucleus at the density of a lymphocyte's, um^3: a sphere 7 um in diameter.
 DIPLOID = 180.0
-#: Index of condensed chromatin above the nuclear mean, at twice the mean density.
+#: Refractive index of chromatin of twice the mean density, above the mean index of the nucleus.
 CHROMATIN_INDEX = 0.010
-#: Index of a nucleolus above the nuclear mean.
+#: Refractive index of a nucleolus, above the mean index of the nucleus.
 NUCLEOLUS_INDEX = 0.020
 
 
 def draw_cell(rng: np.random.Generator, patient: Patient, positive: bool) -> Anatomy:
-    """A CTC where `positive`, else a leukocyte of one of the patient's kinds."""
+    """A random cell of a patient: a CTC if `positive`, else a leukocyte of a random kind."""
     kind = "ctc" if positive else str(rng.choice(LEUKOCYTES, p=patient.shares))
     return _DRAW[kind](rng, patient)
 
@@ -80,7 +81,7 @@ def _assemble(
     nucleoli: float,
     dna: float,
 ) -> Anatomy:
-    """The anatomy of a cell of any kind."""
+    """Anatomy of a cell, with the values that are drawn alike for all kinds; the others are arguments."""
     index = MEDIUM + 0.030 + patient.index_shift + 0.003 * rng.standard_normal()
     return Anatomy(
         kind=kind,
@@ -114,14 +115,14 @@ def _nucleoli(rng: np.random.Generator, mean: float, lobes: np.ndarray) -> np.nd
 
 
 def _round_nucleus(rng: np.random.Generator, diameter: float, ratio: float) -> np.ndarray:
-    """One sphere, off the centre by up to 70 % of the room there is."""
+    """One sphere, off the centre of the cell by up to 70 % of the distance at which it would touch the membrane."""
     radius = diameter / 2 * ratio
     angle, far = rng.uniform(0, 2 * np.pi), 0.7 * (diameter / 2 - radius) * np.sqrt(rng.random())
     return np.array([[far * np.cos(angle), far * np.sin(angle), radius]])
 
 
 def _lobed_nucleus(rng: np.random.Generator, count: int, radius: float, arc: float, bend: float) -> np.ndarray:
-    """`count` spheres of about `radius` along an arc of radius `arc`, `bend` radians apart, seen from any side."""
+    """`count` spheres of about `radius` along an arc of radius `arc`, `bend` radians apart, in a random orientation."""
     angle = (np.arange(count) - (count - 1) / 2) * bend
     points = arc * np.column_stack([np.cos(angle), np.sin(angle), np.zeros(count)])
     points += 0.2 * radius * rng.standard_normal(points.shape)
@@ -155,7 +156,7 @@ def _monocyte(rng, patient):
 
 
 def _activated(rng, patient):
-    """A large, activated lymphocyte: the leukocyte most like a tumor cell."""
+    """A large, activated lymphocyte: the leukocyte that looks most like a tumor cell."""
     diameter = lognormal(rng, 11.3, 0.12) * patient.leukocyte_size
     lobes = _round_nucleus(rng, diameter, np.clip(rng.normal(0.72, 0.06), 0.5, 0.9))
     return _assemble(rng, patient, "activated", diameter, lobes, roughness=0.04, nucleus_roughness=0.06,
@@ -184,8 +185,8 @@ class Maps:
     """Projections along the optical axis on an ``(N, N)`` float32 grid.
 
     Args:
-        thickness, nucleus: of the cell and of its nucleus, um.
-        chromatin: DNA, as the thickness that it would fill at the density of a lymphocyte's nucleus, um.
+        thickness, nucleus: thickness of the cell and of its nucleus, um.
+        chromatin: DNA, as the thickness that it would have at the density of a lymphocyte's nucleus, um.
         path: optical path difference to the buffer, um.
     """
 
@@ -196,7 +197,14 @@ class Maps:
 
 
 def project(cell: Anatomy, x: np.ndarray, y: np.ndarray, pitch: float, rng: np.random.Generator) -> Maps:
-    """Maps of `cell` centred on the origin of the coordinates `x` ``(1, N)`` and `y` ``(N, 1)``, float32."""
+    """Maps of a cell.
+
+    Args:
+        cell: the cell.
+        x, y: coordinates of the grid from the centre of the cell, float32 ``(1, N)`` and ``(N, 1)``.
+        pitch: distance of neighbouring grid points.
+        rng: source of the texture of chromatin and cytoplasm.
+    """
     radius = np.float32(cell.diameter / 2)
     wx, wy = _unwarp(x, y, cell.outline)
     thickness = cell.flattening * _sphere(wx, wy, radius)
@@ -215,7 +223,7 @@ def project(cell: Anatomy, x: np.ndarray, y: np.ndarray, pitch: float, rng: np.r
     for nx, ny, nr in cell.nucleoli:
         nucleoli = nucleoli + np.minimum(_sphere(x - np.float32(nx), y - np.float32(ny), nr), nucleus)
     chromatin = np.maximum(nucleus + clumps - np.float32(0.8) * nucleoli, np.float32(0.1) * nucleus)
-    # A large nucleus holds no more DNA than a small one, only more thinly.
+    # The sum is fixed: a large nucleus has no more DNA than a small one, only at a lower density.
     chromatin *= np.float32(cell.dna * DIPLOID / pitch**2) / chromatin.sum()
     path = (
         np.float32(cell.index - MEDIUM) * cytoplasm
@@ -248,10 +256,10 @@ def _unwarp(x: np.ndarray, y: np.ndarray, amplitudes: np.ndarray) -> tuple[np.nd
 def _line_integral(
     thickness: np.ndarray, scale: float, contrast: float, pitch: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Integral through `thickness` of a random density of mean 0, standard deviation `contrast`.
+    """Integral along the optical axis, through `thickness`, of a random density of mean 0.
 
-    A density whose covariance is ``contrast^2 exp(-r^2 / (2 scale^2))`` integrates, over a length L well above `scale`,
-    to variance ``contrast^2 sqrt(2 pi) scale L`` with the same lateral covariance.
+    The density has the covariance ``contrast^2 exp(-r^2 / (2 scale^2))``. Over a length L well above `scale`, its
+    integral has the variance ``contrast^2 sqrt(2 pi) scale L`` and the same lateral correlation.
     """
     n = len(thickness)
     line = np.exp(-((np.pi * scale * scipy.fft.fftfreq(n, pitch)) ** 2))

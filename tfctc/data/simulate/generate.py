@@ -1,4 +1,4 @@
-"""Cells from a seed. Cell i of a seed and options is the same however many are asked for, and in whatever order."""
+"""Simulated cells from a seed. Cell i depends on the seed and the options alone, not on the number of cells."""
 
 import math
 from collections.abc import Iterator
@@ -20,13 +20,16 @@ class SimulationOptions:
     """Options of a simulated data set.
 
     Args:
-        patients: number of patients; each gets cells in turn, of both classes.
+        patients: number of patients; cells are assigned to them in turn, and each has cells of both classes.
         sites: number of sites; a patient belongs to one.
-        size: height and width of an image, pixels.
-        mpp: micrometres per pixel.
+        size: height and width of an image in pixels, 16 to 512.
+        mpp: micrometres per pixel, 0.1 to 2; `size` times `mpp` is 20 or more.
         positive: share of CTCs, above 0 and below 1.
-        unlabelled: share of cells whose label is left empty.
-        without_dapi: share of cells without a DAPI image.
+        unlabelled: share of cells whose label is left empty, 0 to 1.
+        without_dapi: share of cells without a DAPI image, 0 to 1.
+
+    Raises:
+        ConfigError: a value out of range.
     """
 
     patients: int = 40
@@ -55,6 +58,7 @@ class SimulationOptions:
 
     @property
     def facts(self) -> DatasetFacts:
+        """Facts of the simulated data set."""
         size = (self.size, self.size)
         return DatasetFacts("simulated", bit_depth=Camera.bit_depth, image_size=size, mpp=self.mpp, simulated=True)
 
@@ -64,7 +68,17 @@ DEFAULT = SimulationOptions()
 
 @dataclass(frozen=True)
 class Truth:
-    """Ground truth of one cell, known in a simulation only. Diameters (um) are of circles of the projected area."""
+    """Ground truth of one cell, which only a simulation knows.
+
+    Args:
+        cell_id: id of the cell.
+        label: true class name, also of a cell without a label in the manifest.
+        kind: kind of leukocyte, or "ctc".
+        diameter_um, nucleus_diameter_um: diameter of the circle with the projected area of the cell, or the nucleus.
+        chromatin_scale_um: correlation length of the DNA density.
+        defocus_um: defocus of the bright-field image.
+        neighbour: whether another cell was put beside it, maybe outside the image.
+    """
 
     cell_id: str
     label: str
@@ -78,7 +92,14 @@ class Truth:
 
 @dataclass(frozen=True)
 class SimulatedCell:
-    """One cell: its manifest row, the truth, and its images ``(size, size)`` uint16 of 12 bits (`dapi` may be None)."""
+    """One simulated cell.
+
+    Args:
+        cell: its row of the manifest.
+        truth: its ground truth.
+        brightfield: ``(size, size)`` uint16, values of 12 bits.
+        dapi: likewise; None for a cell without a DAPI image.
+    """
 
     cell: Cell
     truth: Truth
@@ -88,6 +109,11 @@ class SimulatedCell:
 
 def simulate_cells(n: int, *, seed: int, options: SimulationOptions = DEFAULT) -> Iterator[SimulatedCell]:
     """Yields cells 0 to n - 1.
+
+    Args:
+        n: number of cells.
+        seed: seed of everything, 0 or more.
+        options: options of the data set.
 
     Raises:
         ConfigError: too few cells for every patient to have both classes, or a negative seed.
@@ -115,7 +141,7 @@ def _site(seed: int, index: int) -> Site:
 
 @lru_cache(maxsize=4096)
 def _patient(seed: int, index: int) -> tuple[Patient, float]:
-    """The patient, and where in the rhythm of positives the first cell falls, [0, 1)."""
+    """The patient, and a random phase in [0, 1) for the order of its positive and negative cells."""
     rng = _stream(seed, 1, index)
     return draw_patient(rng), rng.random()
 
@@ -123,13 +149,13 @@ def _patient(seed: int, index: int) -> tuple[Patient, float]:
 def _simulate_cell(i: int, seed: int, options: SimulationOptions) -> SimulatedCell:
     turn, p = divmod(i, options.patients)
     (patient, phase), site = _patient(seed, p), _site(seed, p % options.sites)
-    # Steps of a staircase of slope `positive`: any 1 / positive cells in a row of one patient hold a CTC.
+    # Positives are evenly spaced: any ceil(1 / positive) consecutive cells of a patient include a CTC.
     positive = math.floor((turn + 1) * options.positive + phase) > math.floor(turn * options.positive + phase)
     rng = _stream(seed, 2, i)
     hide_label, hide_dapi = rng.random(2) < (options.unlabelled, options.without_dapi)
 
     defocus = site.focus + 2.5 * rng.standard_normal()
-    # A nucleus reaches some um above and below the plane in focus, and the filter change shifts focus a little.
+    # A nucleus extends some um above and below the plane in focus, and a change of filters shifts the focus a little.
     glow_defocus = math.hypot(2.0, 1.5 * rng.standard_normal())
     scene = Scene(options.size, options.mpp, site, defocus, glow_defocus)
     anatomy = draw_cell(rng, patient, positive)

@@ -1,4 +1,7 @@
-"""From an object's optical path to the counts of a camera. Lengths in um, spatial frequencies in cycles per um."""
+"""Image formation: from the optical path of an object to the counts of a camera.
+
+Lengths are in um, spatial frequencies in cycles per um.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,9 +10,9 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-#: Bright-field LED (green), um.
+#: Wavelength of the bright-field LED (green), um.
 WAVELENGTH = 0.53
-#: DAPI emission maximum bound to DNA, um.
+#: Wavelength of the emission maximum of DAPI bound to DNA, um.
 DAPI_WAVELENGTH = 0.46
 
 
@@ -24,8 +27,8 @@ def squared_frequency(n: int, pitch: float) -> tuple[np.ndarray, np.ndarray]:
 def pupil(n: int, pitch: float, cutoff: float, softness: float) -> np.ndarray:
     """Amplitude passed at each frequency of an n x n FFT, ``(n, n)`` float32: 1 inside `cutoff`, 0 outside.
 
-    A tilted ray of the illumination shifts the object's spectrum against the rim of the pupil by up to `softness`;
-    the mean over a uniform diaphragm is drawn as a smoothstep from ``cutoff - softness`` to ``cutoff + softness``.
+    A tilted ray of the illumination shifts the object's spectrum against the rim of the pupil by up to `softness`. The
+    mean over a uniform diaphragm is approximated by a smoothstep from ``cutoff - softness`` to ``cutoff + softness``.
     """
     fy2, fx2 = squared_frequency(n, pitch)
     inwards = (cutoff - np.sqrt(fy2 + fx2)) / max(softness, 1e-6)
@@ -41,16 +44,16 @@ def propagate(
     condenser: float = 0.0,
     wavelength: float = WAVELENGTH,
 ) -> np.ndarray:
-    """The field in a plane `defocus` um away, seen through a circular pupil.
+    """Light field in a plane `defocus` um away, behind a circular pupil.
 
     Fresnel diffraction in its transfer-function form (Goodman, Introduction to Fourier Optics, chapters 4 to 6): a
     plane wave of frequency f gains the phase ``-pi wavelength defocus f^2`` and passes where
-    ``f <= aperture / wavelength``. No energy is lost but what the pupil blocks.
+    ``f <= aperture / wavelength``. Only the pupil takes energy away.
 
     Args:
         field: ``(N, N)`` complex64, periodic.
-        pitch: sample distance.
-        defocus: positive away from the source.
+        pitch: distance of neighbouring samples.
+        defocus: distance of the plane, positive away from the source.
         aperture: numerical aperture of the objective.
         condenser: numerical aperture of the illumination; softens the rim of the pupil.
     """
@@ -76,12 +79,12 @@ def blur(image: np.ndarray, pitch: float, sigma: float) -> np.ndarray:
 def brightfield(
     path: np.ndarray, pitch: float, defocus: float, aperture: float, condenser: float, wavelength: float = WAVELENGTH
 ) -> np.ndarray:
-    """Relative intensity of a transparent object under Koehler illumination; 1 where there is none.
+    """Relative intensity of a transparent object under Koehler illumination; 1 where there is no object.
 
-    The object is thin and only delays: transmission ``exp(i 2 pi path / wavelength)``. Every point of the condenser
-    diaphragm shows the same coherent image, displaced by defocus times its angle, so their sum is the coherent image
-    blurred by the projected diaphragm (van Cittert-Zernike; exact but at the pupil's rim, see `pupil`). A disc of
-    half-angle `condenser` has standard deviation condenser / 2 along an axis.
+    The object is thin and only delays light: its transmission is ``exp(i 2 pi path / wavelength)``. Every point of the
+    condenser diaphragm gives the same coherent image, displaced by defocus times the angle of that point. So their sum
+    is the coherent image blurred by the projected diaphragm (van Cittert-Zernike theorem; exact except at the rim of
+    the pupil, see `pupil`). A disc of half-angle `condenser` has the standard deviation condenser / 2 along an axis.
 
     Args:
         path: ``(N, N)`` float32, optical path difference (index difference times thickness).
@@ -109,7 +112,13 @@ def fluorescence_sigma(defocus: float, aperture: float, wavelength: float = DAPI
 
 
 def to_pixels(image: np.ndarray, oversampling: int, margin: int) -> np.ndarray:
-    """Integrates fine samples over square pixels and cuts `margin` pixels off each side."""
+    """Averages fine samples over square pixels, and cuts `margin` pixels off each side.
+
+    Args:
+        image: ``(N, N)`` samples, N a multiple of `oversampling`.
+        oversampling: samples of a pixel along an axis.
+        margin: pixels to cut off.
+    """
     edge = margin * oversampling
     image = image[edge : len(image) - edge, edge : len(image) - edge]
     # Sums of slices: five times as fast as the mean over a four-dimensional view.
@@ -119,12 +128,13 @@ def to_pixels(image: np.ndarray, oversampling: int, margin: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Camera:
-    """A linear camera (EMVA 1288): shot noise, read noise, gain, black level, 12 bit.
+    """A linear camera (EMVA 1288) with shot noise, read noise and a black level.
 
     Args:
         gain: electrons per count.
-        read_noise: electrons, standard deviation.
-        black: counts without light.
+        read_noise: standard deviation of the read noise, electrons.
+        black: mean counts without light.
+        bit_depth: bits of a count.
     """
 
     gain: float
@@ -133,10 +143,10 @@ class Camera:
     bit_depth: int = 12
 
     def expose(self, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Counts read out, uint16, where `counts` (float32, above black) is the expectation.
+        """Noisy counts, uint16, for the expected counts above the black level, float32.
 
-        Shot noise is drawn as a Gaussian of variance equal to the mean in electrons: within 1 % of Poisson's quantiles
-        above some 50 electrons, and read noise covers what lies below.
+        Shot noise is drawn from a Gaussian whose variance is the mean in electrons. Above some 50 electrons this is
+        within 1 % of the quantiles of Poisson's distribution; below, read noise dominates.
         """
         deviation = np.sqrt(np.maximum(counts, 0) / self.gain + (self.read_noise / self.gain) ** 2)
         noise = rng.standard_normal(counts.shape, dtype=np.float32)

@@ -6,19 +6,19 @@ import numpy as np
 
 from tfctc.data.simulate.optics import Camera
 
-#: Kinds of leukocyte left over after enrichment by size, and their mean shares: our choice, see docs/simulation.md.
+#: Kinds of leukocyte that remain after enrichment by size, and their mean shares: our choice, see docs/simulation.md.
 LEUKOCYTES = ("neutrophil", "lymphocyte", "monocyte", "activated")
 SHARES = (0.46, 0.24, 0.20, 0.10)
 
 
 def lognormal(rng: np.random.Generator, median: float, spread: float) -> float:
-    """A positive number; `spread` is the standard deviation of its logarithm."""
+    """A random positive number; `spread` is the standard deviation of its logarithm."""
     return float(median * np.exp(spread * rng.standard_normal()))
 
 
 @dataclass(frozen=True)
 class Site:
-    """A microscope as one laboratory keeps it.
+    """The microscope of one laboratory.
 
     Args:
         aperture, condenser: numerical apertures of a 10x objective and of the illumination.
@@ -26,8 +26,9 @@ class Site:
         tilt: relative change of illumination from the centre to the right and the lower edge.
         falloff: relative loss of light in the corners.
         brightness: bright-field background as a share of full scale.
-        stain: DAPI counts per um of chromatin of ordinary density, in the mean.
+        stain: mean DAPI counts per um of chromatin at the density of a lymphocyte's nucleus.
         haze: DAPI background, counts.
+        camera: the camera.
     """
 
     aperture: float
@@ -42,6 +43,7 @@ class Site:
 
 
 def draw_site(rng: np.random.Generator) -> Site:
+    """A random site."""
     return Site(
         aperture=rng.uniform(0.28, 0.32),
         condenser=rng.uniform(0.14, 0.22),
@@ -57,7 +59,16 @@ def draw_site(rng: np.random.Generator) -> Site:
 
 @dataclass(frozen=True)
 class Patient:
-    """Factors on a cell's medians (sizes, chromatin, stain), one index shift and the mix of leukocytes."""
+    """Properties that all cells of one patient share.
+
+    Args:
+        ctc_size, leukocyte_size: factors of the diameters.
+        chromatin: factor of the correlation length of chromatin.
+        irregularity: factor of the roughness of the outline of nuclei.
+        stain: factor of the DAPI light.
+        index_shift: change of the refractive index.
+        shares: shares of `LEUKOCYTES`, sum 1.
+    """
 
     ctc_size: float
     leukocyte_size: float
@@ -69,6 +80,7 @@ class Patient:
 
 
 def draw_patient(rng: np.random.Generator) -> Patient:
+    """A random patient."""
     return Patient(
         ctc_size=lognormal(rng, 1, 0.07),
         leukocyte_size=lognormal(rng, 1, 0.03),

@@ -1,4 +1,4 @@
-"""Scene under the microscope around one cell, and its two exposures. Lengths in um."""
+"""Field of view around one cell, and its two exposures. Lengths in um."""
 
 import math
 
@@ -9,37 +9,46 @@ from tfctc.data.simulate import optics
 from tfctc.data.simulate.anatomy import Anatomy, Maps, project
 from tfctc.data.simulate.population import Site
 
-#: Room for a cell, its irregularities and the glow around its nucleus, diameters.
-ROOM = 1.4
-#: What lies so far outside the frame still throws its halo into it.
-SURROUNDINGS = 2.5
-#: The optics are computed on samples no wider than this: half the period at which the objective's intensity ends.
-FINEST = 0.35
+#: Width of the window that a cell is drawn in, in cell diameters; holds its outline and the glow of its nucleus.
+WINDOW = 1.4
+#: Width of the margin around the image: objects this far outside still cast a halo into it.
+MARGIN = 2.5
+#: Largest distance of neighbouring samples in the optics: half of the shortest period that the objective passes.
+MAX_PITCH = 0.35
 
 
 class Scene:
-    """Optical path and glow of all objects, on a grid finer and a little wider than the image.
+    """Optical path and fluorescence of all objects, on a grid that is finer and a little wider than the image.
 
     Args:
         size: height and width of the image, pixels.
         mpp: micrometres per pixel.
         site: the microscope.
-        defocus: of the bright-field exposure.
-        glow_defocus: of the DAPI exposure.
+        defocus: defocus of the bright-field exposure.
+        glow_defocus: defocus of the DAPI exposure.
     """
 
     def __init__(self, size: int, mpp: float, site: Site, defocus: float, glow_defocus: float):
         self.size, self.site, self.defocus = size, site, defocus
-        self.oversampling = math.ceil(mpp / FINEST)
+        self.oversampling = math.ceil(mpp / MAX_PITCH)
         self.pitch = mpp / self.oversampling
-        self.margin = math.ceil(SURROUNDINGS / mpp)
+        self.margin = math.ceil(MARGIN / mpp)
         self.sigma = optics.fluorescence_sigma(glow_defocus, site.aperture)
         n = (size + 2 * self.margin) * self.oversampling
         self.path, self.glow = np.zeros((2, n, n), np.float32)
 
     def add_cell(self, cell: Anatomy, centre: tuple[float, float], rng: np.random.Generator) -> Maps:
-        """Puts `cell` at `centre` (x, y from the middle of the frame); what falls outside the grid is cut off."""
-        n, width = len(self.path), scipy.fft.next_fast_len(math.ceil(ROOM * cell.diameter / self.pitch), real=True)
+        """Adds a cell; parts outside the grid are cut off.
+
+        Args:
+            cell: the cell.
+            centre: x and y of its centre from the centre of the image.
+            rng: source of its texture.
+
+        Returns:
+            Maps of the cell, in its own window.
+        """
+        n, width = len(self.path), scipy.fft.next_fast_len(math.ceil(WINDOW * cell.diameter / self.pitch), real=True)
         first = [round(n / 2 + c / self.pitch - width / 2) for c in centre]
         x, y = (
             (np.arange(f, f + width, dtype=np.float32) + np.float32(0.5 - n / 2)) * np.float32(self.pitch)
@@ -51,13 +60,13 @@ class Scene:
         if ax < bx and ay < by:
             inside = np.s_[ay - first[1] : by - first[1], ax - first[0] : bx - first[0]]
             self.path[ay:by, ax:bx] += maps.path[inside]
-            # Fluorescence is incoherent, so each cell may be blurred by itself, on its small window.
+            # Fluorescence is incoherent: intensities add, so each cell may be blurred alone, in its small window.
             glow = optics.blur(np.float32(cell.stain) * maps.chromatin, self.pitch, self.sigma)
             self.glow[ay:by, ax:bx] += glow[inside]
         return maps
 
     def add_debris(self, rng: np.random.Generator) -> None:
-        """A platelet or a fragment of membrane anywhere: a smooth bump 1 to 3 um wide, without DNA."""
+        """Adds a platelet or a fragment of membrane at a random place: a smooth bump 1 to 3 um wide, without DNA."""
         n, sigma = len(self.path), rng.uniform(0.4, 1.2)
         line = (np.arange(n, dtype=np.float32) + np.float32(0.5 - n / 2)) * np.float32(self.pitch)
         centre = rng.uniform(-0.5, 0.5, 2).astype(np.float32) * np.float32(n * self.pitch)
@@ -76,7 +85,7 @@ class Scene:
         haze = np.float32(site.haze * math.exp(0.3 * rng.standard_normal()))
         return (
             camera.expose(level * light * self._pixels(image), rng),
-            # The other lamp is taken to be as uneven.
+            # The fluorescence lamp is assumed to be as uneven as the bright-field lamp.
             camera.expose((np.float32(site.stain) * self._pixels(self.glow) + haze) * light, rng),
         )
 

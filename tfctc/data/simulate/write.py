@@ -1,4 +1,4 @@
-"""A simulated data set as a folder: images, manifest.csv, dataset.json, truth.csv."""
+"""Simulated data set as a folder: images, manifest.csv, dataset.json and truth.csv."""
 
 import csv
 import zlib
@@ -26,37 +26,41 @@ def write_dataset(
     options: SimulationOptions = DEFAULT,
     progress: Progress = silent,
 ) -> Path:
-    """Simulates `n` cells into `folder`, one at a time, so that memory does not grow with `n`.
+    """Simulates cells and writes them one at a time, so that memory does not grow with their number.
 
     Args:
+        folder: the folder to write.
+        n: number of cells.
+        seed: seed of everything, 0 or more.
+        options: options of the data set.
         progress: called after each cell.
 
     Returns:
-        The folder, which then holds images/<patient>/, manifest.csv, dataset.json and truth.csv (a `Truth` a line).
+        The folder. It holds images/<patient>/, manifest.csv, dataset.json and truth.csv (a `Truth` on each line).
 
     Raises:
         ConfigError: as `simulate_cells`.
         OutputError: `folder` is not empty or cannot be written to; nothing is left behind then.
     """
     simulated = simulate_cells(n, seed=seed, options=options)
-    with atomic_folder(folder) as room, (room / TRUTH).open("w", newline="", encoding="utf-8") as file:
+    with atomic_folder(folder) as temporary, (temporary / TRUTH).open("w", newline="", encoding="utf-8") as file:
         truths = csv.DictWriter(file, [field.name for field in fields(Truth)], lineterminator="\n")
         truths.writeheader()
 
         def rows() -> Iterator[Cell]:
             for one in simulated:
-                (room / one.cell.brightfield).parent.mkdir(parents=True, exist_ok=True)
-                _write_png(room / one.cell.brightfield, one.brightfield)
+                (temporary / one.cell.brightfield).parent.mkdir(parents=True, exist_ok=True)
+                _write_png(temporary / one.cell.brightfield, one.brightfield)
                 if one.dapi is not None:
-                    _write_png(room / one.cell.dapi, one.dapi)
+                    _write_png(temporary / one.cell.dapi, one.dapi)
                 row = asdict(one.truth)
                 truths.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})
                 yield one.cell
 
-        write_manifest(room, options.facts, tracked(progress, "Simulating cells", rows(), n))
+        write_manifest(temporary, options.facts, tracked(progress, "Simulating cells", rows(), n))
     return Path(folder)
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:
-    # Noise never repeats: looking for repetitions takes twice the time and saves nothing.
+    # Huffman coding alone: noise has no repetitions, and a search for them takes twice the time and saves nothing.
     Image.fromarray(pixels).save(path, compress_level=1, compress_type=zlib.Z_HUFFMAN_ONLY)

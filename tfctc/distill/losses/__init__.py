@@ -1,4 +1,4 @@
-"""Distillation losses by name: one file each. The base class and the registry are in `base`."""
+"""Distillation losses by name, one module each. The base class and the registry are in `base`."""
 
 from tfctc.distill.losses.base import (
     COUNTS,

@@ -1,4 +1,4 @@
-"""Contrast of the student with the DAPI image itself; no teacher is needed.
+"""Contrastive alignment of the student with the DAPI image itself; no teacher is needed.
 
 Radford et al. 2021, "Learning transferable visual models from natural language supervision" (CLIP), arXiv 2103.00020,
 with DAPI images in the place of captions.
@@ -16,14 +16,14 @@ from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors,
 
 @LOSSES.register("alignment")
 class AlignmentLoss(DistillationLoss):
-    """InfoNCE(projector(student embedding), encoder(DAPI)), 0 or more; a guess among n is log n.
+    """InfoNCE(projector(student embedding), encoder(DAPI)), 0 or more; chance among n cells gives log n.
 
     The student's embedding of a cell must be more similar to the cell's own DAPI image than to those of other cells,
     and the other way round (`info_nce`). The encoder is small: convolutions of stride 2, trained from scratch with the
     student.
 
     Args:
-        temperature: T of `info_nce`; fixed here, learnt in the paper.
+        temperature: T of `info_nce`. It is fixed here and learnt in the paper.
         width: dimensions that embedding and image are projected to.
     """
 
@@ -53,7 +53,7 @@ class AlignmentLoss(DistillationLoss):
             shape = layer.compute_output_shape(shape)
 
     def encode(self, dapi):
-        """DAPI ``(B, H, W, 1)`` -> ``(B, width)``; an image's gain and offset do not matter."""
+        """Encoded DAPI images ``(B, H, W, 1)``: ``(B, width)``, whatever the gain and offset of an image."""
         x = standardised(dapi, axis=(1, 2, 3))
         for layer in self.encoder:
             x = layer(x)

@@ -12,9 +12,9 @@ from tfctc.distill.losses.base import LOSSES, DistillationLoss, Tensors, check_m
 class AttentionLoss(DistillationLoss):
     """|q(student feature) - q(teacher feature)|² / 2, in [0, 1], where q(F) is Σ_c F_c² over positions, of length 1.
 
-    q tells how strongly the network responds at each position, whichever channel responds. So the numbers of channels
-    may differ, and no projector is needed. The square makes the loss 1 - cos(q, q'); the paper's equation 2 has the
-    plain distance, its code the square.
+    q tells how strongly the network responds at each position, whichever channel responds. So student and teacher may
+    have different numbers of channels, and no projector is needed. The square makes the loss 1 - cos(q, q'). Equation 2
+    of the paper has the distance without the square; its code has the square.
 
     Args:
         tap: the spatial feature map compared, ``(B, h, w, c)``; h and w must agree between student and teacher.
@@ -34,5 +34,6 @@ class AttentionLoss(DistillationLoss):
 
     @staticmethod
     def _attention(feature):
-        # The mean over channels, not their sum: the direction is the same, and the epsilon in `unit` fits its length.
+        # The mean over channels, not the sum: the direction is the same, and the mean is large against `unit`'s epsilon
+        # whatever the number of channels.
         return unit(ops.reshape(ops.mean(ops.square(feature), axis=-1), (-1, feature.shape[1] * feature.shape[2])))

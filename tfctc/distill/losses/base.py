@@ -1,4 +1,4 @@
-"""Base class and registry of the distillation losses: taps of student and teacher in, one number a cell out."""
+"""Base class and registry of the distillation losses: from taps of student and teacher to one value for each cell."""
 
 import inspect
 import math
@@ -25,16 +25,16 @@ INPUTS = (DAPI, LABEL, COUNTS)
 class DistillationLoss(keras.layers.Layer):
     """A loss beside the label loss: the student imitates a teacher, or learns from the DAPI image or the label itself.
 
-    A subclass names its inputs, implements `call`, and creates its weights, if any, in `prepare`. It is a Keras layer,
-    so the weights of a projector train with the student. They are never part of the exported student.
+    A subclass names its inputs, implements `call`, and creates its weights, if any, in `prepare`. A loss is a Keras
+    layer, so that the weights of a projector train with the student. They are never part of the exported student.
 
-    The number of a cell depends on that cell alone. With `of_batch` it also depends on the other cells of the replica's
+    The value of a cell depends on that cell alone. With `of_batch` it also depends on the other cells of the replica's
     batch that count, and is 0 for a cell that does not count.
 
     Attributes:
         student_taps: taps of the student that `call` reads.
         teacher_taps: taps of the teacher that `call` reads; () for a loss that needs no teacher.
-        inputs: those of `INPUTS` that `call` reads.
+        inputs: names from `INPUTS` that `call` reads.
         of_batch: whether cells of a batch are compared with each other.
 
     Args:
@@ -57,12 +57,12 @@ class DistillationLoss(keras.layers.Layer):
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether it reads taps of a teacher."""
+        """Whether the loss reads taps of a teacher."""
         return bool(self.teacher_taps)
 
     @property
     def reads_dapi(self) -> bool:
-        """Whether it reads the DAPI image itself."""
+        """Whether the loss reads the DAPI image itself."""
         return DAPI in self.inputs
 
     def prepare(
@@ -84,17 +84,17 @@ class DistillationLoss(keras.layers.Layer):
         return super().__call__(student, *fixed)
 
     def call(self, student: Tensors, teacher: Tensors, inputs: Tensors) -> Any:
-        """One number a cell, ``(B,)`` float32, 0 or more.
+        """Loss of each cell, ``(B,)`` float32, 0 or more.
 
         Args:
-            student: the student's taps of `student_taps`.
-            teacher: the teacher's taps of `teacher_taps`.
-            inputs: the batch's own tensors of `inputs`.
+            student: tap of `student_taps` -> feature of the student.
+            teacher: tap of `teacher_taps` -> feature of the teacher.
+            inputs: name in `inputs` -> tensor of the batch.
         """
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this loss again."""
+        """Arguments of the constructor that create an equal loss."""
         _, *names = inspect.signature(type(self).__init__).parameters
         return {name: getattr(self, name) for name in names}
 
@@ -117,7 +117,10 @@ def build_losses(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Distillati
         kind = LOSSES[name]
         try:
             losses[name] = kind(**arguments)
-        except (TypeError, ConfigError) as error:
+        except TypeError as error:
+            known = ", ".join(inspect.signature(kind).parameters)
+            raise ConfigError(f"distillation loss {name}: {error}", fix=f"known arguments: {known}") from None
+        except ConfigError as error:
             raise ConfigError(f"distillation loss {name}: {error}") from None
         if not all(isinstance(tap, str) for tap in losses[name].student_taps):
             raise ConfigError(f"distillation loss {name}: tap must be a name, got {arguments['tap']!r}")
@@ -127,10 +130,16 @@ def build_losses(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Distillati
 
 
 def number(argument: str, value: Any, *, zero: bool = False, kind: type = Real) -> Any:
-    """Returns `value` if it is a finite number of `kind` above 0, or 0 where `zero` allows it.
+    """`value`, after a check that it is a finite number above 0.
+
+    Args:
+        argument: name of the argument, for the message.
+        value: the value.
+        zero: whether 0 is allowed too.
+        kind: `numbers.Real` or `numbers.Integral`.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: `value` is not such a number.
     """
     fits = isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
     if not fits or value < 0 or (value == 0 and not zero):
@@ -142,12 +151,18 @@ def number(argument: str, value: Any, *, zero: bool = False, kind: type = Real) 
 def check_maps(loss: str, tap: str, student_shapes: Mapping[str, tuple], teacher_shapes: Mapping[str, tuple]) -> None:
     """Checks that a tap is a feature map ``(B, h, w, c)`` of the same h and w in student and teacher.
 
+    Args:
+        loss: name of the loss, for the message.
+        tap: name of the tap.
+        student_shapes, teacher_shapes: shapes of the taps, ``(None, ...)``.
+
     Raises:
-        ConfigError: it is not.
+        ConfigError: the tap is not a map, or its h and w differ.
     """
     student, teacher = student_shapes[tap], teacher_shapes[tap]
     if len(student) != 4 or student[1:3] != teacher[1:3]:
         raise ConfigError(
             f"distillation loss {loss}: tap {tap} must be a map of one size, got student {student[1:]}, "
-            f"teacher {teacher[1:]}"
+            f"teacher {teacher[1:]}",
+            fix="choose another tap, or the same backbone for both",
         )

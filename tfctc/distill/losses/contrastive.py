@@ -1,6 +1,6 @@
-"""Contrast of student and teacher: Tian et al. 2020, "Contrastive representation distillation", arXiv 1910.10699.
+"""Contrastive distillation: Tian et al. 2020, "Contrastive representation distillation", arXiv 1910.10699.
 
-The objective is here InfoNCE among the cells of the batch, in place of the paper's memory of past negatives.
+Here the objective is InfoNCE among the cells of the batch, in place of the paper's memory of past negatives.
 """
 
 from numbers import Integral
@@ -14,7 +14,7 @@ from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors,
 
 @LOSSES.register("contrastive")
 class ContrastiveLoss(DistillationLoss):
-    """InfoNCE(projector(student embedding), teacher_projector(teacher embedding)), 0 or more; a guess among n is log n.
+    """InfoNCE(projector(student embedding), teacher_projector(teacher embedding)), 0 or more; log n by chance among n.
 
     The student's embedding of a cell must be more similar to the teacher's embedding of the same cell than to those of
     other cells, and the other way round (`info_nce`). Both projectors are linear and train with the student, as in the

@@ -1,8 +1,8 @@
 """Regression of the teacher's embedding.
 
-Standardised on both sides behind a linear projector as in Miles and Mikolajczyk 2024, "Understanding the role of the
-projector in knowledge distillation", AAAI 38(5), arXiv 2303.11098; with the plain squared distance of SimKD (Chen et
-al. 2022, "Knowledge distillation with the reused teacher classifier", arXiv 2203.14001) in place of their soft maximum.
+A linear projector, and embeddings standardised on both sides, are as in Miles and Mikolajczyk 2024, "Understanding the
+role of the projector in knowledge distillation", AAAI 38(5), arXiv 2303.11098. The squared distance of SimKD (Chen et
+al. 2022, "Knowledge distillation with the reused teacher classifier", arXiv 2203.14001) replaces their soft maximum.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ class EmbeddingLoss(DistillationLoss):
 
     Each unit is standardised over the cells of the batch. So the mean over these cells is 1 - Pearson's r, in [0, 2],
     averaged over the teacher's units. The part of an embedding that all cells share does not count. That part is large
-    behind a ReLU: a cosine between the embeddings as they are would be near 1 for any two cells.
+    after a ReLU: without standardisation, the cosine of the embeddings of any two cells would be near 1.
 
     The loss compares the pooled embedding, ``(B, d)``. The loss `feature` compares positions in the image.
     """

@@ -13,8 +13,8 @@ from tfctc.distill.losses.base import LOSSES, DistillationLoss, Tensors, check_m
 class FeatureLoss(DistillationLoss):
     """Mean over positions of 1 - cos(projector(student feature), teacher feature), in [0, 2].
 
-    The projector is the paper's convolutional regressor, with a 1 x 1 kernel. The cosine takes the place of the paper's
-    L2 distance, because the scale of a ReLU network's features means nothing.
+    The projector is the paper's convolutional regressor, with a 1 x 1 kernel. The cosine replaces the paper's L2
+    distance, because the scale of a ReLU network's features is arbitrary.
 
     Args:
         tap: the spatial feature map compared, ``(B, h, w, c)``; h and w must agree between student and teacher.

@@ -1,8 +1,8 @@
 """Soft targets: Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural network", arXiv 1503.02531.
 
-Decoupled knowledge distillation (Zhao et al. 2022, arXiv 2203.08679) would add nothing. It weighs the target class
-against the distribution among the others, and of two classes there is one other: that part is identically zero, and
-the rest is this loss.
+Decoupled knowledge distillation (Zhao et al. 2022, arXiv 2203.08679) would add nothing. It has one term for the target
+class and one for the distribution among the other classes. With two classes there is only one other class: the second
+term is zero, and the first is this loss.
 """
 
 from typing import Any
@@ -14,10 +14,12 @@ from tfctc.distill.losses.base import LOSSES, DistillationLoss, Tensors, number
 
 @LOSSES.register("logits")
 class LogitsLoss(DistillationLoss):
-    """T² KL(softmax(teacher / T) || softmax(student / T)).
+    """T² KL(softmax(teacher / T) || softmax(student / T)), 0 or more, over two logits ``(B, 2)``.
 
-    T² keeps the gradient's size independent of the temperature (section 2 of the paper). It needs two logits or more:
-    the softmax of a single logit is always 1 and the loss identically zero.
+    T² keeps the size of the gradient independent of the temperature (section 2 of the paper).
+
+    Args:
+        temperature: T, above 0.
     """
 
     student_taps = ("logits",)

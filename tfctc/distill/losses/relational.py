@@ -12,10 +12,12 @@ from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors,
 class RelationalLoss(DistillationLoss):
     """distance * mean_j huber(ψ_ij - ψ'_ij) + angle * mean_jk huber(cos ∠jik - cos ∠'jik) for cell i, 0 or more.
 
-    ψ_ij = |e_i - e_j| / (its mean over the pairs of the batch), e the embedding ``(B, d)`` and ' the teacher's. Means
-    are over pairs and triples of different cells with DAPI. No projector is needed: the student's embedding takes on
-    the teacher's geometry, not its axes. Averaged over i, the two parts are RKD-D and RKD-A of the authors' code, which
-    also counts the zeros of i = j and j = k. Memory grows as B² d + B³.
+    ψ_ij = |e_i - e_j| / (mean of |e_i - e_j| over the pairs of the batch), where e is the student's embedding
+    ``(B, d)``; ψ' and ∠' are the same for the teacher's embedding. Means are over pairs and triples of different cells
+    that count. No projector is needed: the student's embedding takes on the teacher's geometry, not its axes.
+
+    Averaged over i, the two parts are RKD-D and RKD-A of the authors' code, except that their code also counts the
+    zeros of i = j and j = k. Memory grows as B² d + B³.
 
     Args:
         distance, angle: factors of the two parts, the paper's 1 : 2.
@@ -43,7 +45,7 @@ class RelationalLoss(DistillationLoss):
     def _relations(embedding, pairs):
         """ψ_ij ``(B, B)`` and cos ∠jik ``(B, B, B)``."""
         apart = embedding[None] - embedding[:, None]
-        # At 0 the root has no finite gradient.
+        # The gradient of the square root is not finite at 0.
         distance = ops.sqrt(ops.maximum(ops.sum(ops.square(apart), axis=-1), 1e-12))
         direction = apart / distance[:, :, None]
         cosine = ops.matmul(direction, ops.transpose(direction, (0, 2, 1)))

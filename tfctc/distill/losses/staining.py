@@ -1,7 +1,7 @@
 """Virtual staining: Christiansen et al. 2018, "In silico labeling: predicting fluorescent labels in unlabeled images",
 Cell 173(3), doi 10.1016/j.cell.2018.03.040.
 
-Here the image is a means to train the student. The paper wants the image itself, and predicts a distribution for every
+Here the predicted image only trains the student. In the paper it is the aim, and a distribution is predicted for every
 pixel.
 """
 
@@ -19,10 +19,11 @@ from tfctc.errors import ConfigError
 
 @LOSSES.register("staining")
 class StainingLoss(DistillationLoss):
-    """Distance between a cell's DAPI image and the one that a small decoder predicts from the student's features.
+    """Distance between a cell's DAPI image and the image that a small decoder predicts from the student's features.
 
-    The decoder is a 1 x 1 convolution; then, as often as the map can double before it exceeds the image, a bilinear
-    upsampling and a 3 x 3 convolution of half as many channels (at least 8); then a 3 x 3 convolution to one channel.
+    The decoder starts with a 1 x 1 convolution. It doubles the map by bilinear upsampling as long as the map stays
+    within the image size; after each doubling follows a 3 x 3 convolution of half as many channels (at least 8). The
+    last layer is a 3 x 3 convolution to one channel.
 
     Args:
         tap: the spatial feature map ``(B, h, w, c)`` to predict from.
@@ -47,7 +48,10 @@ class StainingLoss(DistillationLoss):
     def prepare(self, student_shapes, teacher_shapes, image_shape):
         shape, self.size = student_shapes[self.tap], image_shape[1:3]
         if len(shape) != 4:
-            raise ConfigError(f"distillation loss staining: tap {self.tap} must be a map, got {shape[1:]}")
+            raise ConfigError(
+                f"distillation loss staining: tap {self.tap} must be a map, got {shape[1:]}",
+                fix="choose a tap of the backbone, such as stage3",
+            )
 
         def convolution(filters, kernel, activation="relu"):
             return keras.layers.Conv2D(filters, kernel, padding="same", activation=activation, dtype=self.dtype_policy)

@@ -1,4 +1,4 @@
-"""Backbones by name, one file each; `base` defines what they have in common."""
+"""Backbones by name, one module each. The class `Backbone` and the registry are in `base`."""
 
 from tfctc.models.backbones.base import BACKBONES, Backbone, check_image_size
 

@@ -1,4 +1,4 @@
-"""Backbones: a normalised image in, named feature maps (*taps*) out."""
+"""Class and registry of the backbones: networks from a normalised image to named feature maps (*taps*)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,10 +14,11 @@ class Backbone:
     """A feature extractor.
 
     Args:
-        build: ``(B, H, W, C)`` normalised input (zero mean, unit variance on the training split) -> last feature map.
+        build: function from the normalised input ``(B, H, W, C)`` (zero mean, unit variance on the training split) to
+            the last feature map.
         taps: tap name -> layer name, from early to late; the last one is the output of `build`.
-        published: ``weights -> keras.Model`` on RGB whose layers carry the same names; None where no weights are
-            published.
+        published: function from the argument `weights` of keras.applications to a model on RGB images with the same
+            layer names; None if no weights are published.
         published_std: standard deviation of the input that the published ImageNet weights were trained on.
         min_size: smallest image height and width in pixels.
     """
@@ -33,10 +34,14 @@ BACKBONES: Registry[Backbone] = Registry("backbone", package="tfctc.models.backb
 
 
 def check_image_size(backbone: str, image_size: tuple[int, int]) -> None:
-    """Checks that a backbone can read images of this height and width.
+    """Checks that images are large enough for a backbone.
+
+    Args:
+        backbone: name of the backbone.
+        image_size: height and width in pixels.
 
     Raises:
-        ConfigError: they are too small for it.
+        ConfigError: an unknown backbone, or images that are too small for it.
     """
     needed = BACKBONES[backbone].min_size
     if min(image_size) < needed:

@@ -6,7 +6,8 @@ from tfctc.models.backbones.base import BACKBONES, Backbone
 
 
 def build(x: keras.KerasTensor) -> keras.KerasTensor:
-    # keras.applications divides by 255 inside; undone here, or the first BatchNorm's epsilon would drown the signal.
+    # The network of keras.applications divides its input by 255. Without this factor the epsilon of the first BatchNorm
+    # would exceed the variance of the signal.
     x = keras.layers.Rescaling(255.0, name="undo_rescaling")(x)
     return keras.applications.EfficientNetB4(include_top=False, weights=None, input_tensor=x).output
 

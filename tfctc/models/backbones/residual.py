@@ -1,4 +1,4 @@
-"""The basic residual block (He et al. 2015, arXiv 1512.03385, figure 5 left), of ResNet34 and the compact net."""
+"""Basic residual block (He et al. 2015, arXiv 1512.03385, figure 5 left) of ResNet34 and the compact backbone."""
 
 import keras
 
@@ -30,5 +30,5 @@ def stages(x: keras.KerasTensor, widths: tuple[int, ...], depths: tuple[int, ...
 
 
 def taps(depths: tuple[int, ...]) -> dict[str, str]:
-    """The last block of every stage."""
+    """Tap name -> layer name: the last block of every stage."""
     return {f"stage{i}": f"stage{i}_block{depth}_out" for i, depth in enumerate(depths, 1)}

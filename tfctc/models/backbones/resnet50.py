@@ -1,4 +1,4 @@
-"""ResNet50 (He et al. 2015, arXiv 1512.03385) as keras.applications builds it: weights are interchangeable by name."""
+"""ResNet50 (He et al. 2015, arXiv 1512.03385) as keras.applications builds it, with the same layer names."""
 
 import keras
 
@@ -23,7 +23,8 @@ BACKBONES.register("resnet50")(
             "stage4": "conv5_block3_out",
         },
         published=published,
-        # Trained on 0-255 minus the mean, not divided: 255 x the usual ImageNet deviation of 0.226.
+        # Its published weights were trained on 0 to 255 minus the mean, not divided by the standard deviation of
+        # ImageNet, which is 255 x 0.226.
         published_std=57.6,
         min_size=32,
     )
