@@ -85,7 +85,7 @@ def test_a_lock_is_free_again_after_a_failure(tmp_path):
 def test_another_process_is_kept_out_until_the_holder_ends(tmp_path, hold):
     folder, table = tmp_path / "run", tmp_path / "table.csv"
     holders = [hold("folder", folder), hold("file", table)]
-    with pytest.raises(RunError, match="run: another tfctc fit is at work there; wait for it, or choose another"):
+    with pytest.raises(RunError, match="run: another tfctc fit is at work there; wait until it has ended"):
         folder_lock(folder, "tfctc fit").__enter__()
     with pytest.raises(OutputError, match="table.csv: is being written by another tfctc predict; choose another"):
         file_lock(table, "tfctc predict").__enter__()

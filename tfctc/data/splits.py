@@ -57,7 +57,7 @@ class Splits:
         splits = cls(config.split.by, assignment)
         if folds > 1:
             training = {group: counts for group, counts in groups.items() if assignment[group] == "train"}
-            splits = replace(splits, folds=assign_folds(training, manifest.facts, folds, seed))
+            splits = replace(splits, folds=assign_folds(training, manifest.facts, folds, seed, config.split.by))
         budget = config.training.label_budget
         if budget is None:
             return splits
@@ -110,7 +110,7 @@ def assign_groups(
         SplitError: fewer groups than splits, a class without a cell, a class in fewer groups than there are splits, or
             groups of which no split with both classes everywhere was found.
     """
-    one = facts.group if config.by == "patient_id" else config.by
+    one = _group_name(facts, config.by)
     if len(groups) < len(SPLITS):
         raise SplitError(
             f"{len(groups)} {one}(s) cannot be split into {', '.join(SPLITS)}",
@@ -138,7 +138,9 @@ def assign_groups(
     )
 
 
-def assign_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, folds: int, seed: int) -> dict[str, int]:
+def assign_folds(
+    groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, folds: int, seed: int, by: str = "patient_id"
+) -> dict[str, int]:
     """Assigns whole groups to folds 0 to `folds` - 1, stratified by label.
 
     Groups without a labelled cell are assigned to the folds in turn.
@@ -148,6 +150,7 @@ def assign_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, f
         facts: facts of the data set.
         folds: number of folds.
         seed: seed of the assignment.
+        by: column of the groups, for messages.
 
     Returns:
         Group -> number of its fold.
@@ -157,7 +160,7 @@ def assign_folds(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, f
     """
     names, numbers, labels = _cells(groups, facts)
     most = int(np.bincount(labels, minlength=2).max())
-    parts = {f"training {facts.group}(s) with labels": len(np.unique(numbers)), "training cell(s) of a class": most}
+    parts = {f"training {_group_name(facts, by)}(s) with labels": len(np.unique(numbers)), "training cell(s) of a class": most}
     for name, count in parts.items():
         if count < folds:
             raise SplitError(
@@ -184,6 +187,10 @@ def _cells(groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts) -> tupl
         if facts.class_index(label) != UNLABELLED and count
     ]
     return names, *_rows(*np.array(counted, np.int64).reshape(-1, 3).T)
+
+
+def _group_name(facts: DatasetFacts, by: str) -> str:
+    return facts.group if by == "patient_id" else by
 
 
 def _rows(numbers: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -33,7 +33,7 @@ def folder_lock(folder: Path, holder: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     with _lock(folder / FOLDER_LOCK, folder) as held:
         if not held:
-            fix = "wait for it, or choose another --output"
+            fix = "wait until it has ended"
             raise RunError(f"another {holder} is at work there", path=folder, fix=fix)
         yield
 

@@ -15,8 +15,9 @@ BFLOAT16_INSTRUCTIONS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 #: Backbone -> training speed in bfloat16 over float32 at 64 px and at 96 px, measured on a processor with such
 #: instructions (docs/speed.md). A backbone that has not been measured trains in float32.
 BFLOAT16_GAIN = {"resnet50": (1.3, 1.6)}
-#: Training speed in float32 over bfloat16, measured on a processor without such instructions.
-BFLOAT16_LOSS = 7
+#: Training speed of a resnet50 in float32 over bfloat16 at 64 px, measured on a processor without such instructions:
+#: by the fastest steps; by the median ones 12.6 (docs/speed.md).
+BFLOAT16_LOSS = 8
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def choose_precision(backbone: str, processor_flags: frozenset[str], gpu: bool =
     found = [name for flag, name in BFLOAT16_INSTRUCTIONS.items() if flag in processor_flags]
     names = " or ".join(BFLOAT16_INSTRUCTIONS.values())
     if not found:
-        reason = f"this processor has no {names}, without which bfloat16 took {BFLOAT16_LOSS} times as long"
+        reason = f"this processor has no {names}, without which bfloat16 took {BFLOAT16_LOSS} times as long or more"
         return PrecisionChoice("float32", reason)
     if backbone not in BFLOAT16_GAIN:
         reason = f"this processor has {found[0]}, but the gain of bfloat16 has not been measured for {backbone}"
