@@ -239,7 +239,7 @@ def test_cells_without_a_label_have_label_0_and_weight_0(journey, tmp_path):
     ("arguments", "message"),
     [
         ({"split": "all"}, "split must be one of train, validation, test, got 'all'"),
-        ({"channels": ("green",)}, r"channels must be some of brightfield, dapi, got \['green'\]"),
+        ({"channels": ("green",)}, r"channels must be one or more of brightfield, dapi, got \['green'\]"),
         ({"split": "test", "shuffle": True}, "only the train split can be shuffled, got 'test'"),
     ],
 )

@@ -115,7 +115,7 @@ def test_a_split_that_has_lost_its_cells_is_a_mistake_and_nothing_is_written(
     before = sorted(path.name for path in trained.folder.iterdir())
     result = trained.evaluate(*arguments)
     assert result.exit_code == 2 and isinstance(result.exception, SystemExit), result.output
-    assert f"tfctc: error: {trained.data}: holds {message}; label or add some" in result.output
+    assert f"tfctc: error: {trained.data}: holds {message}; put the labels and images of such" in result.output
     assert trained.point() == json.dumps(POINT).encode()
     assert sorted(path.name for path in trained.folder.iterdir()) == before
 
@@ -150,7 +150,7 @@ def test_cells_that_have_moved_are_found_where_config_json_says(trained, tmp_pat
     result = trained.evaluate()
     settings = trained.folder / "config.json"
     assert result.exit_code == 2 and f"the cells in {trained.data}, which are not there" in result.output
-    assert f"or change data in {settings} to where it is now" in result.output
+    assert f"or change data in {settings} to where they are now" in result.output
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"data": str(there)}))
     result = trained.evaluate()
     assert result.exit_code == 0, result.output

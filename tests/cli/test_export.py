@@ -104,7 +104,7 @@ def test_a_split_that_has_lost_its_labels_is_a_mistake(run, tiny_dataset, tmp_pa
     other = on_other_data(run, changed, tmp_path / "run")
     result = export(other, *options, "--output", tmp_path / "out")
     assert result.exit_code == 2 and isinstance(result.exception, SystemExit), result.output
-    assert f"data: holds no labelled cell of the {split} split; label or add some" in result.output and not asked
+    assert f"data: holds no labelled cell of the {split} split; put the labels" in result.output and not asked
 
 
 @pytest.mark.parametrize(

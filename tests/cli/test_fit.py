@@ -131,7 +131,7 @@ def test_resuming_a_run_whose_cells_have_moved_says_where_to_put_their_new_place
     write_json(tmp_path / "config.json", {"data": "gone/cells"})
     result = tfctc("--resume", tmp_path)
     assert result.exit_code == 2 and "begun with the cells in gone/cells, which are not there" in result.output
-    assert f"or change data in {tmp_path / 'config.json'} to where it is now" in result.output and not fitted
+    assert f"or change data in {tmp_path / 'config.json'} to where they are now" in result.output and not fitted
 
 
 def test_a_name_too_long_to_resume_is_one_line(fitted):

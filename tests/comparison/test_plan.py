@@ -56,7 +56,7 @@ def test_runs_are_float32_unless_the_plan_names_a_precision(tmp_path):
         ("epochs = 2", 'epochs = 2\nprecision = "auto"', "training.precision must be float32, bfloat16 or float16"),
         ('teachers = "brightfield"', 'teachers = "bright"', "unknown arm 'bright'.*arms are: brightfield"),
         ('rivals = ["self-training"]', 'rivals = ["none"]', "unknown arm 'none'"),
-        ('budgets = [8, "all"]', "budgets = [8, 8]", "budgets must be some values, each once"),
+        ('budgets = [8, "all"]', "budgets = [8, 8]", "budgets must be one or more values, each once"),
         ('budgets = [8, "all"]', "budgets = [0]", "must be 1 or more labels or 'all', got 0"),
         ('budgets = [8, "all"]', "budgets = [[8, 20]]", r"must be 1 or more labels or 'all', got \[8, 20\]"),
         ("[arms.distilled.settings]", '[arms.more]\nteachers = "distilled"\n'
@@ -76,7 +76,7 @@ def test_runs_are_float32_unless_the_plan_names_a_precision(tmp_path):
         ("[arms.brightfield.settings]", "[arms.brightfield]\nlearning_rates = [0.0]\n[arms.brightfield.settings]",
          "arm brightfield: training.learning_rate must be a number > 0.0, got 0.0"),
         ("[arms.brightfield.settings]", "[arms.brightfield]\nlearning_rates = []\n[arms.brightfield.settings]",
-         "learning_rates of arm brightfield must be some values"),
+         "learning_rates of arm brightfield must be one or more values"),
         ("[arms.brightfield.settings]",
          '[arms.brightfield]\nlearning_rates = [0.1]\nrate_of = "distilled"\n[arms.brightfield.settings]',
          "learning_rates or rate_of, not both"),
@@ -86,9 +86,9 @@ def test_runs_are_float32_unless_the_plan_names_a_precision(tmp_path):
          "self-training asks for other teachers than arm brightfield has; set teacher.backbone to 'compact'"),
         ("[arms.distilled.settings]", '["arms"."../x".settings]', "arm '../x' cannot name a folder: use letters"),
         ("[arms.brightfield.settings]", "[arms.brightfield]\nbudgets = []\n[arms.brightfield.settings]",
-         "budgets of arm brightfield must be some values"),
+         "budgets of arm brightfield must be one or more values"),
         ("[arms.brightfield.settings]", '[arms.brightfield]\nbudgets = [8, 8, "all"]\n[arms.brightfield.settings]',
-         "budgets of arm brightfield must be some values, each once"),
+         "budgets of arm brightfield must be one or more values, each once"),
         ("learning_rates = [0.001, 0.003]", "learning_rates = [0.001]\ntuning_seeds = []\n"
          "arms.more.learning_rates = [0.1, 0.2]", "tuning_seeds must name a seed"),
         ("learning_rates = [0.001, 0.003]", "learning_rates = [0.001, 0.0]", "learning_rate must be a number > 0.0"),
@@ -110,7 +110,8 @@ def test_runs_are_float32_unless_the_plan_names_a_precision(tmp_path):
         ("training.batch_size = 4", 'distill.teachers = "runs/x"', "cannot set distill.teachers; use teachers, of an"),
         ("epochs = 2", "label_budget = 30", "base cannot set training.label_budget; use budgets"),
         ("[base.training]", "further_seeds = {9 = [7]}\n[base.training]", "names budget 9, which no arm has"),
-        ("[base.training]", "further_seeds = {8 = [7, 0]}\n[base.training]", r"must be none of seeds.*\[7, 0\]"),
+        ("[base.training]", "further_seeds = {8 = [7, 0]}\n[base.training]",
+         r"must be different seeds, none of seeds.*\[7, 0\]"),
     ],
 )  # fmt: skip
 def test_a_plan_with_a_mistake_is_refused(tmp_path, old, new, message):

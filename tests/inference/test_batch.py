@@ -121,7 +121,7 @@ def test_a_process_that_is_killed_is_one_line(write_model, write_image, tmp_path
         multiprocessing.active_children()[0].kill()
 
     cells = repeat(("a", write_image("a.png")))
-    message = "a process was killed, perhaps for lack of memory; start it again, with fewer --workers"
+    message = "a process was killed, perhaps for lack of memory; start the command again, with fewer --workers"
     with (tmp_path / "table.csv").open("w", newline="") as file, pytest.raises(TfctcError, match=message):
         predict_cells(Predictor(write_model()), cells, file, progress=kill, workers=2)
 

@@ -203,7 +203,8 @@ def test_other_channels_are_told_or_passed_over(begin, write_image):
 @pytest.mark.parametrize(
     ("images", "options", "message"),
     [
-        (["cells/a.png"], [], "--watch wants one folder"),
+        (["cells/a.png"], [], "--watch needs one existing folder, got "),
+        (["cells", "more"], [], "--watch needs one existing folder, got 2 paths"),
         (["x" * 300], [], "cannot be read (File name too long)"),
         (["cells"], ["-o", "-"], "keeps its predictions in a file"),
         (["cells"], ["--workers", "2"], "--watch works in one process; leave out --workers"),
@@ -241,7 +242,7 @@ def test_files_of_which_none_is_a_cell_are_told_once(write_model, write_image, t
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert result.output.count("note: ") == 1, result.output
-    assert f"note: 1 file(s) so far, {others!r} for one, and no PNG or TIFF to predict" in result.output
+    assert f"note: 1 file(s) so far, for example {others!r}, and no PNG or TIFF to predict" in result.output
 
 
 def predicted(path):

@@ -202,7 +202,7 @@ def test_every_stream_of_random_numbers_has_a_seed_of_its_own():
         ({"mode": "self-training", "pretrain": PretrainConfig(1)}, "mode self-training reads no DAPI"),
         (
             {"mode": "self-training", "distill": DistillConfig(losses={"logits": {}, "staining": {}})},
-            "staining reads DAPI, which mode self-training does not; leave it out",
+            "staining reads DAPI, which mode self-training does not; leave out staining, or choose mode distilled",
         ),
         (
             {"pretrain": PretrainConfig(1, {"logits": {}})},

@@ -52,7 +52,7 @@ def test_a_record_that_cannot_be_asked_for_is_one_line(run, monkeypatch):
 @pytest.mark.parametrize("text", ["[1]", "3", "{"])
 def test_a_damaged_record_is_one_line(run, text):
     (run.folder / "splits.json").write_text(text)
-    with pytest.raises(RunError, match="splits.json: cannot be read .*; run fit again"):
+    with pytest.raises(RunError, match="splits.json: cannot be read .*; .* or run fit again with another --output"):
         _ = run.splits
 
 
@@ -74,7 +74,9 @@ def test_metrics_of_an_evaluation_of_version_0_1_are_read(run):
 
 
 def test_data_that_are_not_there_any_more_are_one_line(run):
-    with pytest.raises(RunError, match="begun with the cells in .*, which are not there; put it back, or change data"):
+    with pytest.raises(
+        RunError, match="begun with the cells in .*, which are not there; put the cells back, or change data"
+    ):
         run.builder()
 
 

@@ -142,7 +142,7 @@ def test_two_simulations_share_no_patient(tmp_path):
 def test_with_folds_no_teacher_begins_with_weights_that_know_the_patients(tiny_dataset, first):
     settings = config(tiny_dataset, distill=DistillConfig(folds=2))
     teacher = replace(settings.teacher, weights=str(first.folder / "student.keras"))
-    with pytest.raises(RunError, match="with distill.folds no teacher may know.*--set student.weights="):
+    with pytest.raises(RunError, match="with distill.folds a teacher must not know any.*--set student.weights="):
         check(replace(settings, teacher=teacher))
     check(begin_with(first.folder, settings))
 

@@ -1,5 +1,5 @@
-"""The Python API, one module a verb. The command line calls it, and a notebook can.
+"""The Python API, one module for each task. The command line calls the same functions.
 
-Nothing here imports TensorFlow before it is needed: `predict`, `watch`, `verify`, `simulate` and `import_images` never
-need it.
+TensorFlow is imported only by a function that needs it. `predict`, `watch`, `verify` and `import_images` work without
+any training library. `simulate` needs one of them, SciPy, but not TensorFlow.
 """

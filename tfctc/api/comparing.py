@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A finished comparison, or as much of it as is finished.
+    """Report of the finished runs of a comparison.
 
     Args:
         folder: folder of the comparison.
-        arms: one entry for each arm and label budget: means, differences and intervals.
+        arms: one entry for each arm and label budget, as `tfctc.comparison.summary.summarise` returns them.
         files: files of the report, the HTML page first.
     """
 
@@ -38,19 +38,19 @@ def compare(
 ) -> Comparison:
     """Trains every arm of a plan at every label budget with every seed, and reports them side by side.
 
-    Interrupted, the same call goes on where it stopped.
+    After an interruption the same call continues where the last one stopped.
 
     Args:
         data: data set folder.
-        plan: TOML file of a plan, or the plan.
+        plan: path of a plan's TOML file, or the plan itself.
         output: folder of the comparison; continued if it exists.
-        workers: number of runs at a time.
-        report_only: whether nothing is trained.
-        on_start: called with the number of runs that are left.
+        workers: number of runs that are trained at the same time.
+        report_only: if True, trains nothing and reports the runs that are finished.
+        on_start: called before the training, with the number of runs still to be evaluated on the test split.
 
     Raises:
-        RunError: the folder holds something else, or there is no finished run to report.
-        TfctcError: anything wrong with data or plan, or what stopped a run.
+        RunError: `output` holds other files or results of other settings, is in use, or has no finished run to report.
+        TfctcError: data or plan that cannot be used, or the error of a run that failed.
     """
     start_tensorflow(training=not report_only)
     from tfctc.comparison.grid import Grid

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 def evaluate(
     run: "str | Path | RunFolder", threshold: str | float = "f1", teacher: bool = False, progress: Progress = silent
 ) -> "Evaluation":
-    """Metrics of a run on the patients of its test split, each with an interval; written into the run folder.
+    """Metrics of a run on the patients of its test split, which are also written into the run folder.
 
-    The threshold is chosen on the validation split unless it is a number. The student's threshold is that of every file
-    exported afterwards. Intervals are bootstrapped by patient.
+    Every metric has a 95 % interval from a bootstrap over patients. Files that are exported afterwards have the
+    threshold of the last evaluation of the student.
 
     Args:
         run: run folder.
-        threshold: "f1" or "youden", the rule that chooses it on validation, or a number in (0, 1).
-        teacher: whether the teacher is evaluated, which reads DAPI too, in place of the student.
+        threshold: rule that chooses the threshold on the validation split, "f1" or "youden"; or a number in (0, 1).
+        teacher: if True, evaluates the teacher instead of the student.
         progress: called with the progress of long tasks.
 
     Raises:
-        TfctcError: no finished run, a data set that has changed since, or an unknown rule.
+        TfctcError: a run that is not finished, a data set that has changed since the training, or an unknown rule.
     """
     result = evaluate_run(run, threshold, teacher, progress)
     result.save()
@@ -39,7 +39,15 @@ def evaluate(
 
 @dataclass(frozen=True)
 class RunEvaluation:
-    """Metrics of a run, and the predictions behind them; not saved yet."""
+    """Metrics of a run and the predictions behind them, not saved yet.
+
+    Args:
+        run: the run.
+        evaluation: metrics on the test split.
+        predictions: predictions for the labelled cells of the test split.
+        builder: the run's data.
+        teacher: whether the teacher was evaluated.
+    """
 
     run: "RunFolder"
     evaluation: "Evaluation"
@@ -48,7 +56,11 @@ class RunEvaluation:
     teacher: bool
 
     def save(self) -> list[Path]:
-        """Writes metrics and predictions into the run folder, and the student's threshold; returns the first two."""
+        """Writes metrics, predictions and, for the student, the threshold into the run folder.
+
+        Returns:
+            Paths of the metrics and of the predictions.
+        """
         from tfctc.runs.folder import EVALUATION, OPERATING_POINT, PREDICTIONS
         from tfctc.runs.predictions import write_predictions
 
@@ -67,7 +79,7 @@ class RunEvaluation:
 def evaluate_run(
     run: "str | Path | RunFolder", threshold: str | float = "f1", teacher: bool = False, progress: Progress = silent
 ) -> RunEvaluation:
-    """As `evaluate`, without writing anything."""
+    """Metrics and predictions of a run, computed as by `evaluate` but not written. Same arguments and errors."""
     start_tensorflow()
     from tfctc.evaluation.evaluate import evaluate as compute
     from tfctc.evaluation.metrics import fixed_threshold
@@ -75,15 +87,15 @@ def evaluate_run(
     from tfctc.runs.folder import RunFolder
 
     rule = str(threshold)
-    chosen = fixed_threshold(rule) is None
+    chosen_on_validation = fixed_threshold(rule) is None
     opened = RunFolder.of(run)
     model = opened.teacher() if teacher else opened.student()
     builder = opened.builder(progress)
-    opened.check_cells(builder, tuple(model.input), {"validation": chosen, "test": False})
-    found = predict_splits(model, builder, progress)
+    opened.check_cells(builder, tuple(model.input), {"validation": chosen_on_validation, "test": False})
+    predictions = predict_splits(model, builder, progress)
     evaluation = compute(
-        found["validation"],
-        found["test"],
+        predictions["validation"],
+        predictions["test"],
         rule=rule,
         seed=opened.config.seed,
         model=model.name,
@@ -93,4 +105,4 @@ def evaluate_run(
         classes=opened.facts.classes,
         interval_by=opened.facts.group,
     )
-    return RunEvaluation(opened, evaluation, found["test"], builder, teacher)
+    return RunEvaluation(opened, evaluation, predictions["test"], builder, teacher)

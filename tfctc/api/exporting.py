@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tfctc.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
-#: Numbers of images used to compare files with Keras, to learn the limits of quality, and to choose a precision.
+#: Largest numbers of images: to compare files with Keras, to compute the limits of image quality, and to choose a
+#: precision.
 PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS = 256, 2000, 5000
 BATCH, CALIBRATION_BATCHES = 64, 200
 #: Values of `quantize`.
@@ -32,10 +33,10 @@ class ExportedVersion:
     """A version folder that an export has written.
 
     Args:
-        folder: path of the version.
-        tflite: its TFLite files, in the order asked for.
+        folder: path of the version folder.
+        tflite: paths of its TFLite files, in the order of `quantize`.
         saved_model: whether it holds a SavedModel.
-        evaluated: whether the run had been evaluated.
+        evaluated: whether the run had been evaluated before the export.
     """
 
     folder: Path
@@ -55,23 +56,26 @@ def export(
     f1_bound: float = 0.01,
     progress: Progress = silent,
 ) -> ExportedVersion:
-    """Writes the bright-field-only model of a run to OUTPUT/NAME/VERSION/, with its record and a model card.
+    """Writes the bright-field-only model of a run to OUTPUT/NAME/VERSION/, with a manifest and a model card.
 
-    Every file is compared with the Keras model on cells of the validation split; if one differs, nothing is written.
+    Every file is compared with the Keras model on cells of the validation split. If a file differs by more than its
+    bound, nothing is written. One exception: the int8 file of the default is left out, and the others are written.
 
     Args:
         run: run folder.
         output: folder of all exports.
-        name: name of the model; None for the run's.
-        tflite, saved_model: what to write; both if neither is set.
-        quantize: TFLite files to write, of `QUANTIZE`; implies `tflite`. By default "none", and "int8" if it passes its
-            gate. "auto" is the smallest file that is as good as Keras.
-        f1_bound: with "auto", F1 that may be lost on validation, the upper end of its 95 % interval included.
+        name: name of the model; None uses the name of the run.
+        tflite, saved_model: whether to write TFLite files, and a SavedModel; both are written if neither is True.
+        quantize: TFLite files to write, one or more of `QUANTIZE`; implies `tflite`. The default is "none" and "int8".
+            "mixed" is int8 except for the first layers. "auto" is the smallest file whose loss of F1 is within
+            `f1_bound`.
+        f1_bound: for "auto", the largest F1 in [0, 1] that a file may lose against Keras on the validation split. The
+            upper end of the 95 % interval of the loss counts.
         progress: called with the progress of long tasks.
 
     Raises:
-        ExportError: a file did not pass a gate.
-        TfctcError: no finished run, or a data set that has changed since.
+        ExportError: a file that differs from Keras by more than its bound, or fails another check.
+        TfctcError: a run that is not finished, or a data set that has changed since the training.
     """
     wanted = (quantize,) if isinstance(quantize, str) else tuple(quantize)
     for value in wanted:
@@ -85,7 +89,7 @@ def export(
     from tfctc.exporters.version import write_version
     from tfctc.inference.quality import limits
     from tfctc.recipes import resolve
-    from tfctc.runs.folder import RunFolder
+    from tfctc.runs.folder import TRAIN_AGAIN, RunFolder
 
     opened = RunFolder.of(run)
     tflite = tflite or bool(wanted)
@@ -95,11 +99,11 @@ def export(
     student, builder = opened.student(), opened.builder(progress)
     opened.check_cells(builder, tuple(student.input), {"train": False, "validation": "auto" in precisions})
 
-    def images(split, most, selection=LABELLED):
-        return _images(id_batches(builder, split, tuple(student.input), BATCH, selection), most)
+    def images(split, limit, selection=LABELLED):
+        return _images(id_batches(builder, split, tuple(student.input), BATCH, selection), limit)
 
-    # The images that the student has learnt from, unlabelled ones included.
-    learnt = ALL if resolve(opened.config).uses_unlabelled_cells else LABELLED
+    # The limits of image quality come from all images that the student was trained on, unlabelled ones included.
+    trained_on = ALL if resolve(opened.config).uses_unlabelled_cells else LABELLED
     record = opened.record
     trained = TrainedModel(
         model=student,
@@ -108,17 +112,17 @@ def export(
         operating_point=opened.operating_point,
         evaluation=opened.evaluation,
         training={"run": opened.name, "mode": opened.config.mode, "seed": opened.config.seed, "cells": record["cells"]},
-        quality=limits(images("train", QUALITY_CELLS, learnt)),
+        quality=limits(images("train", QUALITY_CELLS, trained_on)),
     )
     if trained.weights_sha256 != record["weights_sha256"]["student"]:
-        raise RunError("does not hold the student that was trained in it", path=opened.folder, fix="run fit again")
+        raise RunError("does not hold the student that was trained in it", path=opened.folder, fix=TRAIN_AGAIN)
     calibration: Any = ()
     choice = None
     if {*CALIBRATED, "auto"} & set(precisions):
         cells = labelled_batches(builder, "train", tuple(student.input), BATCH).take(CALIBRATION_BATCHES)
         calibration = calibration_set(cells.as_numpy_iterator())
     if "auto" in precisions:
-        chosen, choice = _choose(trained, builder, calibration, f1_bound)
+        chosen, choice = _choose_precision(trained, builder, calibration, f1_bound)
         precisions = tuple(dict.fromkeys(chosen if p == "auto" else p for p in precisions))
     parity = images("validation", PARITY_CELLS)
     folder = write_version(
@@ -129,7 +133,9 @@ def export(
     return ExportedVersion(folder, written, saved_model, opened.evaluation is not None)
 
 
-def _choose(trained: "TrainedModel", builder: "Cells", calibration: Any, bound: float) -> tuple[str, dict[str, Any]]:
+def _choose_precision(
+    trained: "TrainedModel", builder: "Cells", calibration: Any, bound: float
+) -> tuple[str, dict[str, Any]]:
     from tfctc.data.pipeline import labelled_batches
     from tfctc.evaluation.f1_loss import f1_loss
     from tfctc.exporters.quantization.smallest import smallest_precision
@@ -139,7 +145,7 @@ def _choose(trained: "TrainedModel", builder: "Cells", calibration: Any, bound: 
     return smallest_precision(trained, cells[BRIGHTFIELD], calibration, loss, bound)
 
 
-def _images(batches: Any, most: int) -> np.ndarray:
-    """Bright-field images of the first `most` cells, float32 ``(N, H, W, 1)`` in [0, 1]."""
-    images = [batch[BRIGHTFIELD].numpy() for batch in batches.unbatch().batch(most).take(1)]
+def _images(batches: Any, limit: int) -> np.ndarray:
+    """Bright-field images of the first `limit` cells, float32 ``(N, H, W, 1)`` in [0, 1]."""
+    images = [batch[BRIGHTFIELD].numpy() for batch in batches.unbatch().batch(limit).take(1)]
     return images[0] if images else np.empty((0,), np.float32)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tfctc.recipes import Recipe
 
 log = logging.getLogger(__name__)
-#: Folder and number of the simulated cells that a fit without data uses.
+#: Folder and number of the simulated cells on which a fit without data trains.
 SIMULATED, SIMULATED_CELLS = Path("simulated", "cells"), 2000
 #: Name that `tfctc.data.simulate` gives its data sets.
 SIMULATED_NAME = "simulated"
@@ -34,8 +34,8 @@ class FitRequest:
 
     Args:
         config: all settings, paths absolute.
-        recipe: what the training will do.
-        manifest: the data set; None for simulated cells, which `run` writes unless they are there.
+        recipe: networks and stages of the training.
+        manifest: the data set; None for simulated cells, which `run` writes if they do not exist yet.
         output: the run folder; None for the next free one in `runs`.
     """
 
@@ -50,7 +50,12 @@ class FitRequest:
         return self.manifest.facts.name if self.manifest else SIMULATED_NAME
 
     def run(self, output: Path | None = None, progress: Progress = silent) -> "Run":
-        """Trains into the run folder; goes on with an unfinished run of the same settings there."""
+        """Trains, or continues an unfinished run of the same settings in the run folder.
+
+        Args:
+            output: run folder to use instead of `self.output`.
+            progress: called with the progress of long tasks.
+        """
         from tfctc.api.run import Run
         from tfctc.training.fit import fit as train
 
@@ -71,25 +76,28 @@ def fit(
     progress: Progress = silent,
     **settings: Any,
 ) -> "Run":
-    """Trains a DAPI-informed teacher, then the bright-field student that it teaches; other modes train otherwise.
+    """Trains a teacher that sees DAPI, then the bright-field student that learns from it (mode distilled, the default).
+
+    Other modes train other stages; see `tfctc.recipes`.
 
     Args:
         data: data set folder; None for simulated cells, which are written to `simulated/cells`.
         output: run folder; None for the next free `runs/NAME-N`.
         resume: folder of an interrupted run to continue, with nothing else given.
         config: JSON or TOML file of settings.
-        init: folder of a run whose weights are the initial ones.
+        init: folder of a run whose weights are the initial weights.
         backbone: backbone of student and teacher.
-        epochs: epochs at most, for student and teacher.
+        epochs: largest number of epochs, for student and teacher.
         progress: called with the progress of long tasks.
         settings: settings by name, tables as dictionaries or with dots: ``mode="brightfield"``, ``training={"epochs":
-            5}``, ``**{"training.epochs": 5}``. They win over the file.
+            5}``, ``**{"training.epochs": 5}``. They override the file.
 
     Returns:
         The finished run.
 
     Raises:
-        TfctcError: anything wrong with data or settings; nothing has been trained then.
+        RunError: a run folder that cannot be used, or a training that diverged.
+        TfctcError: data or settings that cannot be used; nothing has been trained then.
     """
     request = prepare_fit(
         data, output=output, resume=resume, config=config, init=init, backbone=backbone, epochs=epochs, **settings
@@ -108,7 +116,7 @@ def prepare_fit(
     epochs: int | None = None,
     **settings: Any,
 ) -> FitRequest:
-    """Checks the settings of a training and opens its data set; trains nothing. Arguments as for `fit`."""
+    """Checks the settings of a training and opens its data set; trains nothing. Same arguments and errors as `fit`."""
     start_tensorflow(training=True)
     from tfctc.data.manifest import Manifest
     from tfctc.recipes import resolve
@@ -119,7 +127,8 @@ def prepare_fit(
     if resume is not None:
         resume = Path(resume)
         if settings or any(value is not None for value in given):
-            raise ConfigError("--resume goes on with the settings that the run began with", fix="give nothing else")
+            problem = "--resume continues a run with the settings it began with, and other settings were given"
+            raise ConfigError(problem, fix="give nothing else with --resume")
         if not is_file(resume / CONFIG, RunError):
             raise RunError("is not a run folder", path=resume, fix="give the folder of an interrupted tfctc fit")
         chosen = configs.load(RunConfig, resume / CONFIG)
@@ -129,7 +138,7 @@ def prepare_fit(
     chosen = with_absolute_paths(chosen)
     recipe = resolve(chosen)
     if without_teacher and recipe.teachers:
-        log.info("%s has no teacher to begin with, or several: the teachers start anew.", init)
+        log.info("%s has no teacher, or several: the teachers start anew, without its weights.", init)
     check_files(recipe)
     source = data or chosen.data
     manifest = Manifest.open(source) if source else None
@@ -144,7 +153,11 @@ def settings_of(
     epochs: int | None,
     settings: Mapping[str, Any],
 ) -> tuple[RunConfig, bool]:
-    """Settings from a file, keyword arguments and shortcuts, the later winning; and whether `init` has no teacher."""
+    """Settings of a run from a file, from keyword arguments and from shortcuts; the later override the earlier.
+
+    Returns:
+        The settings, and whether `init` is a run without a teacher, or with several.
+    """
     from tfctc.runs.folder import STUDENT, TEACHER, RunFolder
 
     shortcuts: dict[str, Any] = {"training.epochs": epochs}
@@ -162,7 +175,7 @@ def settings_of(
 
 
 def with_absolute_paths(config: RunConfig) -> RunConfig:
-    """`config` with absolute paths: a run is resumed, and evaluated, from other folders too."""
+    """Settings with absolute paths, so that a run can be resumed and evaluated from any folder."""
 
     def absolute(path: str) -> str:
         return path if path in ("", "none", "imagenet") else str(Path(path).resolve())
@@ -175,7 +188,13 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
 
 
 def next_run_folder(name: str) -> Path:
-    """Creates the next free folder `runs/NAME-N`, so that of two trainings started together each has its own."""
+    """Creates the next free folder `runs/NAME-N` and returns its path.
+
+    The folder exists from then on, so two trainings that start together do not share one.
+
+    Raises:
+        OutputError: the folder cannot be created.
+    """
     folder = Path("runs")
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -184,11 +203,11 @@ def next_run_folder(name: str) -> Path:
         with output_errors(path), suppress(FileExistsError):
             path.mkdir()
             return path
-    raise AssertionError("numbers end")
+    raise AssertionError("unreachable")
 
 
 def _with_dots(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of tables by dotted names: {"training": {"epochs": 5}} -> {"training.epochs": 5}."""
+    """Settings with nested tables replaced by dotted names: {"training": {"epochs": 5}} -> {"training.epochs": 5}."""
     tables = {field.name for field in fields(RunConfig) if is_dataclass(field.default)}
     dotted: dict[str, Any] = {}
     for key, value in settings.items():

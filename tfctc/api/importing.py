@@ -60,23 +60,23 @@ def import_images(
         folder: folder of the images, which stay where they are.
         output: data set folder to write.
         pattern: regular expression for a file's path below `folder`, with the groups `cell` and `channel`, and
-            `patient` and `site` if the path tells them.
+            `patient` and `site` if the path contains them.
         preset: name of a known file naming, in place of a pattern.
-        channels: name of a channel in the files -> "brightfield" or "dapi".
-        labels: CSV file with one row a cell.
-        id_column, label_column, patient_column, site_column: its columns.
+        channels: name of a channel in the file names -> "brightfield" or "dapi".
+        labels: CSV file with one row for each cell.
+        id_column, label_column, patient_column, site_column: names of columns of `labels`; "" for no such column.
         mapping: label in the table -> class name; an empty name makes a cell unlabelled.
         drop: labels whose cells are left out.
         classes: negative and positive class.
-        bit_depth: significant bits of a pixel, 8 to 16; None for those of the files.
+        bit_depth: significant bits of a pixel, 8 to 16; None uses the bit depth of the files.
         mpp: micrometres per pixel.
-        group_name: what the patient ids stand for, for reports.
-        skip_orphans: whether cells without bright-field or patient are left out.
-        name: name of the data set; None for that of the output folder.
+        group_name: what the patient ids stand for in reports, such as "patient" or "block of cells".
+        skip_orphans: whether cells without a bright-field image or a patient are left out.
+        name: name of the data set; None uses the name of the output folder.
         progress: called with the progress of long tasks.
 
     Raises:
-        TfctcError: the first thing that is wrong with the files, the table or the arguments; nothing is written then.
+        TfctcError: files, a table or arguments that cannot be used; nothing is written then.
     """
     from tfctc.data.importers import PRESETS
     from tfctc.data.importers.folder import DatasetDescription, assemble_cells, write_dataset
@@ -86,7 +86,8 @@ def import_images(
 
     notes = []
     if bool(pattern) == bool(preset):
-        raise ConfigError("give either --pattern or --preset", fix="see: tfctc import --help")
+        problem = f"one of --pattern and --preset is needed, got {'both' if pattern else 'neither'}"
+        raise ConfigError(problem, fix="give either --pattern or --preset; see tfctc import --help")
     if preset:
         notes.append(PRESETS[preset].note)
     expression = PRESETS[preset].pattern if preset else str(pattern)

@@ -1,4 +1,4 @@
-"""Data sets as tf.data: `tfctc.load_dataset`."""
+"""Data sets as `tf.data.Dataset`: `tfctc.load_dataset`."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -35,12 +35,14 @@ def load_dataset(
         data: data set folder.
         split: "train", "validation" or "test".
         channels: channels to read.
-        batch_size: cells of a batch.
+        batch_size: number of cells in a batch.
         labels: "labelled" cells, "unlabelled" ones, or "all".
-        augment: augmentation as in the settings; None for the default policy, {} for none. Training batches only.
-        shuffle: whether cells are drawn anew in every pass, endlessly, as for training; None: for the train split.
+        augment: augmentation as in the settings, applied to shuffled batches only; None for the default policy, {} for
+            none.
+        shuffle: True for an endless stream of shuffled batches, as for training; False for one pass in order. None
+            shuffles the train split only.
         seed: seed of the split, of the order and of the augmentation.
-        by, validation, test: as in the settings under `split`.
+        by, validation, test: as in `tfctc.config.SplitConfig`.
         progress: called with the progress of long tasks.
 
     Returns:
@@ -49,13 +51,13 @@ def load_dataset(
         float32 ``(B,)``, 0 for cells without a label.
 
     Raises:
-        TfctcError: anything wrong with data or arguments.
+        TfctcError: data or arguments that cannot be used.
     """
     if split not in SPLITS:
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     unknown = set(channels) - set(CHANNELS)
     if unknown or not channels:
-        raise ConfigError(f"channels must be some of {', '.join(CHANNELS)}, got {list(channels)}")
+        raise ConfigError(f"channels must be one or more of {', '.join(CHANNELS)}, got {list(channels)}")
     start_tensorflow()
     from tfctc.augment.policy import Policy
     from tfctc.config import RunConfig, from_dict
@@ -72,7 +74,7 @@ def load_dataset(
     selection = Selection(labels)
     if shuffle if shuffle is not None else split == "train":
         if split != "train":
-            raise ConfigError(f"only the train split can be shuffled, got {split!r}")
+            raise ConfigError(f"only the train split can be shuffled, got {split!r}", fix="leave out shuffle")
         draw = [(selection, batch_size)]
         return train_batches(builder, tuple(channels), draw=draw, seed=seed, augment=Policy.from_config(augment))
     return eval_batches(builder, split, tuple(channels), batch_size, selection)

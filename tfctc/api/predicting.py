@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tfctc.inference.predictor import Predictor
     from tfctc.inference.watch import Watcher
 
-#: Seconds between two looks at a watched folder, at the least, where nothing is new.
+#: Shortest pause between two searches of a watched folder, in seconds.
 SHORTEST_PAUSE = 0.05
 
 
@@ -35,22 +35,28 @@ def predict(
     on_refusal: Callable[[ImageError], None] = lambda error: None,
     progress: Progress = silent,
 ) -> "BatchSummary":
-    """Classifies bright-field images with a TFLite file, and writes a CSV table with one row a cell.
+    """Classifies bright-field images with a TFLite file, and writes a CSV table with one row for each cell.
 
     Args:
         model: TFLite file that `tfctc export` wrote, or a predictor.
         images: image files, folders, and CSV files with the columns `cell_id` and `brightfield`.
         output: CSV file, written at the end; or a text file open for writing with ``newline=""``.
-        pattern: for folders: regular expression for the path inside, with the groups `cell` and perhaps `channel`.
+        pattern: for folders: regular expression for the path of a file inside the folder, with the group `cell` and
+            optionally `channel`.
         threshold: threshold of the probability; None for the model's own.
         threads: threads for one image; None for the runtime's choice.
         runtime: "litert" or "openvino".
         workers: number of processes.
-        on_refusal: called with the error of each image that is not of the model's kind.
+        on_refusal: called with the error of each refused image: one that cannot be read, or whose size, pixel type or
+            bit depth is not that of the training images.
         progress: called with the progress of long tasks.
 
+    Returns:
+        Number of rows, of cells by label, and of refused images.
+
     Raises:
-        TfctcError: no such model or images, or an output that would overwrite something else.
+        TfctcError: a model or image that does not exist or cannot be used, or an output that would overwrite another
+            kind of file.
     """
     from tfctc.inference.batch import check_table, columns, predict_cells
     from tfctc.inference.sources import find_cells
@@ -70,10 +76,12 @@ def predict(
 
 @dataclass(frozen=True)
 class Watch:
-    """A watched folder: predicts every new image once, into a table that is also the memory.
+    """A watched folder: every new image is predicted once, and the prediction is added to a table.
+
+    The table also records which cells have been predicted.
 
     Args:
-        watcher: looks for new images.
+        watcher: search for new images, and their prediction.
         journal: the table.
     """
 
@@ -81,23 +89,27 @@ class Watch:
     journal: "Journal"
 
     def run(self, on_other_files: Callable[[str, int], None] = lambda name, count: None) -> None:
-        """Looks again and again, until interrupted.
+        """Searches the folder again and again, until interrupted; then closes the table.
 
         Args:
-            on_other_files: called once, with the name of a file and the number of files, if there are files and none
-                of them is an image to predict.
+            on_other_files: called once if the folder has files, but no image to predict: with the name of one file, and
+                the number of files.
+
+        Raises:
+            KeyboardInterrupt: the user pressed Ctrl-C.
+            TfctcError: as `tfctc.inference.watch.Watcher.look`.
         """
-        told, pause = False, min(max(self.watcher.settle / 2, SHORTEST_PAUSE), 1.0)
+        checked, pause = False, min(max(self.watcher.settle / 2, SHORTEST_PAUSE), 1.0)
         try:
             while True:
                 if not self.watcher.look():
-                    told = told or self._tell_of_other_files(on_other_files)
+                    checked = checked or self._report_other_files(on_other_files)
                     time.sleep(pause)
         finally:
             self.journal.close()
 
-    def _tell_of_other_files(self, on_other_files: Callable[[str, int], None]) -> bool:
-        """Whether there is an image to predict, or other files alone, which are told."""
+    def _report_other_files(self, on_other_files: Callable[[str, int], None]) -> bool:
+        """Reports the files if none of them is an image to predict; returns False while there is no file at all."""
         from tfctc.inference.sources import cells_in_folder
 
         folder = self.watcher.folder
@@ -122,18 +134,18 @@ def watch(
     settle: float = 1.0,
     on_row: Callable[[list[str], ImageError | None], None] = lambda row, error: None,
 ) -> Watch:
-    """Prepares to watch a folder: its images are predicted once each, into the CSV file `output`.
+    """Prepares the prediction of every image that arrives in a folder; `Watch.run` of the result starts it.
+
+    `model`, `pattern`, `threshold`, `threads` and `runtime` are as for `predict`.
 
     Args:
         folder: folder that images arrive in.
         output: CSV file; continued if it exists.
         settle: seconds for which a file must not change before it counts as complete.
-        on_row: called with every row, and why its image was refused, if it was.
-
-    Other arguments as for `predict`.
+        on_row: called with every row, and with the error if its image was refused, else None.
 
     Raises:
-        TfctcError: no such model or folder, or a table of another model.
+        TfctcError: a model or folder that does not exist or cannot be used, or a table of another model.
     """
     from tfctc.inference.batch import columns
     from tfctc.inference.journal import Journal
@@ -143,17 +155,18 @@ def watch(
     check_output(output, model, [folder])
     predictor = _predictor(model, threads, runtime)
     if not is_folder(Path(folder), ImageError):
-        raise ConfigError("--watch wants one folder", fix="name the folder that images arrive in, and nothing else")
-    expression = compile_pattern(pattern)  # Before there is a table, which would be left behind.
+        problem = f"--watch needs one existing folder, got {str(folder)!r}"
+        raise ConfigError(problem, fix="name the folder that images arrive in, and nothing else")
+    expression = compile_pattern(pattern)  # Before the table is created: a wrong pattern leaves no file behind.
     journal = Journal(output, columns(predictor), predictor.model_version)
     return Watch(Watcher(predictor, Path(folder), journal, expression, threshold, settle, on_row), journal)
 
 
 def check_output(output: str | Path, model: object, images: Sequence[str | Path]) -> None:
-    """Checks that the output does not take the place of an input, as with a shell's `-o cells/*.png`.
+    """Checks that the output would not overwrite a model or an image, as with `-o cells/*.png` in a shell.
 
     Raises:
-        OutputError: it does.
+        OutputError: the output is the model or one of the images, or is named like one.
     """
     problem = None
     if str(output).lower().endswith((*SUFFIXES, ".tflite")):

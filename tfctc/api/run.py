@@ -1,4 +1,4 @@
-"""A finished run, as Python users hold it."""
+"""A finished run, for use from Python: `tfctc.Run`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Run(RunFolder):
-    """A finished run: its folder, its models, and what can be done with it.
+    """A finished run: its folder and models, and the methods that evaluate and export it.
 
     Example:
         >>> run = tfctc.fit("cells", mode="distilled", backbone="compact")

@@ -9,7 +9,7 @@ from tfctc.progress import Progress, silent
 
 @dataclass(frozen=True)
 class SimulatedDataset:
-    """A data set of simulated cells that has been written."""
+    """A data set of simulated cells that has been written: its folder, and its numbers of cells, patients and sites."""
 
     folder: Path
     cells: int
@@ -22,17 +22,18 @@ def simulate(
 ) -> SimulatedDataset:
     """Writes a data set of simulated cells: bright-field and DAPI images of leukocytes and CTCs.
 
-    Nothing learnt from them says anything about patients.
+    Results on simulated cells say nothing about patients.
 
     Args:
         output: folder to write.
         cells: number of cells.
-        seed: decides everything; the same seed gives the same cells.
+        seed: seed of all random numbers; the same seed gives the same cells.
         progress: called with the progress of long tasks.
         options: fields of `tfctc.data.simulate.SimulationOptions`, such as `patients`, `sites` or `size`.
 
     Raises:
         ConfigError: options that contradict each other.
+        ModuleNotFoundError: SciPy is not installed.
         OutputError: the folder is not empty or cannot be written to.
     """
     from tfctc.data.simulate import SimulationOptions, write_dataset

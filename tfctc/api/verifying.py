@@ -11,13 +11,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Verification:
-    """An exported version that passed: every file is as written, and gives the predictions of Keras here.
+    """An exported version that passed: its files are unchanged, and on this machine they predict as Keras did.
 
     Args:
-        folder: path of the version.
+        folder: path of the version folder.
         model_version: name, version and hash of the weights.
-        differences: file kind -> measure of its gate ("max_abs" or "mean_abs") and its value on this machine.
-        tflite: its TFLite files.
+        differences: kind of file -> name of the measure that is limited ("max_abs" or "mean_abs", of the difference in
+            probability from Keras), and its value on this machine.
+        tflite: paths of its TFLite files.
     """
 
     folder: Path
@@ -27,7 +28,7 @@ class Verification:
 
 
 def verify(version: str | Path, runtime: str = "litert") -> Verification:
-    """Checks every file of an exported version, and its predictions on this machine.
+    """Checks every file of an exported version against its checksum, and the predictions on this machine against Keras.
 
     The SavedModel is run only where TensorFlow is installed.
 
@@ -36,7 +37,8 @@ def verify(version: str | Path, runtime: str = "litert") -> Verification:
         runtime: runtime of the TFLite files, "litert" or "openvino".
 
     Raises:
-        ArtefactError: a file is missing, changed or not listed, or gives other predictions here.
+        ArtefactError: a file that is missing, changed or not listed, or gives other predictions on this machine.
+        DependencyError, UnknownNameError: a runtime that is not installed or not known.
     """
     from tfctc.inference.verify import check_files, check_tflite
 

@@ -14,7 +14,7 @@ COMMANDS = {
     "simulate": ("simulate", "Write a data set of simulated cells."),
     "import": ("import_", "Pair image files by cell id and write a data set."),
     "fit": ("fit", "Train teacher and student; with no data, on simulated cells."),
-    "evaluate": ("evaluate", "Metrics with intervals on patients never seen."),
+    "evaluate": ("evaluate", "Compute metrics with intervals on the test patients of a run."),
     "compare": ("compare", "Compare ways of training on one data set."),
     "export": ("export", "Write the bright-field-only model as SavedModel and TFLite."),
     "predict": ("predict", "Classify bright-field images with a TFLite file, without TensorFlow."),
@@ -33,7 +33,7 @@ TRAINING_LIBRARIES = (
 
 
 class Commands(click.Group):
-    """Imports commands when they run, and turns a user's mistake into one line and its exit code."""
+    """Group of commands that imports a command when it runs, and prints a `TfctcError` as one line."""
 
     def list_commands(self, ctx):
         return list(COMMANDS)
@@ -70,7 +70,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, "--version", prog_name="tfctc")
 def main():
-    """Train with DAPI, run on bright-field: circulating tumor cells (CTCs) against leukocytes."""
+    """Train with DAPI, run on bright-field: classify cell images as circulating tumor cell (CTC) or leukocyte."""
     from tfctc.cli.output import print_log
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -12,19 +12,24 @@ from tfctc.cli.output import ProgressBar, say_next
 
 @click.command(context_settings=HELP, epilog="Example: tfctc evaluate runs/simulated-1 --threshold youden")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--threshold", default="f1", show_default=True, help="Best on validation: f1, youden; or a number.")
-@click.option("--teacher", is_flag=True, help="Evaluate the teacher instead, which reads DAPI too.")
+@click.option(
+    "--threshold",
+    default="f1",
+    show_default=True,
+    help="Rule that chooses the threshold on validation, f1 or youden; or a number.",
+)
+@click.option("--teacher", is_flag=True, help="Evaluate the teacher instead of the student.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def command(run, threshold, teacher, as_json):
-    """Metrics of a run on the patients of its test split, each with an interval.
+    """Evaluate a run on the patients of its test split; every metric gets an interval, bootstrapped by patient.
 
-    The threshold is chosen on the validation split unless it is a number; files exported afterwards have the student's.
-    Intervals are bootstrapped by patient.
+    The threshold is chosen on the validation split unless it is a number. Files that are exported afterwards have the
+    threshold of the student.
     """
     with ProgressBar() as progress:
         result = evaluate_run(run, threshold, teacher, progress)
     evaluation = result.evaluation
-    # First: who may not write into the folder can read them all the same.
+    # Printed before saving, for a user who may not write into the run folder.
     click.echo(json.dumps(evaluation.to_dict(), indent=2) if as_json else str(evaluation))
     written = result.save()
     if not teacher:

@@ -21,34 +21,37 @@ from tfctc.cli.output import ProgressBar, say_next
     "--quantize",
     multiple=True,
     type=click.Choice(QUANTIZE),
-    help="TFLite files to write, may be repeated; implies --tflite. mixed: int8, but for its first layers. auto: the "
-    "smallest that is as good as Keras.  "
-    "[default: none, and int8 if it passes its gate]",
+    help="TFLite files to write, may be repeated; implies --tflite. mixed: int8 except for the first layers. auto: the "
+    "smallest file whose loss of F1 is within --f1-bound.  "
+    "[default: none, and int8 if it is close enough to Keras]",
 )
 @click.option(
     "--f1-bound",
     type=FiniteRange(0, 1),
     default=0.01,
     show_default=True,
-    help="With auto: F1 that may be lost on validation, the upper end of its 95 % interval by patient included.",
+    help="With auto: largest loss of F1 allowed on validation, at the upper end of its 95 % interval by patient.",
 )
 @click.option(
     "--verify", is_flag=True, help="RUN is an exported version: check its files and predictions, write nothing."
 )
 @runtime_option
-@click.option("--name", help="Name of the model.  [default: the run's]")
-@click.option("--output", type=click.Path(path_type=Path), default="exports", show_default=True, help="Where to.")
+@click.option("--name", help="Name of the model.  [default: name of the run]")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default="exports", show_default=True, help="Folder of all exports."
+)
 def command(run, verify, runtime, output, **options):
-    """Write the bright-field-only model of RUN to OUTPUT/NAME/VERSION/, with its record and a model card.
+    """Write the bright-field-only model of RUN to OUTPUT/NAME/VERSION/, with a manifest and a model card.
 
-    Every file is compared with the Keras model on cells of the validation split; if one differs, nothing is written.
-    Its threshold is that of RUN, as the last `tfctc evaluate` of the student has set it. OUTPUT/NAME is a base path for
-    TensorFlow Serving. With --verify, which needs no TensorFlow, RUN is such a VERSION.
+    Every file is compared with the Keras model on cells of the validation split; if a file that was asked for differs
+    too much, nothing is written. The threshold is the one that the last `tfctc evaluate` of the student wrote into RUN.
+    OUTPUT/NAME is a base path for TensorFlow Serving. With --verify, which needs no TensorFlow, RUN is a folder
+    OUTPUT/NAME/VERSION.
     """
     if verify:
         return _verify(run, runtime)
     if runtime != "litert":
-        raise click.UsageError("--runtime goes with --verify: the gates of an export run LiteRT")
+        raise click.UsageError("--runtime goes with --verify: leave out --runtime: an export runs LiteRT")
     with ProgressBar() as progress:
         version = export(run, output, progress=progress, **options)
     click.echo(f"Wrote {', '.join(sorted(p.name for p in version.folder.iterdir()))} to {version.folder}")
@@ -62,6 +65,6 @@ def _verify(folder: Path, runtime: str) -> None:
     found = verify_version(folder, runtime)
     for name, (measure, value) in found.differences.items():
         click.echo(f"{name}: {measure} {value:.1e} from Keras")
-    click.echo(f"Verified {found.model_version} in {folder}: every file is as it was written.")
+    click.echo(f"Verified {found.model_version} in {folder}: every file is unchanged.")
     for model in found.tflite[:1]:
         say_next("tfctc", "predict", model, "IMAGES")

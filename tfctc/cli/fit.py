@@ -18,14 +18,18 @@ from tfctc.cli.output import ProgressBar, say_next
 @click.option("--resume", type=click.Path(path_type=Path), help="Continue the interrupted run in this folder.")
 @click.option("--config", type=click.Path(path_type=Path), help="JSON or TOML file of settings.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. training.epochs=30.")
-@click.option("--mode", help="distilled, brightfield (no DAPI), dapi-augmented or self-training.")
-@click.option("--backbone", help="Of student and teacher: resnet50, resnet34, densenet121, efficientnetb4, compact.")
-@click.option("--epochs", type=int, help="At most this many, for student and teacher; see also distill.teacher_epochs.")
+@click.option("--mode", help="distilled (default), brightfield (no DAPI), dapi-augmented or self-training.")
+@click.option(
+    "--backbone", help="Backbone of student and teacher: resnet50, resnet34, densenet121, efficientnetb4, compact."
+)
+@click.option(
+    "--epochs", type=int, help="Largest number of epochs, for student and teacher; see also distill.teacher_epochs."
+)
 @click.option("--init", type=click.Path(path_type=Path), help="Start from the weights of this run.")
-@click.option("--seed", type=int, help="Decides the split, the initial weights and the augmentation.")
+@click.option("--seed", type=int, help="Seed of the split, the initial weights and the augmentation.")
 @click.option("--dry-run", is_flag=True, help="Print what would be trained, and stop.")
 def command(data, output, settings, mode, seed, dry_run, **options):
-    """Train a DAPI-informed teacher, then the bright-field student it teaches.
+    """Train a teacher that sees DAPI, then the bright-field student that learns from it.
 
     DATA is a data set folder with a manifest (see `tfctc import`). Without it, simulated cells are written to
     `simulated/cells` and used.

@@ -18,13 +18,27 @@ EPILOG = (
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--pattern", help="Regular expression for a path below FOLDER; groups cell, channel [patient, site].")
 @click.option("--preset", help="A known file naming in place of a pattern: deparray (unverified).")
-@click.option("--channel", "channels", multiple=True, metavar="NAME=CHANNEL", help="Name of a channel in the files.")
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV file with one row a cell.")
-@click.option("--id-column", default="cell_id", show_default=True, help="Its column of cell ids.")
-@click.option("--label-column", default="label", show_default=True, help="Its column of labels.")
-@click.option("--patient-column", default="", help="Its column of patients, if the path does not tell.")
-@click.option("--site-column", default="", help="Its column of sites, if the path does not tell.")
-@click.option("--map", "mapping", multiple=True, metavar="OLD=NEW", help="Class of a label; empty NEW: unlabelled.")
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Channel that a name in the files stands for, e.g. trans=brightfield.",
+)
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV file with one row for each cell.")
+@click.option("--id-column", default="cell_id", show_default=True, help="Column of cell ids in that file.")
+@click.option("--label-column", default="label", show_default=True, help="Column of labels in that file.")
+@click.option(
+    "--patient-column", default="", help="Column of patients in that file, if the path does not contain them."
+)
+@click.option("--site-column", default="", help="Column of sites in that file, if the path does not contain them.")
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Class of a label in the table, e.g. WBC=leukocyte; an empty NEW makes its cells unlabelled.",
+)
 @click.option("--drop", multiple=True, metavar="LABEL", help="Leave out cells with this label.")
 @click.option("--classes", default="leukocyte,ctc", show_default=True, help="Negative and positive class.")
 @click.option("--bit-depth", type=click.IntRange(8, 16), help="Significant bits of a pixel  [default: the files'].")
@@ -32,7 +46,14 @@ EPILOG = (
 @click.option("--group-name", default="patient", show_default=True, help="What the patient ids stand for, in reports.")
 @click.option("--skip-orphans", is_flag=True, help="Leave out cells without bright-field or patient.")
 @click.option("--name", help="Name of the data set  [default: that of the output folder].")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default="cells", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="cells",
+    show_default=True,
+    help="Data set folder to write.",
+)
 def command(folder, output, channels, mapping, classes, **options):
     """Pair the image files in FOLDER by cell id, label them, check every one, and write a data set.
 
@@ -61,7 +82,8 @@ def _pairs(assignments: tuple[str, ...], option: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in assignments:
         old, equals, new = normalised(text).partition("=")
-        if not old.strip() or not equals:  # A shell's unset variable leaves OLD empty: every unlabelled cell.
+        # An unset variable of a shell leaves OLD empty, which would mean the label of every unlabelled cell.
+        if not old.strip() or not equals:
             raise ConfigError(f"{option} expects OLD=NEW, got {text!r}")
         if pairs.setdefault(old, new) != new:
             raise ConfigError(f"{option} {old}: given as {pairs[old]!r} and as {new!r}", fix="give it once")

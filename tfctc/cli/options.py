@@ -10,7 +10,7 @@ HELP = {"help_option_names": ["-h", "--help"]}
 
 
 class FiniteRange(click.FloatRange):
-    """A `click.FloatRange` without NaN, which it finds neither too small nor too large, and without infinity."""
+    """A `click.FloatRange` that refuses NaN and infinity; click accepts NaN, because it is not outside any range."""
 
     def convert(self, value, param, ctx):
         number = super().convert(value, param, ctx)
@@ -24,5 +24,5 @@ runtime_option = click.option(
     type=click.Choice(list(RUNTIMES)),
     default="litert",
     show_default=True,
-    help="Runtime of the TFLite file; openvino may be faster on x86-64, and is an extra: pip install openvino.",
+    help="Runtime of the TFLite file; openvino may be faster on x86-64, and needs: pip install openvino.",
 )

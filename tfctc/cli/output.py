@@ -1,4 +1,4 @@
-"""What commands print: log lines, progress bars, the next command."""
+"""Output of the commands: log lines, progress bars, the next command."""
 
 import itertools
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-#: End of the name of a task that is one epoch.
+#: End of the task name of a training epoch.
 EPOCH = re.compile(r"epoch \d+ of \d+$")
 
 
@@ -23,16 +23,16 @@ def print_log() -> None:
 
 
 class _EchoHandler(logging.Handler):
-    """Writes log lines where the command writes now: tests and shells redirect stderr."""
+    """Logging handler that looks up stderr for every line, because tests replace it between commands."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(self.format(record), err=True)
 
 
 class ProgressBar:
-    """Shows the progress of one task after the other on stderr: a bar in a terminal, a line for each task elsewhere.
+    """Progress of one task after the other on stderr: a bar in a terminal, else one line for each task.
 
-    Elsewhere epochs get no line: the log has one for each, with its metrics.
+    Outside a terminal a training epoch gets no such line, because the log has a line for each epoch.
     """
 
     def __init__(self) -> None:

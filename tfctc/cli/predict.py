@@ -10,9 +10,9 @@ from tfctc.api.predicting import predict, watch
 from tfctc.cli.options import HELP, FiniteRange, runtime_option
 from tfctc.cli.output import ProgressBar
 
-#: Seconds for which a file in a watched folder must not change, unless told.
+#: Default of --settle, in seconds.
 SETTLE = 1.0
-#: Exit code of a command that wrote its table but refused some images; 2 is a mistake in the command.
+#: Exit code if the table was written but some images were refused; 2 is for a `TfctcError`.
 SOME_REFUSED = 1
 
 
@@ -22,11 +22,15 @@ SOME_REFUSED = 1
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--pattern", metavar="REGEX", help="For folders: groups cell and perhaps channel, on the path inside.")
-@click.option("--threshold", type=FiniteRange(0, 1), help="Of the probability.  [default: the model's]")
-@click.option("--threads", type=click.IntRange(min=1), help="For one image.  [default: the runtime's choice]")
+@click.option(
+    "--pattern",
+    metavar="REGEX",
+    help="For folders: regular expression for the path of a file inside; groups cell and, optionally, channel.",
+)
+@click.option("--threshold", type=FiniteRange(0, 1), help="Threshold of the probability.  [default: the model's]")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads for one image.  [default: the runtime's choice]")
 @runtime_option
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes for many images.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
 @click.option(
     "--watch", "watching", is_flag=True, help="Predict every new image of one folder once, until interrupted."
 )
@@ -34,22 +38,27 @@ SOME_REFUSED = 1
     "--settle",
     type=FiniteRange(min=0),
     metavar="SECONDS",
-    help=f"With --watch: a file that has not changed for so long is complete.  [default: {SETTLE}]",
+    help=f"With --watch: time without change after which a file counts as complete.  [default: {SETTLE}]",
 )
 @click.option(
-    "-o", "--output", default="predictions.csv", show_default=True, metavar="CSV", help="Results; - prints them."
+    "-o",
+    "--output",
+    default="predictions.csv",
+    show_default=True,
+    metavar="CSV",
+    help="Table of predictions; - prints it.",
 )
 @click.pass_context
 def command(ctx, model, images, workers, watching, settle, output, **options):
     """Classify bright-field images with the TFLite file MODEL, without TensorFlow.
 
     IMAGES are image files, folders, and CSV files with the columns cell_id and brightfield (a manifest.csv, or the
-    predictions.csv of a run). An image that is not of the model's kind is refused: a row without a probability, and
-    exit code 1 at the end.
+    predictions.csv of a run). An image is refused if it cannot be read, or if its size, pixel type or bit depth is not
+    that of the training images. It gets a row without a probability, and the exit code is 1.
 
-    With --watch each cell gets its row as it comes, and the same command, started again after whatever happened, goes
-    on with the cells that have none. A refused image is read again when its file changes and when the command is
-    started again; if it is predicted then, the cell has two rows, of which the last counts.
+    With --watch each cell gets its row as soon as its image is complete. Started again, the same command continues with
+    the cells that have no row. A refused image is read again when its file changes and when the command is started
+    again. If it is predicted then, the cell has two rows, and the last one counts.
     """
     from tfctc.errors import ConfigError, OutputError
     from tfctc.inference.predictor import Predictor
@@ -74,7 +83,7 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
                     summary = predict(predictor, images, sys.stdout, progress=progress, **options)
                     sys.stdout.flush()
             except OutputError:
-                # Otherwise Python tries again at its end to write what is left, and prints its own words.
+                # Otherwise Python tries to write the rest when it exits, and prints an error message of its own.
                 with suppress(OSError):
                     sys.stdout.close()
                 raise
@@ -83,7 +92,7 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
     if summary.unlike:
         click.echo(f"note: {summary.unlike} image(s) are unlike those trained on, see column quality", err=True)
     if summary.refused:
-        refused = f"{summary.refused} of {summary.cells} images were refused; mend the files named above"
+        refused = f"{summary.refused} of {summary.cells} images were refused; correct the files named above"
         click.echo(f"tfctc: error: {refused} and predict again", err=True)
         ctx.exit(SOME_REFUSED)
     click.echo(f"Next: look at the rows with label {predictor.facts.positive} in {output}", err=True)
@@ -99,22 +108,23 @@ def _watch(model, images, output, settle, options):
     from tfctc.errors import ConfigError
 
     if len(images) != 1:
-        raise ConfigError("--watch wants one folder", fix="name the folder that images arrive in, and nothing else")
+        problem = f"--watch needs one existing folder, got {len(images)} paths"
+        raise ConfigError(problem, fix="name the folder that images arrive in, and nothing else")
     if output == "-":
         raise ConfigError("--watch keeps its predictions in a file", fix="give --output FILE.csv")
 
-    def tell(row, error):
+    def print_row(row, error):
         click.echo(f"refused: {error}" if error else f"{row[0]}: {row[2]} ({float(row[1]):.3f})", err=True)
 
-    def tell_of_other_files(name, count):
-        what = "and no PNG or TIFF to predict; does --pattern match the whole path?"
-        click.echo(f"note: {count} file(s) so far, {name!r} for one, {what}", err=True)
+    def note_other_files(name, count):
+        hint = "and no PNG or TIFF to predict; does --pattern match the whole path?"
+        click.echo(f"note: {count} file(s) so far, for example {name!r}, {hint}", err=True)
 
-    watched = watch(model, images[0], output, settle=settle, on_row=tell, **options)
+    watched = watch(model, images[0], output, settle=settle, on_row=print_row, **options)
     journal = watched.journal
     click.echo(f"Watching {images[0]}; {len(journal)} cells have been predicted in {output}. Ctrl-C ends.", err=True)
     try:
-        watched.run(tell_of_other_files)
+        watched.run(note_other_files)
     except KeyboardInterrupt:
         click.echo(f"Ended; {len(journal)} cells have been predicted in {output}.", err=True)
     click.echo("Next: the same command goes on where this one ended", err=True)

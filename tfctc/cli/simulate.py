@@ -23,8 +23,9 @@ EPILOG = "Example: tfctc simulate simulated/cells --cells 5000 --patients 50 --s
 def command(out, cells, seed, **options):
     """Write a data set of simulated cells into the folder OUT.
 
-    Bright-field and DAPI images of leukocytes and CTCs by the physics of a microscope, 12 bits in 16-bit PNG, with
-    manifest.csv, dataset.json and, for analysis only, truth.csv. Nothing learnt from them says anything about patients.
+    Bright-field and DAPI images of leukocytes and CTCs, computed with a model of a microscope's optics: 12 bits in
+    16-bit PNG files, with manifest.csv, dataset.json and, for analysis only, truth.csv. Results on simulated cells say
+    nothing about patients.
     """
     with ProgressBar() as progress:
         written = simulate(out, cells, seed=seed, progress=progress, **options)

@@ -1,4 +1,4 @@
-"""The grid of a comparison: which runs a plan needs, in which order, and the settings of each."""
+"""Grid of a comparison: the runs that a plan needs, their order, and the settings of each."""
 
 import hashlib
 import json
@@ -17,8 +17,9 @@ from tfctc.errors import RunError
 from tfctc.io.files import output_errors
 from tfctc.runs.folder import RECORD
 
-#: Settings that are younger than results on record, and the value at which a run is what it was before them.
-YOUNGER = {"training": {"weight_average": 0.0}}
+#: Settings that were added after results had been recorded, with the value that changes nothing. At this value a
+#: setting is left out of the digest of a run, so that the digests of earlier results stay valid.
+LATER_SETTINGS = {"training": {"weight_average": 0.0}}
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Grid:
         data: folder of the data set.
         folder: folder of the comparison.
         cells: digest of the data set's cells.
-        results: outcome of every finished run; grows.
+        results: outcome of every finished run; `add` adds to it.
     """
 
     plan: Plan
@@ -41,11 +42,10 @@ class Grid:
 
     @classmethod
     def open(cls, plan: Plan, manifest: Manifest, folder: Path) -> "Grid":
-        """Begins a grid, or goes on with the results in `folder`.
+        """A new grid, or a grid with the results in `folder`.
 
         Raises:
-            RunError: results there are of other settings, other cells or another learning rate, or there is something
-                else in the folder.
+            RunError: results of other settings, other cells or another learning rate, or a folder with other files.
         """
         fix = "choose another --output, or give the changed arm a new name"
         with output_errors(folder):
@@ -55,7 +55,7 @@ class Grid:
             raise RunError("exists already and holds no comparison", path=folder, fix="choose another --output")
         grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest, results)
         for job, outcome in grid.results.items():
-            # Otherwise metrics of two rates would be mixed, or two rates evaluated on the test split.
+            # Otherwise the test split would be read with two learning rates, or an arm's metrics be of two rates.
             if outcome.tested and plan.wants(job.arm, job.budget, job.seed) and job.rate != grid.rate(job.arm):
                 problem = f"holds test metrics of a learning rate that this plan does not choose ({job})"
                 raise RunError(problem, path=folder, fix=fix)
@@ -70,7 +70,7 @@ class Grid:
         return self.folder / job.path
 
     def config(self, job: Job) -> RunConfig:
-        """Settings of a job, data set and teachers included."""
+        """Settings of a job, with the data set and the folder of its teachers."""
         config = self.plan.config(job.arm, job.budget, job.seed, job.rate)
         source = self.teacher_job(job)
         teachers = str(self.run_folder(source).resolve()) if source else None
@@ -86,14 +86,14 @@ class Grid:
         ]
 
     def settings(self, job: Job) -> str:
-        """Digest of everything that decides a run, wherever it is trained."""
+        """Digest of everything that determines the outcome of a job: settings, teachers and cells, but no paths."""
         jobs = filter(None, (job, self.teacher_job(job)))
-        decides = [_deciding(self.plan.config(j.arm, j.budget, j.seed, j.rate)) for j in jobs]
-        text = json.dumps([*decides, self.cells], sort_keys=True)
+        values = [_digested_settings(self.plan.config(j.arm, j.budget, j.seed, j.rate)) for j in jobs]
+        text = json.dumps([*values, self.cells], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def teacher_job(self, job: Job) -> Job | None:
-        """The job whose teachers a job uses; None if it trains its own or its learning rate is not chosen yet."""
+        """The job whose teachers a job uses; None if a job trains its own, or if that job's rate is not chosen yet."""
         arm = self.plan.arms[job.arm]
         if arm.teachers is None:
             return None
@@ -101,7 +101,10 @@ class Grid:
         return None if rate is None else replace(job, arm=arm.teachers, rate=rate)
 
     def rate(self, arm: str) -> float | None:
-        """The learning rate with the best mean validation AUROC, of equals the smallest; None until all are tried."""
+        """The learning rate of an arm with the best mean validation AUROC; None until all rates have been tried.
+
+        Of several equally good rates it is the smallest.
+        """
         if other := self.plan.arms[arm].rate_of:
             return self.rate(other)
         rates = self.plan.rates_of(arm)
@@ -114,7 +117,11 @@ class Grid:
         return min(rates, key=lambda rate: (-aurocs[rate], rate))
 
     def ready(self) -> Iterator[Job]:
-        """Jobs that can be done now and are not: first those that a learning rate is chosen by, then seed by seed."""
+        """Yields the jobs that are not done and can start now.
+
+        Jobs that try learning rates come first, then all others seed by seed. If the run folder of a job's teachers is
+        missing, the job that trains these teachers is yielded instead.
+        """
         plan = self.plan
         tuning = [job for arm in plan.arms for job in self._tuning_jobs(arm) if job not in self.results]
         wanted = [
@@ -135,7 +142,7 @@ class Grid:
         yield from given
 
     def may_test(self, job: Job) -> bool:
-        """Whether a job may read the test split: once, with a seed of the comparison and the chosen learning rate."""
+        """Whether a job may read the test split: only once, with the chosen learning rate and a seed of its budget."""
         if job in self.results and self.results[job].tested:
             return False
         return job.rate == self.rate(job.arm) and job.seed in self.plan.seeds_of(job.budget)
@@ -147,7 +154,7 @@ class Grid:
         write_results(self.folder, self.results)
 
     def remaining(self) -> int:
-        """Number of runs still to be tested, as far as it is known before the learning rates are."""
+        """Number of runs still to be evaluated on the test split; runs that only try learning rates are not counted."""
         plan = self.plan
         wanted = sum(len(plan.seeds_of(budget)) for arm in plan.arms for budget in plan.budgets_of(arm))
         done = sum(
@@ -163,11 +170,11 @@ class Grid:
         return [Job(arm, plan.tuning_budget, seed, rate) for seed in plan.tuning_seeds for rate in rates]
 
 
-def _deciding(config: RunConfig) -> dict:
-    """Settings without those that results from before them could not name."""
+def _digested_settings(config: RunConfig) -> dict:
+    """Settings of a run that go into its digest: all except `LATER_SETTINGS` at the values given there."""
     values = configs.to_dict(config)
-    for table, younger in YOUNGER.items():
-        for name, as_before in younger.items():
-            if values[table][name] == as_before:
+    for table, later in LATER_SETTINGS.items():
+        for name, neutral in later.items():
+            if values[table][name] == neutral:
                 del values[table][name]
     return values

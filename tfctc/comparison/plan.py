@@ -1,4 +1,4 @@
-"""The plan of a comparison: arms, label budgets, seeds and learning rates; read from a TOML file."""
+"""Plan of a comparison, from a TOML file: arms, label budgets, seeds and learning rates."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from tfctc.training.checks import check_files
 
 #: The label budget that keeps every label.
 ALL = "all"
-#: Settings of a run that other keys of a plan decide, and these keys.
+#: Settings of a run that a plan sets by other keys -> these keys, for error messages.
 DECIDED_ELSEWHERE = {
     "data": "the argument DATA of the command",
     "seed": "seeds",
@@ -32,10 +32,10 @@ class Arm:
     Args:
         settings: settings of a run, on top of the plan's `base`.
         budgets: label budgets, in place of the plan's.
-        learning_rates: learning rates, in place of the plan's; a single one where it has been chosen before.
-        teachers: an arm whose teachers are used, those of the same labels and seed; of an arm in mode brightfield its
-            student, as self-training needs it.
-        rate_of: an arm whose learning rate is used, where a rate of its own would make the comparison unfair.
+        learning_rates: learning rates, in place of the plan's; a single one is used without a choice.
+        teachers: name of an arm whose teachers are used, from its run with the same label budget and seed. Of an arm in
+            mode brightfield the student is used, for example for self-training. None trains new teachers.
+        rate_of: name of an arm whose learning rate is used, if a choice of its own would make the comparison unfair.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -47,22 +47,25 @@ class Arm:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every arm at every label budget with every seed, on one split of the patients.
+    """Plan of a comparison: every arm at every label budget with every seed, on one split of the patients.
 
     Args:
         arms: name -> arm.
         budgets: numbers of labelled training cells, or "all".
         seeds: seeds of the labels kept, the initial weights and the augmentation; the same for every arm, so that arms
             are paired.
-        further_seeds: budget -> more seeds, where differences are small beside the spread over seeds. If they are added
-            after a look at the first results, intervals exclude zero more often than they say.
+        further_seeds: budget -> more seeds, for differences that are small compared with the spread over seeds. If they
+            are added after a look at the first results, intervals exclude zero more often than their level says.
         base: settings of a run that all arms share. training.precision is "float32" unless set, and never "auto", which
             differs between machines.
         baseline: the arm that every other is compared with.
-        rivals: further arms that the others are compared with.
-        learning_rates: candidates; each arm uses the one with the best mean validation AUROC.
+        rivals: further arms that all others are compared with.
+        learning_rates: candidates; each arm uses the one with the best mean validation AUROC of the student.
         tuned_at: label budget at which the learning rate is chosen; None for the first budget.
-        tuning_seeds: seeds with which it is chosen.
+        tuning_seeds: seeds with which the learning rate is chosen.
+
+    Raises:
+        ConfigError: a plan that contradicts itself.
     """
 
     arms: Mapping[str, Arm]
@@ -84,10 +87,11 @@ class Plan:
         budgets = {str(budget) for arm in self.arms for budget in self.budgets_of(arm)}
         for budget, further in self.further_seeds.items():
             if budget not in budgets:
-                raise ConfigError(f"further_seeds names budget {budget}, which no arm has")
+                fix = f"add {budget} to budgets, or leave it out of further_seeds"
+                raise ConfigError(f"further_seeds names budget {budget}, which no arm has", fix=fix)
             if len({*self.seeds, *further}) < len(self.seeds) + len(further):
                 raise ConfigError(
-                    f"further_seeds of budget {budget} must be none of seeds, each once, got {list(further)}"
+                    f"further_seeds of budget {budget} must be different seeds, none of seeds, got {list(further)}"
                 )
         tables = {"base": self.base} | {f"arm {name}": arm.settings for name, arm in self.arms.items()}
         for where, settings in tables.items():
@@ -105,21 +109,28 @@ class Plan:
             if arm.rate_of:
                 self._check_arm(arm.rate_of, f"arm {name} uses the learning rate of")
                 if arm.learning_rates is not None:
-                    raise ConfigError(f"arm {name} must have learning_rates or rate_of, not both")
+                    raise ConfigError(f"arm {name} must have learning_rates or rate_of, not both", fix="leave out one")
                 if self.arms[arm.rate_of].rate_of or self.arms[arm.rate_of].teachers == name:
-                    raise ConfigError(f"arm {name} uses the learning rate of {arm.rate_of}, which chooses none itself")
+                    problem = f"arm {name} uses the learning rate of {arm.rate_of}, which chooses none itself"
+                    fix = f"name an arm that has neither rate_of nor the teachers of {name}"
+                    raise ConfigError(problem, fix=fix)
             elif len(self.rates_of(name)) > 1:
                 if not self.tuning_seeds:
-                    raise ConfigError("tuning_seeds must name a seed, where a learning rate is to be chosen")
+                    fix = "name a seed, or give every arm a single learning rate"
+                    raise ConfigError("tuning_seeds must name a seed to choose a learning rate, got none", fix=fix)
                 if self.tuning_budget not in self.budgets_of(name):
                     problem = f"arm {name} has no budget {self.tuning_budget}, at which learning rates are chosen"
-                    raise ConfigError(problem)
+                    fix = f"set tuned_at to a budget that the arm has, or add {self.tuning_budget!r} to its budgets"
+                    raise ConfigError(problem, fix=fix)
             if arm.teachers:
                 self._check_arm(arm.teachers, f"arm {name} uses the teachers of")
                 if self.arms[arm.teachers].teachers:
-                    raise ConfigError(f"arm {name} uses the teachers of {arm.teachers}, which trains none itself")
+                    problem = f"arm {name} uses the teachers of {arm.teachers}, which trains none itself"
+                    raise ConfigError(problem, fix="name an arm that has no teachers key")
                 if missing := set(self.budgets_of(name)) - set(self.budgets_of(arm.teachers)):
-                    raise ConfigError(f"arm {arm.teachers} has no teachers for arm {name} at budget {missing.pop()}")
+                    budget = missing.pop()
+                    problem = f"arm {arm.teachers} has no teachers for arm {name} at budget {budget}"
+                    raise ConfigError(problem, fix=f"add {budget!r} to the budgets of arm {arm.teachers}")
 
     def _check_arm(self, arm: str, why: str) -> None:
         if arm not in self.arms:
@@ -127,7 +138,7 @@ class Plan:
 
     @classmethod
     def load(cls, path: Path) -> "Plan":
-        """Reads a plan and checks the settings of every run.
+        """The plan in a TOML file, with the settings of every run checked.
 
         Raises:
             ConfigError: an unknown key or name, or a value that cannot be used.
@@ -152,12 +163,13 @@ class Plan:
         return plan
 
     def _check_teachers(self, arm: str, source: str, path: Path) -> None:
-        """Checks that the teachers of `source` are those that `arm` asks for."""
+        """Checks that arm `arm` may use the teachers of arm `source`: same network, same settings of their training."""
         config, theirs, ours = self.sample(source), self.recipe(source), self.recipe(arm)
         given, asked = theirs.can_teach, ours.teacher
         for name, teacher in ((source, given), (arm, asked)):
             if teacher is None:
-                raise ConfigError(f"arm {name} has no teacher: its mode has none, or no loss needs one", path=path)
+                problem = f"arm {name} has no teacher: its mode has none, or no loss needs one"
+                raise ConfigError(problem, path=path, fix=f"leave out teachers of arm {arm}")
         problem = f"arm {arm} asks for other teachers than arm {source} has"
         if other := [key for key in vars(given) if vars(given)[key] != vars(asked)[key]]:
             fix = "set " + ", ".join(f"teacher.{key} to {vars(given)[key]!r}" for key in other)
@@ -185,7 +197,7 @@ class Plan:
 
     @property
     def all_seeds(self) -> list[int]:
-        """Seeds of any budget, in order."""
+        """All seeds of all budgets, sorted."""
         return sorted({*self.seeds}.union(*self.further_seeds.values()))
 
     def seeds_of(self, budget: Any) -> tuple[int, ...]:
@@ -193,11 +205,11 @@ class Plan:
         return *self.seeds, *self.further_seeds.get(str(budget), ())
 
     def wants(self, arm: str, budget: Any, seed: int) -> bool:
-        """Whether the plan wants a run."""
+        """Whether the plan includes the run of an arm at a budget with a seed."""
         return arm in self.arms and budget in self.budgets_of(arm) and seed in self.seeds_of(budget)
 
     def config(self, arm: str, budget: Any, seed: int, rate: float) -> RunConfig:
-        """Settings of a run, without the data set and the teachers."""
+        """Settings of a run, without the paths of the data set and of the teachers."""
         given = configs.merged(
             {"training": {"precision": "float32"}}, configs.merged(self.base, self.arms[arm].settings)
         )
@@ -205,11 +217,12 @@ class Plan:
         changes = {"seed": seed, "training.learning_rate": rate, "training.label_budget": labels}
         config = configs.from_dict(RunConfig, configs.with_changes(given, changes))
         if config.training.precision == "auto":
-            raise ConfigError("training.precision must be float32, bfloat16 or float16 where runs are compared")
+            problem = "training.precision must be float32, bfloat16 or float16 where runs are compared, got auto"
+            raise ConfigError(problem, fix="auto would differ between machines; choose one")
         return replace(config, split=replace(config.split, seed=config.split.seed or 0))
 
     def sample(self, arm: str) -> RunConfig:
-        """Settings of the first run of an arm, for what is the same in all its runs."""
+        """Settings of the first run of an arm; network, losses and so on are the same in all its runs."""
         return self.config(arm, self.budgets_of(arm)[0], self.seeds[0], self.rates_of(arm)[0])
 
     def recipe(self, arm: str) -> Recipe:
@@ -218,7 +231,7 @@ class Plan:
 
 
 def _has_key(settings: Any, key: str) -> bool:
-    """Whether nested tables have the dotted `key`."""
+    """Whether nested tables contain the dotted `key`."""
     head, _, tail = key.partition(".")
     if not isinstance(settings, Mapping) or head not in settings:
         return False
@@ -227,4 +240,4 @@ def _has_key(settings: Any, key: str) -> bool:
 
 def _check_distinct(what: str, values: Sequence) -> None:
     if not values or any(values.count(value) > 1 for value in values):
-        raise ConfigError(f"{what} must be some values, each once, got {list(values)}")
+        raise ConfigError(f"{what} must be one or more values, each once, got {list(values)}")

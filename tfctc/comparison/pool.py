@@ -1,6 +1,7 @@
-"""The pool of processes that train the runs of a comparison.
+"""Pool of processes that train the runs of a comparison.
 
-Such a process imports this module before anything else, so nothing here imports TensorFlow before its chatter is off.
+A process of the pool imports this module first. So this module must not import TensorFlow before the process has set
+TensorFlow's log level.
 """
 
 import contextlib
@@ -13,14 +14,14 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from tfctc.system.processes import exit_with_parent
 from tfctc.system.startup import start_tensorflow
 
-#: Runs after which a process ends, lest its memory grow.
+#: Number of runs after which a process is replaced, because its memory grows with every run.
 RUNS_EACH = 8
 
 
 @contextlib.contextmanager
 def process_pool(workers: int) -> Iterator[Executor]:
-    """A pool whose processes share the machine's cores. Interrupted, it waits for no run: what is finished is kept."""
-    # The cores that this process may use, where the system can tell.
+    """A pool of `workers` processes that share the machine's cores. Ctrl-C ends them without waiting for their runs."""
+    # The number of cores that this process may use, if the system can tell.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = max(1, cores // workers)
     spawn = multiprocessing.get_context("spawn")
@@ -34,7 +35,7 @@ def process_pool(workers: int) -> Iterator[Executor]:
 
 
 def _start_process(threads: int) -> None:
-    """Prepares a process of the pool. Interrupted at the keyboard, it ends; the parent prints what to do."""
+    """Prepares a process of the pool. Ctrl-C ends it silently; its parent prints the message."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     exit_with_parent()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -43,5 +44,5 @@ def _start_process(threads: int) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    # Every model is evaluated by a function of its own; TensorFlow warns of many, as if they were one traced anew.
+    # Every model has a tf.function of its own; TensorFlow warns of many as if one function were retraced.
     tf.get_logger().setLevel("ERROR")

@@ -1,4 +1,4 @@
-"""The report of a comparison: summary.json, table.md, plot.png and index.html beside results.csv."""
+"""Report of a comparison: summary.json, table.md, plot.png and index.html beside results.csv."""
 
 import base64
 import io
@@ -17,7 +17,17 @@ TITLES = {"auroc": "AUROC", "f1": "F1"}
 
 
 def write_report(folder: Path, plan: Plan, facts: DatasetFacts, results: Results) -> list[Path]:
-    """Writes the report of the runs that are finished; returns its files."""
+    """Writes the report of the finished runs.
+
+    Args:
+        folder: folder of the comparison.
+        plan: the plan.
+        facts: facts of the data set.
+        results: outcome of every finished run.
+
+    Returns:
+        Paths of the files of the report, the HTML page first.
+    """
     entries = summarise(plan, results)
     kind = f"SIMULATED cells ({facts.name})" if facts.simulated else facts.name
     image = _plot(plan, entries, kind)
@@ -77,7 +87,7 @@ def _fewer(found: dict, seeds: list[int]) -> str:
 
 
 def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:
-    """PNG: each metric over the label budget, with intervals; below it the paired differences from the baseline."""
+    """PNG file: each metric over the label budget, with intervals, above its paired differences from the baseline."""
     counts = {entry["budget"] for entry in entries} - {ALL}
     end = 2 * max(counts, default=1)
     drawn = Figure(figsize=(11, 8), layout="constrained")
@@ -86,7 +96,7 @@ def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:
         for column, metric in enumerate(METRICS):
             ax = axes[row][column]
             for place, arm in enumerate(plan.arms):
-                # Arms a little apart, so that their intervals can be told apart.
+                # Arms are shifted a little, so that their intervals do not overlap.
                 apart = 1.03 ** (place - len(plan.arms) / 2)
                 points = []
                 for entry in (entry for entry in entries if entry["arm"] == arm):
@@ -108,6 +118,6 @@ def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:
     axes[0][0].legend()
     drawn.suptitle(f"{kind}: test split, mean over seeds with 95 % interval")
     file = io.BytesIO()
-    # Without the library's version, so that the same results draw the same file.
+    # Without Matplotlib's version, so that the same results give the same file.
     drawn.savefig(file, format="png", dpi=100, metadata={"Software": None})
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""results.csv: one row for each finished run. It alone decides which runs need not be done again."""
+"""Results of a comparison in results.csv, one row for each finished run. A run with a row is not trained again."""
 
 import csv
 from collections.abc import Mapping
@@ -33,7 +33,10 @@ class Job:
 
     @property
     def path(self) -> Path:
-        """Its run folder, below that of the comparison. It may be deleted: a run that is needed again is done again."""
+        """Run folder, relative to the folder of the comparison.
+
+        The run folder may be deleted: if another run needs its teachers, it is trained again.
+        """
         return Path("runs", self.arm, f"{self.budget}-labels", f"seed-{self.seed}-rate-{self.rate:g}")
 
     def __str__(self) -> str:
@@ -42,16 +45,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Outcome of a run. Test metrics exist only for the learning rate that was chosen.
+    """Outcome of a run. Only runs with the chosen learning rate have test metrics.
 
     Args:
-        settings: digest of all that decides the run.
+        settings: digest of everything that determines the run, as `Grid.settings` gives it.
         validation: AUROC of the student's best epoch on the validation split.
         epoch: the best epoch.
         epochs: number of epochs of the student.
         seconds: time of the whole run, its own teachers included.
-        auroc, f1: metrics of the student on the test split.
-        teacher_auroc, teacher_f1: metrics of the teacher on the test split.
+        auroc, f1: metrics of the student on the test split; None if not evaluated there.
+        teacher_auroc, teacher_f1: metrics of the teacher on the test split; None without a teacher.
     """
 
     settings: str
@@ -80,7 +83,7 @@ def write_results(folder: Path, results: Results) -> None:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for job, outcome in results.items():
-            # Ten digits: an AUROC is a ratio of counts, and two of them must stay apart.
+            # Ten digits, because an AUROC is a ratio of large counts and two different ones must stay different.
             row = {key: f"{v:.10g}" if isinstance(v, float) else v for key, v in asdict(outcome).items()}
             writer.writerow(asdict(job) | row)
 
@@ -99,7 +102,7 @@ def read_results(folder: Path) -> dict[Job, Outcome]:
             return dict(map(_parsed, csv.DictReader(file)))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise RunError(
-            f"cannot be read ({error})", path=path, fix="put back a copy, or choose another output"
+            f"cannot be read ({error})", path=path, fix="put back a copy, or choose another --output"
         ) from None
 
 

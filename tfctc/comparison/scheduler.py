@@ -1,4 +1,4 @@
-"""The scheduler of a comparison: trains the runs of a grid, several at a time."""
+"""Scheduler of a comparison: trains the runs of a grid, several at a time."""
 
 import logging
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -16,14 +16,21 @@ log = logging.getLogger(__name__)
 def run_jobs(grid: Grid, pool: Executor, workers: int) -> None:
     """Trains all runs of the grid that are not finished, `workers` at a time.
 
+    If a run fails, no further run is started; runs under way are finished and their results kept.
+
+    Args:
+        grid: the runs.
+        pool: the processes.
+        workers: number of runs at a time.
+
     Raises:
-        RunError: another process is at work in the grid's folder.
-        TfctcError: what stopped a run; runs under way are finished and kept.
+        RunError: another process uses the folder of the grid, or a process of the pool was killed.
+        TfctcError: the error of a run that failed.
     """
     with folder_lock(grid.folder, "tfctc compare"):
         if read_results(grid.folder) != grid.results:
             raise RunError("another tfctc compare has been at work there", path=grid.folder, fix="start it again")
-        # Told now, not after the first run, if nothing can be written there.
+        # Raises now, not after the first run, if the folder cannot be written to.
         write_results(grid.folder, grid.results)
         _run_jobs(grid, pool, workers)
 
@@ -32,7 +39,7 @@ def _run_jobs(grid: Grid, pool: Executor, workers: int) -> None:
     under_way: dict[Future, Job] = {}
     failure: TfctcError | None = None
     if any(grid.ready()):
-        # The tfrecords are written before two runs want to.
+        # The tfrecords are written first, so that no two runs write them.
         try:
             pool.submit(_prepare_data, grid.samples()).result()
         except BrokenProcessPool:
@@ -64,7 +71,7 @@ def _run_jobs(grid: Grid, pool: Executor, workers: int) -> None:
 
 
 def _killed(work: str) -> RunError:
-    fix = "start it again, with fewer --workers: what is finished stays"
+    fix = "start the command again, with fewer --workers; finished runs are kept"
     return RunError(f"{work}: the process was killed, perhaps for lack of memory", fix=fix)
 
 

@@ -1,4 +1,4 @@
-"""Statistics of arms that have been trained with the same seeds: intervals, the gap closed, labels needed."""
+"""Statistics of arms that were trained with the same seeds: intervals, the gap closed, the labels needed."""
 
 import math
 from collections.abc import Sequence
@@ -9,9 +9,16 @@ from scipy import stats
 
 
 def interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> dict[str, Any]:
-    """Mean of `values` with Student's t interval (Gosset 1908); "low" and "high" are None for fewer than two.
+    """Mean of `values` with Student's t interval (Student 1908, "The probable error of a mean").
 
-    Of paired differences it is the paired t-test's: the means differ if it excludes zero.
+    For paired differences it is the interval of the paired t-test.
+
+    Args:
+        values: one value for each seed, at least one.
+        level: confidence level, in (0, 1).
+
+    Returns:
+        "mean", "low", "high" and "seeds", the number of values. "low" and "high" are None for a single value.
     """
     array = np.asarray(values, float)
     count, mean = len(array), float(array.mean())
@@ -26,26 +33,33 @@ def gap_closed(
 ) -> dict[str, Any]:
     """Share of the gap from baseline to ceiling that the student closes: (student - baseline) / (ceiling - baseline).
 
-    The means are over the same seeds. The interval is that of a ratio estimate (Cochran 1977, Sampling Techniques,
-    section 6.4), with Student's t in place of the normal distribution; one seed has none.
+    The numerator and the denominator are means over seeds. The interval is that of a ratio estimate (Cochran 1977,
+    "Sampling Techniques", section 6.4), with Student's t in place of the normal distribution.
+
+    Args:
+        student, baseline, ceiling: a metric for each seed, the same seeds in the same order.
+        level: confidence level, in (0, 1).
 
     Returns:
-        "value", "low", "high", "seeds". "value" is None where the ceiling's mean is not above the baseline's: no gap.
+        "value", "low", "high" and "seeds". "low" and "high" are None for a single seed. All three are None if there is
+        no gap: the ceiling's mean is not above the baseline's.
     """
     learnt, gap = np.subtract(student, baseline), np.subtract(ceiling, baseline)
     found: dict[str, Any] = {"value": None, "low": None, "high": None, "seeds": len(gap)}
     # Two equal means may differ by rounding.
     if gap.mean() > 1e-9:
         share = found["value"] = float(learnt.mean() / gap.mean())
-        about = interval(learnt - share * gap, level)
-        if about["high"] is not None:
-            half = (about["high"] - about["mean"]) / float(gap.mean())
+        residual = interval(learnt - share * gap, level)
+        if residual["high"] is not None:
+            half = (residual["high"] - residual["mean"]) / float(gap.mean())
             found |= {"low": share - half, "high": share + half}
     return found
 
 
 def labels_needed(value: float, budgets: Sequence[int], baseline: Sequence[float]) -> float | None:
-    """The fewest labels with which the baseline's mean metric reaches `value`, linear in log(labels) between budgets.
+    """Smallest number of labels with which the baseline's mean metric reaches `value`.
+
+    Between two budgets the metric is interpolated linearly in log(labels).
 
     Args:
         value: the metric to reach.
@@ -53,7 +67,7 @@ def labels_needed(value: float, budgets: Sequence[int], baseline: Sequence[float
         baseline: the baseline's mean metric at each of them.
 
     Returns:
-        None where that lies beyond the budgets tried: infinity would be a claim, and so would the largest budget.
+        The number of labels; None if it lies outside the budgets tried, where nothing is known.
     """
     order = np.argsort(budgets)
     labels, values = np.asarray(budgets, float)[order], np.asarray(baseline, float)[order]

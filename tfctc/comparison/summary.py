@@ -1,4 +1,4 @@
-"""Summary of a comparison: from the results of single runs to means, differences and intervals of the arms."""
+"""Summary of a comparison: means, differences and intervals of the arms, from the results of single runs."""
 
 from statistics import mean
 from typing import Any
@@ -15,15 +15,15 @@ Tested = dict[tuple[str, Any], dict[int, Outcome]]
 
 
 def summarise(plan: Plan, results: Results) -> list[dict]:
-    """One entry for each arm and label budget that has been tested, in the plan's order.
+    """One entry for each arm and label budget with results on the test split, in the plan's order.
 
     For each of `METRICS` an entry holds:
 
     - mean and 95 % interval over seeds;
-    - the same of the differences from the baseline and from the rivals, paired by seed;
+    - mean and interval of the differences from the baseline and from each rival, paired by seed;
     - the teacher's mean;
     - the gap closed, up to the teacher or to the baseline with all labels, whichever is lower;
-    - the label efficiency: labels that the baseline needs for the same metric, over the labels used;
+    - the label efficiency: number of labels that the baseline needs for the same metric, divided by the budget;
     - the paired differences from the baseline with twice the labels, or the next larger number tried.
     """
     tested: Tested = {}
@@ -49,7 +49,10 @@ def summarise(plan: Plan, results: Results) -> list[dict]:
 
 
 def _speed(plan: Plan, arm: str, outcomes: dict[int, Outcome]) -> float | None:
-    """Cells a second that the student learns from, over the time of the whole run, its teachers' training included."""
+    """Student training cells per second of the whole run, in which its teachers may be trained too.
+
+    None if an epoch has no fixed number of steps.
+    """
     training = plan.sample(arm).training
     if training.steps_per_epoch is None:
         return None
@@ -75,10 +78,10 @@ def _entry(plan: Plan, tested: Tested, arm: str, budget: Any, metric: str) -> di
 
 
 def _gap_closed(plan: Plan, tested: Tested, arm: str, budget: Any, metric: str) -> dict | None:
-    """The gap closed, over the seeds that all runs behind it share."""
+    """The gap closed, over the seeds that student, baseline and ceiling have in common."""
     own, baseline = (_of(tested, name, budget, metric) for name in (arm, plan.baseline))
     ceilings = [_of(tested, plan.baseline, ALL, metric)] if budget != ALL else []
-    # Its own teacher; for an arm without one that sees DAPI, the first teacher that does.
+    # The arm's own teacher if it sees DAPI; else the first teacher of the plan that does.
     dapi = sorted(filter(lambda name: _has_dapi_teacher(plan, name), plan.arms), key=lambda name: name != arm)
     ceilings += [found for name in dapi if (found := _of(tested, name, budget, f"teacher_{metric}"))][:1]
     gaps = [shared for ceiling in ceilings if (shared := _shared(own, baseline, ceiling))]
@@ -90,7 +93,7 @@ def _gap_closed(plan: Plan, tested: Tested, arm: str, budget: Any, metric: str) 
 
 
 def _labels_saved(plan: Plan, tested: Tested, arm: str, budget: Any, metric: str) -> dict:
-    """Label efficiency, and the comparison with the baseline on more labels, over the seeds that their runs share."""
+    """Label efficiency, and the differences from the baseline with more labels, over the seeds in common."""
     saved: dict[str, Any] = {"label_efficiency": None, "against_more_labels": None}
     own = _of(tested, arm, budget, metric)
     budgets = [b for b in plan.budgets_of(plan.baseline) if b != ALL]
@@ -98,7 +101,7 @@ def _labels_saved(plan: Plan, tested: Tested, arm: str, budget: Any, metric: str
     if budget not in curve:
         return saved
     paired = own.keys() & curve[budget].keys()
-    # As many seeds as can be; budgets tried with fewer count where the others do not reach so far.
+    # First with the budgets that have all of the seeds; if these do not reach the metric, with all budgets.
     for tried in ([b for b in curve if paired <= curve[b].keys()], list(curve)):
         if not saved["label_efficiency"] and (shared := _shared(own, *(curve[b] for b in tried))):
             reached, *points = map(mean, shared)
@@ -112,7 +115,7 @@ def _labels_saved(plan: Plan, tested: Tested, arm: str, budget: Any, metric: str
 
 
 def _shared(*metrics: dict[int, float]) -> list[list[float]]:
-    """Values of the seeds that all arguments have, one list for each; [] if there is no such seed."""
+    """Values of the seeds that all arguments have, as one list for each argument; [] if there is no such seed."""
     seeds = sorted(set.intersection(*map(set, metrics)))
     return [[found[seed] for seed in seeds] for found in metrics] if seeds else []
 

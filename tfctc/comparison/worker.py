@@ -1,4 +1,4 @@
-"""One run of a comparison, trained and tested in a process of its own."""
+"""Work of a process of the pool: one run of a comparison, trained and evaluated."""
 
 import contextlib
 import logging
@@ -25,7 +25,7 @@ from tfctc.training.fit import fit
 
 
 def prepare_data(configs: Sequence[RunConfig]) -> None:
-    """Prepares what all runs share: checks label budgets, folds and every image, and writes the tfrecords.
+    """Checks label budgets, folds and every image, and writes the tfrecords that all runs share.
 
     Args:
         configs: settings of one run of each arm and budget.
@@ -41,13 +41,18 @@ def prepare_data(configs: Sequence[RunConfig]) -> None:
 
 
 def run_job(config: RunConfig, folder: Path, test: bool) -> Outcome:
-    """Trains, or resumes, the run in `folder`; evaluates it on the test split only if `test`.
+    """Trains or resumes a run, and evaluates it.
+
+    Args:
+        config: settings of the run.
+        folder: its run folder.
+        test: whether to evaluate it on the test split; if False, the outcome has validation metrics only.
 
     Raises:
-        RunError: `folder` holds a finished run of other settings or on other cells.
+        RunError: `folder` holds a finished run of other settings or on other cells, or the training diverged.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the run: `fit` needs its folder for itself.
+    # The log lies beside the run folder, because `fit` refuses a folder with other files.
     with _logged_to(folder.parent / f"{folder.name}.log"):
         manifest = Manifest.open(config.data)
         finished = (folder / RECORD).exists()
@@ -80,7 +85,7 @@ def _outcome(run: RunFolder, test: bool) -> Outcome:
 
 
 def _can_test_teacher(run: RunFolder, builder: Cells) -> bool:
-    """Whether there is a teacher, and test cells of both classes that it can see."""
+    """Whether the run has a teacher, and the test split has cells of both classes with all channels of the teacher."""
     teacher = resolve(run.config).teacher
     return teacher is not None and not missing_classes(builder, "test", visible_to(teacher.channels))
 
@@ -98,7 +103,7 @@ def _test_metrics(model: keras.Model, builder: Cells, table: Path | None = None)
 
 @contextlib.contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
-    """Writes the package's log into a file, and nowhere else, while the block runs."""
+    """Writes the log of the package into a file, and only there, while the block runs."""
     logger, handler = logging.getLogger("tfctc"), logging.FileHandler(path, encoding="utf-8")
     level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)

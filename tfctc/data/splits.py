@@ -160,7 +160,10 @@ def assign_folds(
     """
     names, numbers, labels = _cells(groups, facts)
     most = int(np.bincount(labels, minlength=2).max())
-    parts = {f"training {_group_name(facts, by)}(s) with labels": len(np.unique(numbers)), "training cell(s) of a class": most}
+    parts = {
+        f"training {_group_name(facts, by)}(s) with labels": len(np.unique(numbers)),
+        "training cell(s) of a class": most,
+    }
     for name, count in parts.items():
         if count < folds:
             raise SplitError(

@@ -1,4 +1,4 @@
-"""Metrics of a model on patients never seen: threshold from validation, intervals by patient."""
+"""Evaluation of a model on the patients of the test split: threshold from validation, intervals by patient."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,13 +11,13 @@ from tfctc.evaluation.metrics import METRICS, choose_threshold, compute_metrics,
 from tfctc.evaluation.predictions import Predictions
 
 RESAMPLES, LEVEL = 1000, 0.95
-#: Patients from which an interval is not marked as uncertain.
+#: Number of patients below which the text of an evaluation calls its intervals uncertain.
 ENOUGH_PATIENTS = 10
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric and its interval; None where it is undefined, as an interval is with one patient."""
+    """A metric and the ends of its interval; None where undefined. With one patient there is no interval."""
 
     value: float | None
     low: float | None
@@ -29,8 +29,8 @@ class Evaluation:
     """Metrics of one model on the test cells of one data set.
 
     Args:
-        threshold: probability from which a cell is called positive.
-        rule: how the threshold was chosen: "f1", "youden", or the number itself.
+        threshold: a cell is called positive if its probability is this number or higher.
+        rule: rule that chose the threshold: "f1", "youden", or the number itself as text.
         validation_cells: number of cells that the threshold was chosen on; None if it was given.
         cells, positives, patients: size of the test set.
         metrics: metric -> its value with interval.
@@ -42,7 +42,7 @@ class Evaluation:
         data: name of the data set.
         simulated: whether the cells are simulated.
         classes: negative and positive class.
-        interval_by: what was resampled: "patient", or what else the groups are.
+        interval_by: unit that the bootstrap resamples: "patient", or the data set's own name for such a group.
     """
 
     threshold: float
@@ -67,7 +67,7 @@ class Evaluation:
         return asdict(self)
 
     def __str__(self) -> str:
-        """A table of the metrics, and what to mind about them."""
+        """Table of the metrics, the confusion matrix, and a warning if there are few patients."""
         negative, positive = self.classes
         (tn, fp), (fn, tp) = self.confusion
         kind = "SIMULATED cells" if self.simulated else "cells"
@@ -98,11 +98,14 @@ class Evaluation:
 
 
 def evaluate(validation: Predictions, test: Predictions, *, rule: str, seed: int, **description: Any) -> Evaluation:
-    """Chooses the threshold on `validation` by `rule`, then reads `test` once.
+    """Evaluation of the predictions `test`, at the threshold that `rule` chooses on the predictions `validation`.
 
     Args:
+        validation: predictions on the validation split.
+        test: predictions on the test split.
+        rule: "f1", "youden", or a number in (0, 1) as text.
         seed: seed of the bootstrap.
-        description: the fields of `Evaluation` that say what was evaluated.
+        description: further fields of `Evaluation`: model, channels, data set and so on.
 
     Raises:
         ConfigError: an unknown rule.

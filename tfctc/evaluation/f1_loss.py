@@ -1,4 +1,4 @@
-"""F1 lost by other predictions on the same cells, such as those of a smaller file."""
+"""Loss of F1 between two sets of predictions for the same cells, such as those of Keras and of a smaller file."""
 
 import numpy as np
 
@@ -14,10 +14,12 @@ def f1_loss(
     Args:
         labels: ``(N,)`` 0 or 1.
         groups: ``(N,)`` the patient of each cell.
-        before, after: ``(N,)`` probabilities of the positive class.
+        threshold: a cell is called positive from this probability upwards.
+        before, after: ``(N,)`` probabilities of the positive class, in [0, 1].
+        seed: seed of the bootstrap.
 
     Returns:
-        "value", and "low" and "high" of its 95 % interval: a bootstrap that draws the same patients for both.
+        "value", and "low" and "high" of its 95 % interval, from a bootstrap that draws the same patients for both.
 
     Raises:
         SplitError: cells of fewer than two patients.

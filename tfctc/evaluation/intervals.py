@@ -18,19 +18,23 @@ def bootstrap(
     """Percentile intervals of every metric that `statistic` returns (Efron and Tibshirani 1993, chapters 8 and 13).
 
     Args:
-        statistic: ``(N,)`` weights -> metrics; a weight says how often a cell was drawn. NaN means undefined.
+        statistic: function from weights ``(N,)`` to metrics by name. A weight is the number of times that a cell was
+            drawn. An undefined metric is NaN.
         groups: ``(N,)`` the patient of each cell; whole patients are drawn, with replacement.
+        seed: seed of the bootstrap.
+        resamples: number of resamples.
+        level: confidence level, in (0, 1).
 
     Returns:
-        Metric -> (low, high), over the resamples in which it is defined; (NaN, NaN) if there is none.
+        Metric -> (low, high), over the resamples in which the metric is defined; (NaN, NaN) if there is none.
 
     Raises:
-        SplitError: fewer than two patients: nothing can be said about patients never seen.
+        SplitError: fewer than two patients; one patient does not show how much patients differ.
     """
     names, members = np.unique(groups, return_inverse=True)
     if len(names) < 2:
         problem = "an interval by patient needs two patients or more, got one"
-        raise SplitError(problem, fix="fit with more patients, or larger shares of them held out")
+        raise SplitError(problem, fix="fit with more patients, or with a larger split.validation and split.test")
     rng = np.random.default_rng(seed)
     drawn = [
         statistic(np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))[members].astype(float))

@@ -1,4 +1,4 @@
-"""Metrics of a classifier at a threshold, and how that threshold is chosen. The values are scikit-learn's."""
+"""Metrics of a binary classifier at a threshold, and the choice of this threshold. Values equal scikit-learn's."""
 
 import numpy as np
 from sklearn import metrics as sk
@@ -17,16 +17,17 @@ def compute_metrics(
 
     Args:
         labels: ``(N,)`` 0 or 1.
-        probabilities: ``(N,)`` of the positive class; positive is called from `threshold` upwards.
-        weights: ``(N,)`` how often each cell counts (the bootstrap's way of resampling); once by default.
+        probabilities: ``(N,)`` probabilities of the positive class, in [0, 1].
+        threshold: a cell is called positive from this probability upwards.
+        weights: ``(N,)`` sample weights, such as the number of times that a bootstrap drew each cell; None for 1.
 
     Returns:
-        Each of `METRICS` in [0, 1]; NaN where it is undefined (a class is absent).
+        Each of `METRICS`, in [0, 1]; NaN where a metric is undefined because a class is absent.
     """
     (tn, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
     values = {
         "f1": _f1(fp, fn, tp),
-        # If there are positive cells and none is called, precision is 0, as in scikit-learn, and not undefined.
+        # As in scikit-learn, precision is 0 if there are positive cells but none is called positive.
         "precision": (tp / (tp + fp) if tp + fp else 0.0) if tp + fn else np.nan,
         "recall": _ratio(tp, tp + fn),
         "specificity": _ratio(tn, tn + fp),
@@ -40,7 +41,7 @@ def compute_metrics(
 
 
 def f1(labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None) -> float:
-    """F1 alone, as `compute_metrics` has it, for a bootstrap that needs no more."""
+    """The F1 of `compute_metrics` alone, for a fast bootstrap. Same arguments."""
     (_, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
     return float(_f1(fp, fn, tp))
 
@@ -52,9 +53,9 @@ def _f1(fp: float, fn: float, tp: float) -> float:
 def _confusion(
     labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    # Against a float32 array NumPy would round the threshold to float32, perhaps onto a cell's own probability.
+    # NumPy would round the threshold to float32 for a float32 array, and it could become equal to a cell's probability.
     called = np.asarray(probabilities, np.float64) >= threshold
-    # A bootstrap needs this a thousand times: scikit-learn's function takes 100 times as long.
+    # A bootstrap calls this a thousand times, and sklearn.metrics.confusion_matrix takes 100 times as long.
     return np.bincount(2 * np.asarray(labels, np.int64) + called, weights, minlength=4).reshape(2, 2)
 
 
@@ -63,12 +64,12 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def confusion(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> list[list[int]]:
-    """Confusion matrix ``[[TN, FP], [FN, TP]]``: rows are truth, columns are calls."""
+    """Confusion matrix ``[[TN, FP], [FN, TP]]``: rows are true classes, columns are predicted ones."""
     return _confusion(labels, probabilities, threshold).tolist()
 
 
 def fixed_threshold(rule: str) -> float | None:
-    """The number that `rule` is, or None if it is one of `RULES`.
+    """The threshold if `rule` is a number as text; None if it is one of `RULES`.
 
     Raises:
         ConfigError: a number that is not between 0 and 1, or another word.
@@ -78,7 +79,7 @@ def fixed_threshold(rule: str) -> float | None:
     try:
         fixed = float(rule)
     except ValueError:
-        fix = f"choose {', '.join(RULES)} or a number"
+        fix = f"choose {', '.join(RULES)} or a number between 0 and 1"
         raise ConfigError(f"unknown threshold rule {rule!r}", fix=fix) from None
     if not 0 < fixed < 1:
         raise ConfigError(f"a threshold must be between 0 and 1, got {rule}")
@@ -86,10 +87,13 @@ def fixed_threshold(rule: str) -> float | None:
 
 
 def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, rule: str = "f1") -> float:
-    """The threshold in (0, 1] that is best by `rule`, halfway to the next lower probability.
+    """The best threshold by `rule`, in (0, 1]: halfway between the best probability and the next lower one.
 
     Args:
-        rule: "f1" (highest F1), "youden" (highest sensitivity + specificity), or a number in (0, 1) taken as it is.
+        labels: ``(N,)`` 0 or 1.
+        probabilities: ``(N,)`` probabilities of the positive class, in [0, 1].
+        rule: "f1" (highest F1), "youden" (highest sensitivity + specificity; Youden 1950, "Index for rating diagnostic
+            tests"), or a number in (0, 1) as text, which is returned as it is.
 
     Raises:
         ConfigError: another rule.
@@ -97,7 +101,7 @@ def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, rule: str = 
     fixed = fixed_threshold(rule)
     if fixed is not None:
         return fixed
-    # In float32, halfway between two neighbours is one of them.
+    # In float32 the midpoint of two neighbouring numbers would be one of them.
     probabilities = np.asarray(probabilities, np.float64)
     if rule == "f1":
         precision, recall, candidates = sk.precision_recall_curve(labels, probabilities)
@@ -106,6 +110,6 @@ def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, rule: str = 
     else:
         false_positive, true_positive, candidates = sk.roc_curve(labels, probabilities)
         best = candidates[np.argmax(true_positive - false_positive)]
-    # Halfway, so that rounding in an exported file does not move the cell that set the threshold across it.
+    # At the probability of a cell itself, rounding in an exported file could change the label of that cell.
     lower = probabilities[probabilities < best]
     return float((min(best, 1.0) + (lower.max() if lower.size else 0.0)) / 2)

@@ -1,4 +1,4 @@
-"""Predictions of a Keras model on labelled cells, with what is needed to evaluate them."""
+"""Predictions of a Keras model for labelled cells, with the labels and patients that an evaluation needs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,13 @@ from tfctc.progress import Progress, Task, silent
 
 @dataclass(frozen=True)
 class Predictions:
-    """Arrays of one length N: ids as strings, `label` 0 or 1, `probability` float32 of the positive class."""
+    """Predictions for N cells.
+
+    Args:
+        cell_id, patient_id: ids, text ``(N,)``.
+        label: true class, ``(N,)`` 0 or 1.
+        probability: probability of the positive class, float32 ``(N,)`` in [0, 1].
+    """
 
     cell_id: np.ndarray
     patient_id: np.ndarray
@@ -28,11 +34,12 @@ class Predictions:
 
 
 def predict(model: keras.Model, batches: Iterable[Mapping[str, tf.Tensor]], task: Task | None = None) -> Predictions:
-    """Runs a Keras model (named channels -> logits ``(B, 2)``) over batches of labelled records.
+    """Predictions of a Keras model for batches of labelled cells.
 
     Args:
+        model: channels by name -> logits ``(B, 2)``.
         batches: the model's channels, float32 ``(B, H, W, 1)`` in [0, 1], and `cell_id`, `patient_id`, `label`.
-        task: advanced by the number of cells of each batch.
+        task: progress, counted in cells.
     """
 
     @tf.function(reduce_retracing=True)
@@ -56,7 +63,7 @@ def predict(model: keras.Model, batches: Iterable[Mapping[str, tf.Tensor]], task
 
 
 def predict_splits(model: keras.Model, builder: Cells, progress: Progress = silent) -> dict[str, Predictions]:
-    """Predictions on the labelled cells of "validation" and "test" that have every channel the model reads."""
+    """Predictions for the labelled cells of "validation" and "test", by split; only cells with all of its channels."""
     found = {}
     for split in ("validation", "test"):
         channels = tuple(model.input)

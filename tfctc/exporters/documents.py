@@ -7,8 +7,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tfctc.exporters.parity import SAVED_MODEL
 
-#: The newest release of TensorFlow Serving. Its TensorFlow is older than the one that writes, and reads its files
-#: (docs/server.md).
+#: The newest release of TensorFlow Serving. Its TensorFlow is older than the one that writes the files, and can read
+#: them (docs/server.md).
 SERVING_IMAGE = "tensorflow/serving:2.20.0"
 SERVING_FILES = ("models.config", "batching.config", "monitoring.config", "compose.yaml")
 
@@ -18,15 +18,15 @@ def model_card(manifest: Mapping[str, Any], evaluation: Mapping[str, Any] | None
 
     Args:
         manifest: manifest of the version.
-        evaluation: what `tfctc evaluate` wrote of the run; None before that.
+        evaluation: content of evaluation.json; None if the run has not been evaluated.
     """
     return _render("MODEL_CARD.md", **_facts(manifest), evaluation=evaluation)
 
 
 def readme(manifest: Mapping[str, Any]) -> str:
-    """README in Markdown: how to ask the model about an image, for people who never saw TensorFlow."""
+    """README in Markdown: how to classify an image with the model, for readers who do not know TensorFlow."""
     facts = _facts(manifest)
-    # What an instrument would take: integers, or else the smallest.
+    # The file for an instrument: int8 if there is one, else the smallest.
     sizes = {name: manifest["files"][name]["bytes"] for name in facts["tflite"]}
     smallest = min(sizes, key=lambda name: ("int8" not in name, sizes[name]), default=None)
     return _render("README.md", **facts, smallest=smallest, folder=f"{manifest['name']}/{manifest['version']}")
@@ -39,7 +39,7 @@ def serving_files(name: str, version: int) -> dict[str, str]:
 
 
 def f1_lost(loss: Mapping[str, float]) -> str:
-    """F1 lost with its interval: "+0.0010 (-0.0020 to +0.0040)"."""
+    """Loss of F1 with its interval, as text: "+0.0010 (-0.0020 to +0.0040)"."""
     return "{value:+.4f} ({low:+.4f} to {high:+.4f})".format(**loss)
 
 
@@ -77,7 +77,7 @@ def _origin(point: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A nested table in one line: train (90 leukocyte, 90 ctc), test (...)."""
+    """A nested table as one line of text: "train (90 leukocyte, 90 ctc), test (...)"."""
     if not isinstance(value, Mapping):
         return str(value)
     return ", ".join(f"{key} ({_plain(v)})" if isinstance(v, Mapping) else f"{v} {key}" for key, v in value.items())

@@ -1,4 +1,4 @@
-"""The model as TFLite flatbuffers, for LiteRT on the instrument."""
+"""Export as TFLite flatbuffers, for LiteRT on the instrument."""
 
 import tempfile
 import warnings
@@ -18,7 +18,7 @@ from tfctc.exporters.saved_model import image_spec, predict
 from tfctc.io.files import temporary_file_errors, tensorflow_disk_errors
 
 SIGNATURE = "serving_default"
-#: Value of ``--quantize`` -> name of the file's kind.
+#: Value of ``--quantize`` -> kind of file, which is part of the file's name.
 PRECISIONS = {"none": "float32", "float16": "float16", "dynamic": "dynamic", "mixed": "mixed", "int8": "int8"}
 #: Precisions that need calibration images.
 CALIBRATED = ("mixed", "int8")
@@ -27,29 +27,32 @@ MIXED_BOUND = 0.005
 
 
 def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration: Iterable[np.ndarray] = ()) -> bytes:
-    """Converts to a flatbuffer of built-in operations: an image ``(1, H, W, 1)`` -> probability ``(1,)``.
+    """Converts a model to a TFLite flatbuffer of built-in operations: image ``(1, H, W, 1)`` -> probability ``(1,)``.
 
     Args:
-        precision: "none" and "float16" compute in float32; "dynamic" stores int8 weights; "int8" is integer throughout,
-            input and output included, whose scale and zero point are in the file; "mixed" is integer but for its first
-            layers, as few as keep it within `MIXED_BOUND`, with float32 input and output.
-        calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "mixed" and "int8". Ranges are
-            taken from them without outliers.
+        model: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1] -> logits ``(B, 2)``.
+        facts: facts of the data set: size of the images.
+        precision: "none" is float32. "float16" stores weights in float16 and computes in float32. "dynamic" stores
+            weights in int8. "int8" is integer throughout, input and output included; their scale and zero point are in
+            the file. "mixed" is integer except for the first layers, as few as keep it within `MIXED_BOUND`; its input
+            and output are float32.
+        calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "mixed" and "int8". The ranges
+            of the tensors are taken from these images without outliers.
 
     Raises:
-        ExportError: an operation that TFLite does not build in, or no calibration images where they are needed.
+        ExportError: an operation that is not built into TFLite, or no calibration images for "mixed" or "int8".
     """
     images = list(calibration)
     if precision in CALIBRATED and not images:
         raise ExportError(f"{precision} needs calibration images, got none")
     archive, model = keras.export.ExportArchive(), fold_normalisation(model)
     archive.add_endpoint(SIGNATURE, lambda brightfield: predict(model, brightfield), [image_spec(facts, 1)])
-    # Through a SavedModel: from_concrete_functions loses a Keras 3 model's weights and says nothing.
+    # By way of a SavedModel: from_concrete_functions loses the weights of a Keras 3 model without an error.
     with temporary_file_errors(), tensorflow_disk_errors(), tempfile.TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)
         try:
             with warnings.catch_warnings():
-                # The converter's own use of tf.lite.Interpreter, for calibration; nothing a user could change.
+                # The converter itself uses tf.lite.Interpreter for calibration, which a user cannot change.
                 warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
                 if precision not in CALIBRATED:
                     return _converter(folder, precision).convert()

@@ -1,4 +1,4 @@
-"""The model that is exported, and the record that travels with every file of it."""
+"""The model that is exported, and its record, which is part of every exported file."""
 
 import importlib.metadata
 import re
@@ -20,23 +20,26 @@ LIBRARIES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 
 def model_name(run: str) -> str:
-    """A model name from the name of a run: hyphens for what a name cannot hold; "model" where nothing is left."""
+    """A valid model name from the name of a run: other characters become hyphens; "model" if none is left."""
     inner = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_.-]+$", "", run)
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", inner) or "model"
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained bright-field-only model and what must be known to use it.
+    """A trained bright-field-only model, with everything that is needed to use it.
 
     Args:
         model: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1] -> logits ``(B, 2)``, negative class first.
         name: name of the model, and of its folder.
         facts: facts of the data set it was trained on.
-        operating_point: `threshold`, and `rule` and `chosen_on` for its origin.
-        evaluation: what `tfctc evaluate` wrote of the run; None before that.
-        training: what is worth keeping of the run: seed, mode, number of cells.
-        quality: limits of the images it knows, as `tfctc.inference.quality.limits` computes them.
+        operating_point: `threshold`, and its origin: `rule` and `chosen_on`.
+        evaluation: content of evaluation.json; None if the run has not been evaluated.
+        training: facts of the run for the record: name, mode, seed, numbers of cells.
+        quality: limits of image quality, as `tfctc.inference.quality.limits` computes them from the training images.
+
+    Raises:
+        ConfigError: a name that no model can have, or a model with other inputs than bright-field.
     """
 
     model: keras.Model
@@ -49,20 +52,25 @@ class TrainedModel:
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
-            raise ConfigError(f"a model name is letters, digits, - _ and ., got {self.name!r}", fix="give --name")
+            problem = (
+                f"a model name must be letters, digits, - _ and ., and begin with a letter or digit, got {self.name!r}"
+            )
+            raise ConfigError(problem, fix="give another --name")
         if set(self.model.input) != {BRIGHTFIELD}:
             raise ConfigError(f"only a {BRIGHTFIELD}-only model can be exported, got inputs {sorted(self.model.input)}")
 
     @property
     def threshold(self) -> float:
+        """Threshold of the probability."""
         return self.operating_point["threshold"]
 
     @cached_property
     def weights_sha256(self) -> str:
+        """SHA-256 of the weights."""
         return weights_sha256(self.model)
 
     def record(self, version: int) -> dict[str, Any]:
-        """Plain JSON values that describe the model; the same in every file of one version."""
+        """Description of the model as plain JSON values; the same in every file of one version."""
         facts = self.facts
         return {
             "schema": SCHEMA,

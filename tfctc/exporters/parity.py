@@ -1,4 +1,4 @@
-"""Parity gates: a file is written only if it runs, is complete, and gives the predictions of the Keras model."""
+"""Parity gates: checks that an exported file runs, is complete, and gives the predictions of the Keras model."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Gate:
     """Limits of one kind of file.
 
     Args:
-        measure: "max_abs" or "mean_abs" of the difference in probability.
-        bound: the highest `measure` that passes.
-        weight_bytes: bytes that one weight takes in the file.
+        measure: measure of the difference in probability from Keras that is limited: "max_abs" or "mean_abs".
+        bound: largest value of this measure that passes.
+        weight_bytes: number of bytes of one weight in the file, for the check of the file size.
     """
 
     measure: str
@@ -34,6 +34,7 @@ class Gate:
     weight_bytes: int
 
 
+#: Kind of file -> its gate.
 GATES = {
     SAVED_MODEL: Gate("max_abs", 1e-5, 4),
     SERVING_BYTES: Gate("max_abs", 1e-5, 4),
@@ -68,16 +69,21 @@ def run_serving_bytes(folder: str | Path, images: np.ndarray, facts: DatasetFact
 
 
 def run_tflite(flatbuffer: bytes, images: Iterable[np.ndarray]) -> np.ndarray:
-    """Probabilities ``(N,)`` of the flatbuffer, image by image, float32."""
+    """Probabilities ``(N,)`` float32 of a flatbuffer, for float32 images ``(H, W, 1)`` in [0, 1], one at a time."""
     runtime = load(flatbuffer)
     return np.concatenate([runtime(image[np.newaxis]) for image in images])
 
 
 def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> None:
-    """Checks that a network has one input of one image, one output, and only operations of the plain runtime.
+    """Checks that a network takes one image, has one output, and needs only built-in operations.
+
+    Args:
+        artefact: kind of file, for error messages.
+        flatbuffer: content of the file.
+        facts: facts of the data set: size of the images.
 
     Raises:
-        ExportError: the first of these that does not hold.
+        ExportError: one of these does not hold.
     """
     expected = (1, *facts.image_size, 1)
     try:
@@ -95,7 +101,7 @@ def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> 
 
 def compare(found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
     """Differences of probabilities ``(N,)`` from those expected: images, max_abs, mean_abs, labels_changed."""
-    # As `Predictor.label` compares: against a float32 array NumPy would round the threshold.
+    # As in `Predictor.label`. For a float32 array NumPy would round the threshold to float32.
     found, expected = found.astype(np.float64), expected.astype(np.float64)
     difference = np.abs(found - expected)
     return {
@@ -107,14 +113,22 @@ def compare(found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
 
 
 def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
-    """Checks a file of `size` bytes, and its probabilities `found` ``(N,)`` against the Keras model's.
+    """Checks the size of a file, and its probabilities against those of the Keras model.
+
+    Args:
+        artefact: kind of file, one of `GATES`.
+        size: size of the file in bytes.
+        parameters: number of weights of the model.
+        found: probabilities ``(N,)`` of the file.
+        expected: probabilities ``(N,)`` of the Keras model for the same images.
+        threshold: threshold of the probability.
 
     Returns:
-        For the manifest: images, max_abs, mean_abs, the gated measure and its bound, and `labels_changed`: the number
-        of images that fall on the other side of `threshold`.
+        Entry of the manifest: images, max_abs, mean_abs, the limited measure ("gate") and its bound, and
+        labels_changed, the number of images whose label differs from Keras.
 
     Raises:
-        ExportError: file, measure and bound of the first gate not passed.
+        ExportError: a file that is too small, gives no probabilities, or differs by more than its bound.
     """
     gate = GATES[artefact]
     smallest = int(0.9 * parameters * gate.weight_bytes)

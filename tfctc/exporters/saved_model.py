@@ -1,4 +1,4 @@
-"""The model as a SavedModel: one signature for float images, one for PNG files."""
+"""Export as a SavedModel, with one signature for float images and one for PNG files."""
 
 from pathlib import Path
 
@@ -14,13 +14,18 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Path) -> None:
-    """Writes `model` (``brightfield`` -> logits) into `folder`, which may exist.
+    """Writes a SavedModel with two signatures; both return ``probability``, float32 ``(B,)``, of the positive class.
 
-    Signatures, both giving ``probability`` float32 ``(B,)`` of the positive class:
-        serving_default: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1]; of another size or beyond that, or not a
-            number, a request is an error.
-        serving_bytes: ``image_bytes`` string ``(B,)``, grey PNG files of the declared bit depth. TensorFlow Serving
-            takes them base64-encoded, as it does for every input whose name ends in ``_bytes``.
+    serving_default takes ``brightfield``, float32 ``(B, H, W, 1)`` in [0, 1]. A request with images of another size,
+    values outside [0, 1] or NaN is an error.
+
+    serving_bytes takes ``image_bytes``, string ``(B,)``: grey PNG files of the declared bit depth. TensorFlow Serving
+    expects them base64-encoded, as for every input whose name ends in ``_bytes``.
+
+    Args:
+        model: ``brightfield`` -> logits ``(B, 2)``.
+        facts: facts of the data set: size and bit depth of the images.
+        folder: folder to write into; it may exist.
     """
 
     def from_images(brightfield):
@@ -31,33 +36,33 @@ def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Pat
         return predict(model, tf.map_fn(lambda data: decode(data, facts), image_bytes, fn_output_signature=shape))
 
     archive = keras.export.ExportArchive()
-    # add_endpoint alone finds the weights. track(model), or model.export(), would store each of them twice.
+    # add_endpoint finds the weights without track(model), which would store each of them twice, as model.export() does.
     archive.add_endpoint("serving_default", from_images, [image_spec(facts, None)])
     archive.add_endpoint("serving_bytes", from_bytes, [tf.TensorSpec((None,), tf.string, name=IMAGE_BYTES)])
     archive.write_out(str(folder), verbose=False)
 
 
 def image_spec(facts: DatasetFacts, batch: int | None) -> tf.TensorSpec:
-    """The one image input of every artefact."""
+    """Description of the only input of every artefact; `batch` is None for any number of images."""
     return tf.TensorSpec((batch, *facts.image_size, 1), tf.float32, name=BRIGHTFIELD)
 
 
 def predict(model: keras.Model, brightfield: tf.Tensor) -> dict[str, tf.Tensor]:
-    """``{"probability": (B,)}`` from float32 images ``(B, H, W, 1)`` in [0, 1]."""
+    """``{"probability": (B,)}`` for float32 images ``(B, H, W, 1)`` in [0, 1]."""
     return {PROBABILITY: probability(model({BRIGHTFIELD: brightfield}, training=False))}
 
 
 def checked(brightfield: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:
-    """Images ``(B, H, W, 1)`` as they are: the declared shape of a signature is no check of what a server is sent.
+    """Images ``(B, H, W, 1)`` unchanged, with checks in the graph: a signature's shape does not restrict requests.
 
     Raises:
-        tf.errors.InvalidArgumentError: another size than declared, a value outside [0, 1], or one that is no number.
+        tf.errors.InvalidArgumentError: images of another size than declared, a value outside [0, 1], or NaN.
     """
     height, width = facts.image_size
     size = f"tfctc: {height} x {width} px expected"
     checks = [
         tf.debugging.assert_equal(tf.shape(brightfield)[1:], (height, width, 1), size),
-        # NaN is in no range.
+        # Written so that NaN fails.
         tf.debugging.Assert(
             tf.reduce_all((brightfield >= 0) & (brightfield <= 1)), ["tfctc: numbers from 0 to 1 expected"]
         ),
@@ -67,19 +72,21 @@ def checked(brightfield: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:
 
 
 def encode(images: np.ndarray, facts: DatasetFacts) -> np.ndarray:
-    """Float32 images ``(N, H, W, 1)`` in [0, 1] as grey PNG files of the declared bit depth, bytes ``(N,)``."""
+    """Grey PNG files of the declared bit depth, bytes ``(N,)``, from float32 images ``(N, H, W, 1)`` in [0, 1]."""
     counts = np.rint(images * facts.full_scale).astype(facts.dtype)
     return np.array([tf.io.encode_png(image).numpy() for image in counts], object)
 
 
 def decode(data: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:
-    """One PNG file (scalar string) as float32 ``(H, W, 1)`` in [0, 1].
+    """Image float32 ``(H, W, 1)`` in [0, 1] from one PNG file (scalar string).
 
-    The header is read by hand, because TensorFlow's decoder forgives too much: it scales 8 bits to 16 and back, and
-    makes grey of colour. TensorFlow may divide by multiplying with the reciprocal: the last bit may differ from NumPy.
+    The PNG header is parsed here, because TensorFlow's decoder accepts too much: it converts between 8 and 16 bits, and
+    turns colour into grey. The last bit may differ from NumPy's, because TensorFlow may multiply by the reciprocal
+    instead of dividing.
 
     Raises:
-        tf.errors.InvalidArgumentError: not a PNG, colour, another size or bit depth than declared.
+        tf.errors.InvalidArgumentError: a file that is not a PNG, is not grey, or has another size or bit depth than
+            declared.
     """
     bits = 8 if facts.bit_depth == 8 else 16
     height, width = facts.image_size

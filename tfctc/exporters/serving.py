@@ -12,10 +12,10 @@ from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.exporters.documents import serving_files
 from tfctc.exporters.saved_model import IMAGE_BYTES, encode
 
-#: Place where TensorFlow Serving looks for requests to run before it calls a model ready; at most 1000 of them.
+#: File with the requests that TensorFlow Serving runs before it reports a model as ready; at most 1000.
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 CONFIGS = "serving"
-#: Numbers of images in the warm-up requests: a first request of another size would be slow too.
+#: Numbers of images in the warm-up requests, because the first request of each size is slow.
 WARM_BATCHES = (1, 8, 32)
 
 
@@ -23,8 +23,10 @@ def write_serving(folder: Path, name: str, version: int, facts: DatasetFacts, im
     """Writes `WARMUP` and the files of `CONFIGS` into the version folder of a SavedModel.
 
     Args:
+        folder: the version folder.
         name: name of the model.
-        version: number of the version, which the folder is named by in the end.
+        version: number of the version, the later name of the folder.
+        facts: facts of the data set.
         images: images of real cells, float32 ``(N, H, W, 1)`` in [0, 1].
     """
     path = folder / WARMUP
@@ -45,6 +47,6 @@ def _requests(name: str, facts: DatasetFacts, images: np.ndarray) -> Iterator[Pr
         for size in WARM_BATCHES:
             request = PredictRequest()
             request.model_spec.name, request.model_spec.signature_name = name, signature
-            # Where there are fewer images than that, some come twice.
+            # If there are fewer images than that, some are repeated.
             request.inputs[tensor].CopyFrom(tf.make_tensor_proto(values[np.arange(size) % len(values)]))
             yield request

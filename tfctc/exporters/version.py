@@ -1,4 +1,4 @@
-"""One version folder: every file written, gated and listed, or nothing at all."""
+"""Version folder of an export: all files are written, checked and listed, or none is kept."""
 
 import contextlib
 import logging
@@ -22,9 +22,9 @@ from tfctc.io.record import REFERENCE, SUMS, VERSION_MANIFEST, append_record, fi
 
 log = logging.getLogger(__name__)
 CARD, README = "MODEL_CARD.md", "README.md"
-#: Images of cells, without their ids, that go along so that parity can be checked anywhere.
+#: Number of cell images (without ids) in a version folder, for checks of parity on other machines.
 REFERENCES = 64
-#: Tensors named where int8 falls short.
+#: Number of tensors in the log if int8 fails its gate.
 WORST = 5
 
 
@@ -48,19 +48,22 @@ def write_version(
     """Writes ``<base>/<next version>/``, so that `base` is a base path for TensorFlow Serving.
 
     Args:
-        images: images to compare every file with Keras on, float32 ``(N, H, W, 1)`` in [0, 1].
+        trained: the model.
+        base: folder of all versions of the model.
+        images: images for the comparison of every file with Keras, float32 ``(N, H, W, 1)`` in [0, 1].
         calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "mixed" and "int8".
+        saved_model: whether to write a SavedModel.
         precisions: TFLite files to write, keys of `PRECISIONS`.
-        optional: those of them that are left out, and listed as such, if they fail a gate.
-        choice: how `smallest_precision` chose the precision, for the manifest.
+        optional: precisions that are only left out, and listed as such in the manifest, if they fail a gate.
+        choice: second result of `smallest_precision`, for the manifest.
 
     Returns:
         The version folder: the SavedModel with files for TensorFlow Serving, ``model_<precision>.tflite``,
         manifest.json, MODEL_CARD.md, README.md, and for `tfctc export --verify` SHA256SUMS and reference.npz.
 
     Raises:
-        ExportError: a file did not pass a gate; nothing is left on disk.
-        OutputError: the folder cannot be created, or a disk is full; nothing is left there either.
+        ExportError: a file that fails a gate; nothing is left on disk.
+        OutputError: a folder that cannot be created, or a full disk; nothing is left on disk.
     """
     base = Path(base)
     if not len(images):
@@ -97,7 +100,7 @@ def write_version(
             sums = {name: facts["sha256"] for name, facts in _files(folder).items()}
             (folder / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()), "utf-8")
     except BaseException:
-        # Succeeds only on an empty folder: one that this call created, or that held no version.
+        # Removes the folder only if it is empty.
         with contextlib.suppress(OSError):
             base.rmdir()
         raise
@@ -152,7 +155,7 @@ def _tflite(
 
 def _log_worst(errors: list[TensorError]) -> None:
     """Logs the tensors with the largest quantization errors."""
-    log.info("  int8 falls short. Tensors with the largest errors, as signal over error; --quantize mixed may help:")
+    log.info("  int8 falls short; --quantize mixed may help. Tensors with the lowest signal-to-noise ratios:")
     for error in sorted(errors, key=lambda error: error.decibels)[:WORST]:
         log.info("  %6.1f dB  %s", error.decibels, error.name.split(";")[0])
 

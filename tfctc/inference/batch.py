@@ -1,4 +1,4 @@
-"""Predictions of many images: one CSV row each, with one image in memory at a time for each process."""
+"""Predictions for many images, one CSV row each. Every process holds one image in memory at a time."""
 
 import csv
 import io
@@ -24,9 +24,9 @@ from tfctc.system.processes import exit_with_parent
 REFUSED = "refused"
 #: Number of images that a process is given at once.
 PORTION = 16
-#: Positions in a row.
+#: Positions of two columns in a row.
 LABEL, QUALITY = 2, 3
-#: A row of the table, and why its image was refused, if it was.
+#: A row of the table, and the error of its image if that was refused, else None.
 Row = tuple[list[str], ImageError | None]
 
 
@@ -36,9 +36,9 @@ class BatchSummary:
 
     Args:
         cells: number of rows.
-        labels: label -> number of cells that were called so.
-        refused: number of images that were refused.
-        unlike: number of the other images whose quality is not "ok".
+        labels: label -> number of cells with this label.
+        refused: number of refused images.
+        unlike: number of predicted images whose quality is not "ok".
     """
 
     cells: int = 0
@@ -56,15 +56,17 @@ def predict_cells(
     progress: Progress = silent,
     workers: int = 1,
 ) -> BatchSummary:
-    """Writes ``cell_id, p_<positive>, label, quality, threshold, model_version``, one row a cell.
+    """Writes ``cell_id, p_<positive>, label, quality, threshold, model_version``, one row for each cell.
 
-    A refused image, one that is not of the model's kind, has no probability, and `REFUSED` as label and quality.
+    An image that raises an `ImageError` is refused: its row has no probability, and `REFUSED` as label and quality.
 
     Args:
-        cells: cell id and bright-field image file of each cell; never held, so that a million need no more memory.
+        predictor: the model.
+        cells: cell id and bright-field image file of each cell; read as a stream, so a million need no more memory.
         file: text file open for writing with ``newline=""``.
         threshold: threshold of the probability; None for the model's own.
         on_refusal: called with the error of each refused image.
+        progress: called with the progress, counted in cells.
         workers: number of processes; the rows and their order are the same.
 
     Raises:
@@ -87,11 +89,11 @@ def predict_cells(
 
 
 def predict_row(predictor: Predictor, cell_id: str, path: Path, threshold: float | None = None) -> Row:
-    """The row of one cell, and why its image was refused, if it was."""
+    """The row of one cell, and the error of its image if that was refused, else None."""
     limit = predictor.threshold if threshold is None else threshold
     try:
         (p, label, quality), error = predictor(path, limit), None
-        # Nine digits are a float32 to the last bit: whoever applies the threshold again gets the same label.
+        # Nine digits keep every bit of a float32, so that the threshold gives the same label when applied to the table.
         values = [f"{p:.9g}", label, quality]
     except ImageError as refusal:
         values, error = ["", REFUSED, REFUSED], refusal
@@ -99,22 +101,22 @@ def predict_row(predictor: Predictor, cell_id: str, path: Path, threshold: float
 
 
 def columns(predictor: Predictor) -> list[str]:
-    """Header of the table."""
+    """Names of the table's columns."""
     return ["cell_id", f"p_{predictor.facts.positive}", "label", "quality", "threshold", "model_version"]
 
 
 def csv_line(row: list[str]) -> bytes:
-    """One CSV line, with its line break."""
+    """One line of a CSV file in UTF-8, with its line break."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(row)
     return text.getvalue().encode()
 
 
 def check_table(path: str | Path, header: list[str]) -> None:
-    """Checks that `path` may be overwritten: it does not exist, or is a table that begins with `header`.
+    """Checks that `path` may be overwritten: it does not exist, is empty, or is a table that begins with `header`.
 
     Raises:
-        OutputError: it is another file.
+        OutputError: `path` is another kind of file, or cannot be read.
     """
     expected = csv_line(header).rstrip(b"\n")
     with output_errors(path):
@@ -132,12 +134,12 @@ def _rows(
     if workers == 1:
         yield from (predict_row(predictor, *cell, threshold) for cell in cells)
         return
-    # Spawned: a forked process would inherit LiteRT's threads as locks that nobody opens.
+    # Spawned, because a forked process would inherit locks of LiteRT's threads, but not the threads that release them.
     spawn = multiprocessing.get_context("spawn")
     options = (predictor.path, predictor.threads or 1, predictor.runtime, threshold)
     try:
         with ProcessPoolExecutor(workers, spawn, _start_process, options) as pool:
-            # Not `pool.map`, which would hold all cells at once.
+            # Not `pool.map`, which would read all cells at once.
             cells = iter(cells)
             portions = iter(lambda: list(islice(cells, PORTION)), [])
             waiting = deque(pool.submit(_predict_portion, portion) for portion in islice(portions, 2 * workers))
@@ -145,16 +147,16 @@ def _rows(
                 yield from waiting.popleft().result()
                 waiting.extend(pool.submit(_predict_portion, portion) for portion in islice(portions, 1))
     except BrokenProcessPool:
-        fix = "start it again, with fewer --workers"
+        fix = "start the command again, with fewer --workers"
         raise TfctcError("a process was killed, perhaps for lack of memory", fix=fix) from None
 
 
-#: Predictor and threshold of a process of the pool.
+#: Predictor and threshold of this process, in a process of the pool.
 _predictor: tuple[Predictor, float | None]
 
 
 def _start_process(path: Path, threads: int, runtime: str, threshold: float | None) -> None:
-    """Prepares a process of the pool. Interrupted at the keyboard, the parent ends it."""
+    """Prepares a process of the pool. It ignores Ctrl-C, because its parent ends it then."""
     global _predictor
     exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

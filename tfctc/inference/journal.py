@@ -1,4 +1,4 @@
-"""The table of predictions for a watched folder."""
+"""Journal: the table of predictions for a watched folder."""
 
 import contextlib
 import csv
@@ -14,26 +14,28 @@ from tfctc.io.locks import file_lock
 
 
 class Journal:
-    """The table of predictions, which is also the memory of the cells predicted: a row is written whole or not at all.
+    """Table of predictions that also records which cells have been predicted.
 
-    A row is one write. An incomplete row, left by a kill or a power cut, is removed when the journal is opened again,
-    so that its cell is predicted again. Of several rows of a cell the last one counts: its image was refused before.
+    An incomplete row, left by a killed process or a power cut, is removed when the journal is opened again; its cell is
+    then predicted again. If a cell has several rows, the last one counts; its image was refused before.
 
     Args:
         path: the CSV file; continued if it exists.
-        header: its columns. The last one is the model's version, and one journal is of one model.
+        header: names of its columns; the last one is the version of the model.
+        model_version: version of the model; a journal holds predictions of one version only.
 
     Raises:
-        OutputError: it cannot be written, holds something else, or another process writes it.
+        OutputError: the file cannot be written, is not such a table, or is in use by another process.
     """
 
     def __init__(self, path: str | Path, header: list[str], model_version: str):
         self.path = Path(path)
-        #: Fingerprint of the cell id -> that of its file, 0 until the file is seen; names would need more memory.
+        #: Fingerprint of a cell id -> fingerprint of its file's path, or 0 if only its row has been seen. Fingerprints
+        #: need less memory than names.
         self.predicted: dict[int, int] = {}
-        #: Of these cells, those whose image was refused, the last time it was read.
+        #: Fingerprints of the cell ids whose image was refused when it was last read.
         self.refused: set[int] = set()
-        output_file(self.path)  # A device would keep nothing.
+        output_file(self.path)  # Raises for a device, which could not be read again.
         with contextlib.ExitStack() as held:
             with output_errors(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,52 +50,62 @@ class Journal:
         for number, row in enumerate(self._whole_rows(csv_line(header))):
             if number == 0:
                 if row != header:
-                    self._refuse(f"has columns {row}, {header} expected")
+                    self._reject(f"has columns {row}, {header} expected")
             elif len(row) != len(header):
-                self._refuse(f"line {number + 1} has {len(row)} values, {len(header)} expected")
+                self._reject(f"line {number + 1} has {len(row)} values, {len(header)} expected")
             elif row[-1] != model_version:
-                self._refuse(f"holds predictions of {row[-1]}, not of {model_version}")
+                self._reject(f"holds predictions of {row[-1]}, not of {model_version}")
             else:
                 self._remember(row, 0)
         if not self.path.stat().st_size:
             self._write(header)
 
     def _remember(self, row: list[str], file: int) -> None:
+        """Records the cell of a row as predicted or refused; `file` is the fingerprint of its file's path, or 0."""
         key = fingerprint(row[0])
         self.predicted[key] = file
         (self.refused.add if row[QUALITY] == REFUSED else self.refused.discard)(key)
 
     def _whole_rows(self, first: bytes) -> Iterator[list[str]]:
-        """Yields the rows that end in a line break; then cuts off what follows the last of them."""
+        """Yields the rows that end in a line break, then removes an incomplete row at the end of the file."""
         end = 0
         with self.path.open("rb") as file:
             for line in file:
                 if not line.endswith(b"\n"):
                     if not end and not first.startswith(line):
-                        self._refuse("is no table of predictions")
+                        self._reject("is no table of predictions")
                     break
                 end += len(line)
                 try:
                     yield next(csv.reader([line.decode()]))
                 except (UnicodeDecodeError, csv.Error, StopIteration):
-                    self._refuse("is no table of predictions")
+                    self._reject("is no table of predictions")
         self._file.truncate(end)
 
-    def _refuse(self, problem: str) -> None:
+    def _reject(self, problem: str) -> None:
         raise OutputError(problem, path=self.path, fix="choose another --output")
 
     def __len__(self) -> int:
+        """Number of cells that have been predicted, without the refused ones."""
         return len(self.predicted) - len(self.refused)
 
     def add(self, row: list[str], path: Path) -> None:
-        """Adds the row of a cell, from the image in `path`; a second refusal would be the same row again."""
+        """Writes the row of a cell whose image is in `path`, unless it would repeat a refusal of the same cell.
+
+        Raises:
+            OutputError: the row cannot be written, or the file has been replaced or removed.
+        """
         self.check()
         if not (row[QUALITY] == REFUSED and fingerprint(row[0]) in self.refused):
             self._write(row)
         self._remember(row, fingerprint(str(path)))
 
     def check(self) -> None:
-        """Checks that the file being written is still the one at this path; raises an OutputError if not."""
+        """Checks that the open file is still the one at its path.
+
+        Raises:
+            OutputError: the file has been replaced or removed.
+        """
         with output_errors(self.path):
             try:
                 in_place = os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
@@ -104,10 +116,10 @@ class Journal:
             raise OutputError(problem, path=self.path, fix=fix)
 
     def _write(self, row: list[str]) -> None:
-        left = csv_line(row)
+        remaining = csv_line(row)
         with output_errors(self.path):
-            while left:
-                left = left[self._file.write(left) :]
+            while remaining:
+                remaining = remaining[self._file.write(remaining) :]
 
     def sync(self) -> None:
         """Flushes added rows to the disk, so that they survive a power cut."""

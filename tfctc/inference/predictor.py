@@ -1,4 +1,4 @@
-"""Predictor: one image in, one probability out, as on the instrument. No TensorFlow."""
+"""Predictor: one image in, one probability out, as on the instrument. It needs no TensorFlow."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,8 @@ class Prediction(NamedTuple):
 
     Attributes:
         probability: probability of the positive class, in [0, 1].
-        label: class by the threshold.
-        quality: "ok", or the faults of the image (`tfctc.inference.quality`): the model may have seen none like it.
+        label: name of the class that the threshold gives.
+        quality: "ok", or the faults of an image that is unlike the training images (`tfctc.inference.quality`).
     """
 
     probability: float
@@ -29,23 +29,30 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """A .tflite file that `tfctc export` wrote, ready to predict. Not to be shared between threads.
-
-        predictor = Predictor("exports/ctc/1/model_int8.tflite")
-        probability, label, quality = predictor("cell_0001_BF.tif")
-
-    Attributes: `path`, `threads`, `runtime`, `record` (the file's description of itself), `facts` (of the images it
-    takes), `threshold`, `model_version`.
+    """A model in a .tflite file that `tfctc export` wrote. Threads cannot share a predictor.
 
     Args:
         path: path of the file.
-        threads: threads for one image; None leaves them to the runtime.
+        threads: number of threads for one image; None leaves the choice to the runtime.
         runtime: name of a runtime, one of `tfctc.runtime.RUNTIMES`.
 
+    Attributes:
+        path: path of the file.
+        threads: number of threads for one image, or None.
+        runtime: name of the runtime.
+        record: description of the model, from the file.
+        facts: facts of the images that the model takes: size, bit depth, classes.
+        threshold: threshold of the probability.
+        model_version: name, version and hash of the model's weights.
+
     Raises:
-        ArtefactError: not a file of tfctc, or no longer as written.
-        UnknownNameError, DependencyError: there is no such runtime, or it is not installed.
-        OutputError: OpenVINO has no room for its temporary file.
+        ArtefactError: a file that tfctc did not write, or that has changed since then.
+        UnknownNameError, DependencyError: a runtime that is not known, or not installed.
+        OutputError: no space for the temporary file that OpenVINO needs.
+
+    Example:
+        >>> predictor = Predictor("exports/ctc/1/model_int8.tflite")
+        >>> probability, label, quality = predictor("cell_0001_BF.tif")
     """
 
     def __init__(self, path: str | Path, threads: int | None = None, runtime: str = "litert"):
@@ -68,13 +75,15 @@ class Predictor:
             raise ArtefactError(problem, path=path, fix="export the model again") from None
 
     def __call__(self, image: str | Path | np.ndarray, threshold: float | None = None) -> Prediction:
-        """Predicts one bright-field image: a file, or its unsigned pixels ``(H, W)`` or ``(H, W, 1)``.
+        """Prediction for one bright-field image.
 
         Args:
+            image: path of an image file, or unsigned integer pixels ``(H, W)`` or ``(H, W, 1)``.
             threshold: threshold of the probability; None for the model's own.
 
         Raises:
-            ImageError: not a grey image of the size, pixel type and bit depth that the model was trained on.
+            ImageError: an image that cannot be read, or whose size, pixel type or bit depth is not that of the training
+                images.
         """
         if isinstance(image, str | Path):
             pixels = read_channel(image, self.facts)
@@ -85,6 +94,6 @@ class Predictor:
         return Prediction(probability, self.label(probability, threshold), describe_quality(unit, self._limits))
 
     def label(self, probability: float, threshold: float | None = None) -> str:
-        """The class name: the positive one at `threshold` (the model's own if None) or above."""
+        """Name of the class: positive if `probability` is `threshold` or higher; None for the model's own threshold."""
         limit = self.threshold if threshold is None else threshold
         return self.facts.positive if probability >= limit else self.facts.negative

@@ -1,6 +1,6 @@
 """Quality of an image: four simple measures, compared with those of the training images.
 
-They do not say whether there is a cell in it, or of which kind.
+Quality does not tell whether the image shows a cell, or which kind of cell.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,25 +8,29 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 OK = "ok"
-#: Measure -> name of the fault of an image below and above its limits.
+#: Measure -> names of the fault below the lower limit ("" for none) and above the upper limit.
 FAULTS = {
     "brightness": ("dark", "bright"),
     "contrast": ("flat", "harsh"),
     "saturation": ("", "saturated"),
     "sharpness": ("blurred", "noisy"),
 }
-#: Share of the training images on either side that sets no limit, and how far the limits are then moved apart, as a
-#: share of the distance between them: images a little beyond those seen are still classified well.
+#: Share of the training images that is left out at either end, and the amount by which each limit is then moved
+#: outwards, as a share of the distance between the limits: images a little beyond them are still classified well.
 TAIL, MARGIN = 0.001, 0.25
 
 
 def measure(image: np.ndarray) -> dict[str, float]:
-    """The measures of one image, float32 ``(H, W)`` or ``(H, W, 1)`` in [0, 1], 3 px or more on either side.
+    """Brightness, contrast, saturation and sharpness of one image.
 
-    brightness: mean. contrast: standard deviation. saturation: share of the pixels that are black or white to the last
-    bit. sharpness: natural logarithm of the standard deviation of the Laplacian (its four neighbours less four times
-    the pixel) over the contrast; Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy", doi
-    10.1109/ICPR.2000.903548, have its variance, which contrast alone would change.
+    Brightness is the mean of the pixels, and contrast their standard deviation. Saturation is the share of pixels that
+    are exactly 0 or 1. Sharpness is the natural logarithm of the standard deviation of the Laplacian (the sum of the
+    four neighbours minus four times the pixel) divided by the contrast. Pech-Pacheco et al. 2000, "Diatom autofocusing
+    in brightfield microscopy", doi 10.1109/ICPR.2000.903548, use the variance of the Laplacian; without the division a
+    change of contrast would change it.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 1)`` in [0, 1], H and W 3 or more.
     """
     pixels = np.asarray(image, np.float64).reshape(image.shape[0], image.shape[1])
     inner = pixels[1:-1, 1:-1]
@@ -36,13 +40,13 @@ def measure(image: np.ndarray) -> dict[str, float]:
         "brightness": float(pixels.mean()),
         "contrast": contrast,
         "saturation": float(((pixels == 0) | (pixels == 1)).mean()),
-        # Finite for an even image too, whose contrast is what is wrong with it.
+        # The small constants keep it finite for an image of one grey level, which has the fault "flat".
         "sharpness": float(np.log((laplacian.std() + 1e-6) / (contrast + 1e-6))),
     }
 
 
 def limits(images: Iterable[np.ndarray]) -> dict[str, list[float]]:
-    """Measure -> lowest and highest value that passes, from training images as `measure` takes them; {} for none."""
+    """Lower and upper limit of every measure, by its name, from training images as for `measure`; {} for no image."""
     measured = [measure(image) for image in images]
     found = {}
     for name in FAULTS if measured else ():
@@ -53,7 +57,12 @@ def limits(images: Iterable[np.ndarray]) -> dict[str, list[float]]:
 
 
 def describe_quality(image: np.ndarray, limits: Mapping[str, Sequence[float]]) -> str:
-    """`OK`, or the names of all faults of the image, separated by spaces: "dark flat"."""
+    """`OK`, or the names of all faults of the image, separated by spaces: "dark flat".
+
+    Args:
+        image: as for `measure`.
+        limits: lower and upper limit of every measure, by its name.
+    """
     values = measure(image)
     faults = []
     for name, (low, high) in limits.items():

@@ -1,4 +1,4 @@
-"""Bright-field images from the files, folders and tables of cells that a user names."""
+"""Bright-field images in the files, folders and CSV tables that a user names."""
 
 import csv
 import re
@@ -13,18 +13,29 @@ from tfctc.io.duplicates import Fingerprints, fingerprint
 from tfctc.io.folders import image_files, is_folder
 from tfctc.io.names import abbreviated, check_encodable, normalised
 
-#: What files call the other channels that images of CTCs come with.
+#: Names of fluorescence channels in file names.
 FLUORESCENCE = {"ck", "panck", "cytokeratin", "epcam", "cd45", "fitc", "tritc", "pe", "apc", "gfp", "cy3", "cy5"}
-#: Words of a name, as in 12_cellDAPI and cellCD45Left; and those in front of small letters, as in DAPIcell.
+#: A word of a file name, as in 12_cellDAPI and cellCD45Left; and capital letters before small ones, as in DAPIcell.
 WORD, CAPITALS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*"), re.compile(r"[A-Z]+\d*")
-#: A name that ends in a word: 7_red, 7-ch01. Not 7_12 or 7_A12, a number or a place.
+#: A file name that ends in a word, which may be a channel: 7_red, 7-ch01. Not 7_12 or 7_A12, a number or a position.
 LAST_WORD = re.compile(r"(?P<cell>.+)[ _.-](?P<channel>[A-Za-z]+|[Cc]h\d+)")
-FIX = "choose the bright-field files with --pattern '(?P<cell>.+)_(?P<channel>BF|DAPI)[.]png', or give manifest.csv"
+FIX = (
+    "choose the bright-field files of a folder with --pattern, for example '(?P<cell>.+)_(?P<channel>BF|DAPI)[.]png', "
+    "or give a manifest.csv"
+)
 
 
 @dataclass(frozen=True)
 class Images:
-    """Cell ids and their bright-field image files, in the order given: looked up anew each time, never held."""
+    """Iterable of cell ids and their bright-field image files.
+
+    The sources are searched again in every iteration, so that the images of a million cells need no list in memory.
+
+    Args:
+        sources: files, folders and CSV files, in order.
+        pattern: regular expression for the files in folders, or None.
+        count: number of cells.
+    """
 
     sources: tuple[Path, ...]
     pattern: re.Pattern | None
@@ -35,7 +46,7 @@ class Images:
 
     def __iter__(self) -> Iterator[tuple[str, Path]]:
         for source in self.sources:
-            for cell_id, path in _of(source, self.pattern):
+            for cell_id, path in _cells_of(source, self.pattern):
                 check_encodable(cell_id, path)
                 yield cell_id, path
 
@@ -47,11 +58,12 @@ def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Ima
         sources: image files; folders, searched for PNG and TIFF files at any depth; CSV files with the columns
             `cell_id` and `brightfield` (a path, relative to the CSV file's folder or absolute).
         pattern: for folders: a regular expression for the whole path of a file in the folder, with ``/`` between
-            parts, with the group `cell` and perhaps `channel`. Files that do not match, or whose channel is not
-            bright-field, are passed over. Elsewhere a cell's id is its file's name without suffix.
+            parts, with the group `cell` and optionally `channel`. Files that do not match, or whose channel is not
+            bright-field, are skipped. Without a pattern, and for single files, the cell id is the file name without its
+            ending.
 
     Raises:
-        ConfigError: a pattern that is not one, or finds no cell in a path.
+        ConfigError: a pattern that is not a regular expression, or finds no cell in a path.
         ImageError: a source that does not exist, a file that by its name is of another channel, two files of a folder
             that may be channels of one cell, a cell id that is not UTF-8, or no image at all.
         ManifestError: a CSV file without these columns.
@@ -71,18 +83,18 @@ def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Ima
 
 
 def _check_duplicates(images: Images, repeated: set[int]) -> None:
-    """Raises if two images have one id; `repeated` are the fingerprints under suspicion."""
+    """Raises if two images have the same cell id; `repeated` are the fingerprints that occur twice."""
     first: dict[str, Path] = {}
     for cell_id, path in images:
         if fingerprint(cell_id) in repeated:
             if cell_id in first:
                 problem = f"cell {cell_id} has two images: {first[cell_id]} and {path}"
-                raise PairingError(problem, fix="give each cell once, or different ids by --pattern")
+                raise PairingError(problem, fix="give each cell once, or give cells different ids by --pattern")
             first[cell_id] = path
 
 
 def compile_pattern(pattern: str | None) -> re.Pattern | None:
-    """`pattern` for `find_cells`, compiled; None stays None.
+    """The compiled regular expression for `find_cells`; None for None.
 
     Raises:
         ConfigError: a pattern that is not a regular expression, or has no group `cell`.
@@ -98,7 +110,7 @@ def compile_pattern(pattern: str | None) -> re.Pattern | None:
     return expression
 
 
-def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
+def _cells_of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
     if is_folder(source, ImageError):
         yield from cells_in_folder(source, pattern)
     elif not source.exists():
@@ -111,7 +123,7 @@ def _of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
 
 
 def cells_in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
-    """Yields cell id, `normalised` as by `tfctc import`, and file of each bright-field image now in `folder`.
+    """Yields cell id and path of each bright-field image in `folder`; ids are normalised as by `tfctc import`.
 
     Raises:
         ConfigError: the pattern finds no cell in a path.
@@ -144,14 +156,15 @@ def _table(path: Path) -> Iterator[tuple[str, Path]]:
                 raise ManifestError(problem, path=path, fix="give a manifest.csv or a run's predictions.csv")
             for row in reader:
                 if not row["cell_id"] or not row[BRIGHTFIELD]:
-                    raise ManifestError(f"line {reader.line_num} has no cell_id or no {BRIGHTFIELD} path", path=path)
+                    problem = f"line {reader.line_num} has no cell_id or no {BRIGHTFIELD} path"
+                    raise ManifestError(problem, path=path, fix="fill in both, or remove the line")
                 yield row["cell_id"], path.parent / row[BRIGHTFIELD]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"cannot be read ({error})", path=path, fix="UTF-8 CSV is expected") from None
+        raise ManifestError(f"cannot be read ({error})", path=path, fix="give a readable CSV file in UTF-8") from None
 
 
 def _check_fluorescence(path: Path) -> None:
-    """Raises if a word of the file's name, or the whole name of its folder, is that of a fluorescence channel."""
+    """Raises if a word of the file name, or the name of its folder, is the name of a fluorescence channel."""
     words = (*WORD.findall(path.stem), *CAPITALS.findall(path.stem), path.parent.name)
     for name in (*words, *(word.rstrip("0123456789") for word in words)):
         is_dapi = channel_of(name) == DAPI
@@ -160,7 +173,7 @@ def _check_fluorescence(path: Path) -> None:
 
 
 def _check_channels(one: Path, other: Path) -> None:
-    """Raises if two neighbours in a folder differ in nothing but the word they end in."""
+    """Raises if the names of two files of a folder differ only in their last word."""
     first, second = LAST_WORD.fullmatch(one.stem), LAST_WORD.fullmatch(other.stem)
     if not first or not second:
         return

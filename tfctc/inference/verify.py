@@ -1,4 +1,4 @@
-"""Verification of an exported version: its files are as written, and predict here as Keras did. No TensorFlow."""
+"""Verification of an exported version: files are unchanged, and predict on this machine as Keras did. No TensorFlow."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def check_files(folder: str | Path) -> dict[str, Any]:
         The manifest.
 
     Raises:
-        ArtefactError: the first file that is missing, changed, not listed, or contradicts the manifest.
+        ArtefactError: a file that is missing, changed, not listed, or contradicts the manifest.
     """
     folder = Path(folder)
     sums = read_sums(folder)
@@ -46,16 +46,21 @@ def check_files(folder: str | Path) -> dict[str, Any]:
 
 
 def reference(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Unsigned pixels ``(N, H, W, 1)`` and the Keras model's probabilities ``(N,)``, from `REFERENCE`."""
+    """Reference images of a version: unsigned pixels ``(N, H, W, 1)`` and Keras's probabilities ``(N,)``."""
     with np.load(Path(folder) / REFERENCE, allow_pickle=False) as saved:
         return saved["brightfield"], saved["probability"]
 
 
 def check_tflite(folder: str | Path, manifest: dict[str, Any], runtime: str = "litert") -> dict[str, float]:
-    """Artefact -> measure of its gate on this machine, for every .tflite file.
+    """Difference of every .tflite file from Keras on this machine, by kind of file.
+
+    Args:
+        folder: the version folder.
+        manifest: its manifest.
+        runtime: name of a runtime, one of `tfctc.runtime.RUNTIMES`.
 
     Raises:
-        ArtefactError: a file that does not pass here.
+        ArtefactError: a difference above its bound.
     """
     pixels, expected = reference(folder)
     differences = {}
@@ -68,17 +73,25 @@ def check_tflite(folder: str | Path, manifest: dict[str, Any], runtime: str = "l
 
 
 def check_predictions(path: Path, found: np.ndarray, expected: np.ndarray, gate: dict[str, Any]) -> float:
-    """Difference of probabilities ``(N,)`` from `expected`, by the gate's measure: "max_abs" or "mean_abs".
+    """Difference of probabilities ``(N,)`` from those expected.
+
+    Args:
+        path: the file that predicted, for error messages.
+        found: its probabilities.
+        expected: probabilities of the Keras model.
+        gate: "gate", the measure that is limited ("max_abs" or "mean_abs"), and its "bound".
 
     Raises:
-        ArtefactError: it exceeds the gate's bound.
+        ArtefactError: a difference above the bound.
     """
     difference = np.abs(found.astype(np.float64) - expected)
     measures: dict[str, Callable] = {"max_abs": np.max, "mean_abs": np.mean}
     measured = float(measures[gate["gate"]](difference))
     # Written so that NaN fails.
     if not measured <= gate["bound"]:
-        problem = f"differs from Keras here: {gate['gate']} {measured:.3g}, at most {gate['bound']:g} allowed"
-        fix = "install the ai-edge-litert version that the model card names, or choose another --runtime"
+        problem = (
+            f"differs from Keras on this machine: {gate['gate']} {measured:.3g}, at most {gate['bound']:g} allowed"
+        )
+        fix = "install the versions of ai-edge-litert and tensorflow that the model card names, or change --runtime"
         raise ArtefactError(problem, path=path, fix=fix)
     return measured

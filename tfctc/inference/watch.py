@@ -1,4 +1,4 @@
-"""Watching a folder: every new cell is predicted once, for as long as the instrument runs."""
+"""Watcher of a folder: predicts the image of every new cell once."""
 
 import re
 import time
@@ -17,17 +17,22 @@ from tfctc.io.names import check_encodable
 
 @dataclass
 class Watcher:
-    """A watched folder: each look predicts the images that are new in it.
+    """A watched folder: `look` predicts the images that are new in it.
 
-    An image that is refused is read again when its file changes, and by the next watcher of the journal. The journal
-    holds ids alone: if an id was predicted in an earlier watch, the image that is there at the first look counts as the
-    predicted one, even if it came while nobody watched. So no id may come again in the life of a journal.
+    A refused image is read again when its file changes, and by the next watcher of the same journal.
+
+    The journal stores cell ids, not files. If the journal already has an id when the watch starts, the image of this id
+    that the first look finds counts as predicted, even if it is a new file. So an id must not be used for two cells as
+    long as the journal is used.
 
     Args:
-        pattern: as `tfctc.inference.sources.find_cells` takes it, compiled.
+        predictor: the model.
+        folder: the folder.
+        journal: the table of predictions.
+        pattern: compiled regular expression, as for `tfctc.inference.sources.find_cells`; None for all images.
         threshold: threshold of the probability; None for the model's own.
-        settle: seconds for which a file must keep its size and times before it counts as written to its end.
-        tell: called with every row, and why its image was refused, if it was.
+        settle: seconds for which a file must keep its size and times before it counts as complete.
+        tell: called with every row, and with the error of its image if that was refused, else None.
     """
 
     predictor: Predictor
@@ -37,20 +42,25 @@ class Watcher:
     threshold: float | None = None
     settle: float = 1.0
     tell: Callable[[list[str], ImageError | None], None] = lambda row, error: None
-    #: Path -> its state, and since when it has been this.
+    #: Path of a file that is not complete yet -> its state, and the time at which this state was first seen.
     _arriving: dict[Path, tuple[tuple[int, ...], float]] = field(default_factory=dict)
-    #: Path of a refused image -> its state then; None where it is the name that is refused.
+    #: Path of a refused image -> its state at that time; None if its name was refused.
     _refused: dict[Path, tuple[int, ...] | None] = field(default_factory=dict)
     _has_looked: bool = False
 
     def look(self, now: Callable[[], float] = time.monotonic) -> int:
-        """Predicts every image that has settled and was not predicted before; returns their number.
+        """Predicts every image that is complete and was not predicted before.
+
+        Args:
+            now: clock, in seconds.
+
+        Returns:
+            Number of new rows.
 
         Raises:
-            ImageError: a file that by its name is not bright-field; a pattern's group `channel` passes it over.
-            OutputError: the journal cannot be written, or is no longer where it was.
-            PairingError: two images of one cell, one that comes after the first look of a cell predicted in an earlier
-                watch, or a folder that cannot be read.
+            ImageError: a file that by its name is not bright-field; a pattern with the group `channel` skips it.
+            OutputError: the journal cannot be written, or has been replaced or removed.
+            PairingError: a new image of a cell that has been predicted already, or a folder that cannot be read.
         """
         self.journal.check()
         arriving, found = {}, 0
@@ -67,7 +77,7 @@ class Watcher:
                 arriving[path] = state, since
                 continue
             row, error = predict_row(self.predictor, cell_id, path, self.threshold)
-            if _state(path) != state:  # It was being written, or taken away.
+            if _state(path) != state:  # The file was changed or removed while it was read.
                 continue
             if error:
                 self._refused[path] = state
@@ -80,7 +90,7 @@ class Watcher:
         return found
 
     def _has_valid_name(self, cell_id: str, path: Path) -> bool:
-        """Whether a row can hold the id; reported once if not."""
+        """Whether a row can hold the cell id; if not, this is reported once for each file."""
         try:
             check_encodable(cell_id, path)
             if "\n" in cell_id or "\r" in cell_id:
@@ -106,7 +116,7 @@ class Watcher:
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
-    """Size and times of a file, which change whenever it does, or its permissions; None if it is gone."""
+    """Size and times of a file, which change with its content and its permissions; None if the file is gone."""
     try:
         stat = path.stat()
     except OSError:

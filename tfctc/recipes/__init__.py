@@ -1,4 +1,4 @@
-"""Recipes: from settings to everything that a training will do. One file a mode."""
+"""Recipes: everything that a training will do, as a value made from the settings. Each mode is one module."""
 
 from tfctc.recipes.recipe import Network, Recipe, Stage, stream_seed
 from tfctc.recipes.resolve import RECIPES, conflicting_teacher_settings, resolve

@@ -14,7 +14,7 @@ from tfctc.recipes.recipe import STUDENT, Network, Recipe, Stage, stream_seed
 
 #: All labelled cells.
 LABELLED = Selection()
-#: Settings of `distill` that have a meaning only with a teacher.
+#: Settings of `distill` that are used only with a teacher.
 TEACHER_SETTINGS = ("folds", "teacher_epochs", "teachers", "dapi_dropout", "start")
 
 
@@ -27,12 +27,13 @@ def from_labels(
     """A recipe whose student learns from labels alone, after pretraining if the settings ask for it.
 
     Args:
+        config: settings of the training.
         channels: change of the channels of training batches.
-        required: training cells of which both classes must exist.
-        can_teach: the network that other runs may use as their teacher.
+        required: training cells that must include both classes.
+        can_teach: kind of network of this run that other runs may use as their teacher.
     """
     for name in config.distill.losses:
-        LOSSES[name]  # An unknown name is a mistake, used or not.
+        LOSSES[name]  # Raises for an unknown name, even if the mode does not use the loss.
     pretraining = _pretraining(config)
     return Recipe(
         mode=config.mode,
@@ -45,17 +46,18 @@ def from_labels(
 
 
 def taught(config: RunConfig, teacher: ModelConfig) -> Recipe:
-    """A recipe whose student learns from labels and, on labelled and unlabelled cells, through `distill.losses`.
+    """A recipe whose student learns from labels, and from `distill.losses` on labelled and unlabelled cells.
 
     Args:
-        teacher: the kind of network that teaches, if a loss needs a teacher.
+        config: settings of the training.
+        teacher: settings of the teachers' network; not used if no loss needs a teacher.
 
     Raises:
         ConfigError: settings that contradict each other, or that nothing would use.
     """
     if config.training.batch_size < 2:
         problem = (
-            f"training.batch_size must be at least 2 in mode {config.mode}: labelled and unlabelled cells share it"
+            f"training.batch_size must be at least 2 in mode {config.mode}: labelled and unlabelled cells share a batch"
         )
         raise ConfigError(f"{problem}, got {config.training.batch_size}")
     losses = build_losses(config.distill.losses)
@@ -102,7 +104,7 @@ def _taught_without_teacher(config: RunConfig, losses: Mapping[str, Distillation
     for setting in TEACHER_SETTINGS:
         if getattr(config.distill, setting) != getattr(DistillConfig, setting):
             problem = f"distill.{setting} is about teachers, and no loss of distill.losses needs one"
-            raise ConfigError(problem, fix="leave it out, or add the loss logits")
+            raise ConfigError(problem, fix=f"leave out distill.{setting}, or add the loss logits")
     stages = (*_pretraining(config), _student_stage(config, _all_cells(losses), losses))
     return Recipe(
         mode=config.mode,
@@ -150,7 +152,7 @@ def _teacher_stage(config: RunConfig, teacher: ModelConfig, fold: int) -> Stage:
     name = teacher_names(config.distill)[fold]
     without_fold = None if config.distill.folds == 1 else fold
     cells = replace(visible_to(teacher.channels), without_fold=without_fold)
-    hides = DAPI in teacher.channels and config.distill.dapi_dropout
+    hides_dapi = DAPI in teacher.channels and config.distill.dapi_dropout
     return Stage(
         name=name,
         network=name,
@@ -159,25 +161,25 @@ def _teacher_stage(config: RunConfig, teacher: ModelConfig, fold: int) -> Stage:
         training=replace(config.training, epochs=config.distill.teacher_epochs or config.training.epochs),
         monitor=config.training.monitor,
         seed=stream_seed(config.seed, "teacher", fold),
-        channels=DapiDropout(config.distill.dapi_dropout) if hides else None,
+        channels=DapiDropout(config.distill.dapi_dropout) if hides_dapi else None,
         required=cells,
         saved_as=f"{name}.keras",
     )
 
 
 def _pretraining(config: RunConfig) -> tuple[Stage, ...]:
-    """The stage that teaches the student by the DAPI images alone, if the settings ask for it."""
+    """The stage that trains the student without labels, by losses that read the DAPI image; () without pretraining."""
     epochs = config.pretrain.epochs
     if not epochs:
         for name in config.pretrain.losses:
-            LOSSES[name]
+            LOSSES[name]  # Raises for an unknown name, even though the loss is not used.
         return ()
     losses = build_losses(config.pretrain.losses)
-    needy = [name for name, loss in losses.items() if loss.needs_teacher]
-    if needy or not losses:
-        problem = f"pretrain.losses must be losses that need no teacher, got {', '.join(needy) or 'none'}"
+    with_teacher = [name for name, loss in losses.items() if loss.needs_teacher]
+    if with_teacher or not losses:
+        problem = f"pretrain.losses must be losses that need no teacher, got {', '.join(with_teacher) or 'none'}"
         raise ConfigError(problem, fix="choose staining or alignment")
-    # No cell needs a label, so classes cannot be balanced, and the loss chooses the epoch.
+    # No labels are used: classes cannot be balanced, and the best epoch is chosen by the loss.
     training = replace(config.training, epochs=epochs, patience=epochs, class_weights="none")
     return (
         Stage(

@@ -1,4 +1,4 @@
-"""Mode dapi-augmented: the student learns from labels; at first some of its bright-field images are DAPI images."""
+"""Mode dapi-augmented: the student learns from labels, at first on DAPI images in place of some bright-field ones."""
 
 from tfctc.augment.channels import DapiAsBrightfield
 from tfctc.config import RunConfig

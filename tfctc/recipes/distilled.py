@@ -13,6 +13,6 @@ def distilled(config: RunConfig) -> Recipe:
     if DAPI not in config.teacher.channels:
         raise ConfigError(
             f"teacher.channels must hold {DAPI} in mode distilled, got {list(config.teacher.channels)}",
-            fix="add it; a teacher that sees bright-field alone is mode self-training",
+            fix=f"add {DAPI}, or choose mode self-training, whose teacher sees bright-field alone",
         )
     return taught(config, config.teacher)

@@ -1,4 +1,4 @@
-"""A recipe: everything that a training will do, decided once, as a value that can be printed."""
+"""Recipe: everything that a training will do, decided before it starts, as a value that can be printed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,8 @@ from tfctc.data.splits import Splits
 from tfctc.distill.losses import DistillationLoss
 
 STUDENT = "student"
-#: Random streams of a run, in a fixed order; the teachers of further folds follow.
+#: Names of the random streams of a run, in a fixed order that decides their seeds. The teachers of folds 1, 2, ... have
+#: the streams after these.
 STREAMS = ("teacher", "student", "pretraining", "labels")
 
 
@@ -23,8 +24,8 @@ class Network:
     """One network of a run.
 
     Args:
-        config: backbone, channels and initial weights.
-        seed: seed of the initial weights.
+        config: settings of the network: backbone, channels and initial weights.
+        seed: seed of the random initial weights.
     """
 
     config: ModelConfig
@@ -37,19 +38,19 @@ class Stage:
 
     Args:
         name: name of the stage: "teacher", "teacher-0", "pretraining", "student".
-        network: name of the network that learns.
-        cells: training cells. With two selections the first has `training.labelled_share` of every batch.
-        validation: validation cells that choose the best epoch.
-        training: settings of the optimisation.
+        network: name of the network that is trained.
+        cells: selections of training cells. Of two selections, the first has `training.labelled_share` of every batch.
+        validation: validation cells on which the best epoch is chosen.
+        training: settings of the training.
         monitor: metric that chooses the best epoch; smaller is better if its name ends in "loss".
         seed: seed of the order of the cells and of the augmentation.
         losses: distillation losses by name; {} to learn from the labels alone.
-        label_weight: weight of the label loss beside them.
-        schedule: weight of the distillation losses over training: "constant", "fade-in" or "fade-out".
-        teachers: names of the networks that the losses need.
+        label_weight: weight of the label loss in the total loss.
+        schedule: factor of the distillation losses over the training: "constant", "fade-in" or "fade-out".
+        teachers: names of the teacher networks that the losses read.
         channels: change of the channels of training batches, or None.
-        start_from: network whose weights are copied before the stage begins, or None.
-        required: training cells of which both classes must exist; None for no such need.
+        start_from: name of the network whose weights are copied before the stage begins, or None.
+        required: training cells that must include both classes; None where labels are not used.
         saved_as: file name in the run folder, or None for a network that a later stage saves.
     """
 
@@ -87,7 +88,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training run does: networks, stages, losses, and what is saved.
+    """Everything that a training run does: networks, stages, losses and saved files.
 
     Args:
         mode: name of the recipe.
@@ -96,7 +97,8 @@ class Recipe:
         augmentation: augmentation of all training batches.
         teachers: names of the teachers, in the order of their folds; () for none.
         teachers_from: folder of the run whose trained teachers are used; None to train them.
-        can_teach: the network of this run that another run may use as its teacher, or None.
+        can_teach: settings of the network of this run that another run may use as its teacher: of the teacher, or in
+            mode brightfield of the student. None if there is no such network.
         precision: arithmetic of the layers: "float32", "bfloat16" or "float16".
     """
 
@@ -111,11 +113,12 @@ class Recipe:
 
     @property
     def student(self) -> ModelConfig:
+        """Settings of the student's network."""
         return self.networks[STUDENT].config
 
     @property
     def teacher(self) -> ModelConfig | None:
-        """The kind of network that the teachers are; None without teachers."""
+        """Settings of the teachers' network, which are the same for all teachers; None without teachers."""
         return self.networks[self.teachers[0]].config if self.teachers else None
 
     @property
@@ -148,7 +151,7 @@ class Recipe:
         return {name: source for name, source in sources.items() if source != "none"}
 
     def on(self, splits: Splits) -> "Recipe":
-        """The recipe on a data set that has been split: its selections know folds and kept labels."""
+        """A copy of the recipe for a split data set: its selections have the folds and the kept labels of `splits`."""
         folds = tuple(sorted(splits.folds.items()))
 
         def bound(selection: Selection) -> Selection:
@@ -165,7 +168,7 @@ class Recipe:
         return replace(self, stages=tuple(stages))
 
     def __str__(self) -> str:
-        """What `tfctc fit --dry-run` prints."""
+        """Text that `tfctc fit --dry-run` prints."""
         lines = [f"recipe {self.mode}, {self.precision}, channels {' + '.join(self.channels)}", "", "networks"]
         for name, network in self.networks.items():
             config = network.config
@@ -186,7 +189,7 @@ def stream_seed(seed: int, stream: str, fold: int = 0) -> int:
     Args:
         seed: seed of the run.
         stream: one of `STREAMS`.
-        fold: fold of a teacher.
+        fold: number of a teacher's fold; 0 for every other stream.
     """
-    place = len(STREAMS) + fold - 1 if fold else STREAMS.index(stream)
-    return int(np.random.SeedSequence(seed).generate_state(place + 1)[-1]) >> 1
+    position = len(STREAMS) + fold - 1 if fold else STREAMS.index(stream)
+    return int(np.random.SeedSequence(seed).generate_state(position + 1)[-1]) >> 1

@@ -1,4 +1,4 @@
-"""From settings to a recipe. Only recipes know what a mode means."""
+"""Choice of the recipe for a mode. The meaning of a mode is defined in its recipe and nowhere else."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,12 @@ RECIPES: Registry[Callable[[RunConfig], Recipe]] = Registry("mode", package="tfc
 
 
 def resolve(config: RunConfig, splits: Splits | None = None, facts: DatasetFacts | None = None) -> Recipe:
-    """Decides everything that the settings leave to the mode.
+    """The recipe of a training.
 
     Args:
-        splits: split of the data set; without it the recipe's selections know no folds and no label budget.
-        facts: of the data set; with them the image size is checked too.
+        config: settings of the training.
+        splits: split of the data set; None leaves folds and label budget out of the recipe's selections.
+        facts: facts of the data set; None leaves the image size unchecked.
 
     Raises:
         UnknownNameError: an unknown mode, backbone, loss or augmentation.
@@ -26,7 +27,7 @@ def resolve(config: RunConfig, splits: Splits | None = None, facts: DatasetFacts
     """
     recipe = RECIPES[config.mode](config)
     for part in (config.student, config.teacher):
-        BACKBONES[part.backbone]  # An unknown name is a mistake, used or not.
+        BACKBONES[part.backbone]  # Raises for an unknown name, even if the mode has no such network.
     if facts:
         for network in recipe.networks.values():
             check_image_size(network.config.backbone, facts.image_size)
@@ -34,7 +35,10 @@ def resolve(config: RunConfig, splits: Splits | None = None, facts: DatasetFacts
 
 
 def conflicting_teacher_settings(config: RunConfig, source: RunConfig) -> list[str]:
-    """Settings of teachers that `config` asks for and that the teachers trained by `source` do not have."""
+    """Names of teacher settings of `config` that differ from those by which the teachers of `source` were trained.
+
+    A setting of `config` that has its default value never conflicts.
+    """
     asked = {key: getattr(config.distill, key) for key in ("teacher_epochs", "dapi_dropout")}
     return [
         f"distill.{key}"

@@ -18,6 +18,7 @@ def self_training(config: RunConfig) -> Recipe:
         for name, loss in stage.losses.items():
             if loss.reads_dapi:
                 raise ConfigError(
-                    f"distill.losses: {name} reads DAPI, which mode self-training does not", fix="leave it out"
+                    f"distill.losses: {name} reads DAPI, which mode self-training does not",
+                    fix=f"leave out {name}, or choose mode distilled",
                 )
     return recipe

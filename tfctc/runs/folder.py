@@ -1,4 +1,4 @@
-"""The run folder: settings, split, networks and metrics of a training."""
+"""Run folder: settings, split, networks and metrics of a training."""
 
 import json
 import os
@@ -27,14 +27,16 @@ from tfctc.runs.history import read_history
 CONFIG, SPLITS, RECORD = "config.json", "splits.json", "run.json"
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
+#: Remedy for a run that cannot be used: `fit` refuses the folder of a finished run.
+TRAIN_AGAIN = "run fit again with another --output"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A finished run.
+    """The folder of a finished run.
 
     Args:
-        folder: path of the run folder.
+        folder: path of the folder.
         config: settings of the training.
         facts: facts of the data set at the time of the training.
     """
@@ -84,7 +86,7 @@ class RunFolder:
         try:
             return Splits.from_dict(self._json(SPLITS))
         except KeyError as error:
-            raise RunError(f"has no {error}", path=self.folder / SPLITS, fix="run fit again") from None
+            raise RunError(f"has no {error}", path=self.folder / SPLITS, fix=TRAIN_AGAIN) from None
 
     def history(self, stage: str) -> list[dict[str, str]]:
         """Metrics of every epoch of a stage, in order; from history.csv."""
@@ -101,7 +103,7 @@ class RunFolder:
         if not (self.folder / EVALUATION).exists():
             return None
         found = self._json(EVALUATION)
-        # Version 0.1 called them figures at first.
+        # Early files of version 0.1 have the key "figures" instead.
         return found if "metrics" in found else {**found, "metrics": found.get("figures", {})}
 
     def student(self) -> keras.Model:
@@ -123,7 +125,11 @@ class RunFolder:
         return [self._model(f"teacher-{fold}.keras") for fold in range(self.config.distill.folds)]
 
     def teacher(self) -> keras.Model:
-        """The teacher; of several, one model with the mean of their probabilities, as logits ``(B, 2)``."""
+        """The teacher; for several, one model whose logits ``(B, 2)`` are the log of their mean probabilities.
+
+        Raises:
+            RunError: the run has none, or a file is damaged.
+        """
         teachers = self.teachers()
         if len(teachers) == 1:
             return teachers[0]
@@ -133,38 +139,38 @@ class RunFolder:
         return keras.Model(inputs, keras.ops.log(keras.ops.maximum(mean, 1e-30)), name="teacher")
 
     def was_trained_on(self, manifest: Manifest) -> bool:
-        """Whether the data set had the same cells at the time of the training; True for old runs that do not say."""
+        """Whether the run was trained on the cells of `manifest`; True for early runs, which have no digest of them."""
         return self.record.get("manifest", manifest.digest) == manifest.digest
 
     def builder(self, progress: Progress = silent) -> Cells:
-        """The run's own data as tfrecords, split exactly as for the training.
+        """The run's data set as tfrecords, split as in the training.
 
         Raises:
-            RunError: the data are not there, or the facts or the cells of training or validation have changed.
+            RunError: the data set is missing, or its facts or its training or validation cells have changed.
         """
         check_data(self.config, self.folder)
         manifest = Manifest.open(self.config.data)
         if manifest.facts != self.facts:
-            raise RunError("has other facts than in training", path=manifest.folder, fix="run fit again")
+            raise RunError("has other facts than in training", path=manifest.folder, fix=TRAIN_AGAIN)
         builder = build(manifest, self.splits, progress=progress)
-        # Otherwise a cell that was learnt from could be taken for a cell of a patient never seen.
+        # Otherwise a cell that the run was trained on could come to be tested.
         for key, digest in cell_digests(manifest, self.splits).items():
-            if self.record.get(key, digest) != digest:  # Old runs do not say, and are believed.
+            if self.record.get(key, digest) != digest:  # Early runs have no digests.
                 split, used = CELLS_USED[key]
                 problem = f"its {split.replace('train', 'training')} cells are not those that {self.folder} {used}"
-                raise RunError(problem, path=manifest.folder, fix="run fit again on the data as they are now")
+                raise RunError(problem, path=manifest.folder, fix=TRAIN_AGAIN)
         return builder
 
     def check_cells(self, builder: Cells, channels: tuple[str, ...], splits: Mapping[str, bool]) -> None:
-        """Checks that the data set still has the cells that are needed, which labels may have left since training.
+        """Checks that the splits still have labelled cells: labels may have been removed since the training.
 
         Args:
             builder: the run's data.
             channels: channels of the model that predicts.
-            splits: split -> whether it needs cells of both classes, or of any.
+            splits: split -> True if it needs cells of both classes, False if one class is enough.
 
         Raises:
-            ManifestError: a split has none.
+            ManifestError: a split lacks such cells.
         """
         selection = visible_to(channels)
         for split, both in splits.items():
@@ -174,32 +180,36 @@ class RunFolder:
                 raise ManifestError(
                     f"holds no {kind} cell{' with DAPI' if selection.with_dapi else ''} of the {split} split",
                     path=self.config.data,
-                    fix="label or add some, or run fit again on the data as they are now",
+                    fix=f"put the labels and images of such cells back, or {TRAIN_AGAIN}",
                 )
 
     def _json(self, name: str) -> dict[str, Any]:
         try:
             return dict(json.loads((self.folder / name).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"cannot be read ({error})", path=self.folder / name, fix="run fit again") from None
+            fix = f"check permissions, copy the run folder again, or {TRAIN_AGAIN}"
+            raise RunError(f"cannot be read ({error})", path=self.folder / name, fix=fix) from None
 
     def _model(self, name: str) -> keras.Model:
         path = self.folder / name
         if not path.exists():
-            raise RunError(f"has no {name}", path=self.folder, fix="fit with --mode distilled")
+            fix = "fit with --mode distilled and a loss that needs a teacher, such as logits"
+            if name == STUDENT:
+                fix = f"copy the run folder again, or {TRAIN_AGAIN}"
+            raise RunError(f"has no {name}", path=self.folder, fix=fix)
         try:
             return keras.saving.load_model(path, compile=False)
-        except Exception as error:  # Of a damaged file, whatever Keras, zipfile or h5py meet.
+        except Exception as error:  # On a damaged file, Keras, zipfile and h5py raise many types of error.
             problem = f"cannot be loaded ({type(error).__name__}: {str(error)[:200]})"
-            raise RunError(problem, path=path, fix="copy the run folder again, or run fit again") from None
+            raise RunError(problem, path=path, fix=f"copy the run folder again, or {TRAIN_AGAIN}") from None
 
 
 def check_data(config: RunConfig, folder: Path) -> None:
     """Checks that the data set of the run in `folder` is still there.
 
     Raises:
-        RunError: it is not.
+        RunError: there is no such file or folder.
     """
     if not os.path.exists(config.data):
-        fix = f"put it back, or change data in {folder / CONFIG} to where it is now"
+        fix = f"put the cells back, or change data in {folder / CONFIG} to where they are now"
         raise RunError(f"was begun with the cells in {config.data}, which are not there", path=folder, fix=fix)

@@ -12,6 +12,7 @@ def write_history(path: Path, epochs: Mapping[str, Sequence[Mapping[str, Any]]])
     """Writes the metrics of every epoch.
 
     Args:
+        path: path of the CSV file.
         epochs: stage -> metrics of each of its epochs, in order.
     """
     rows = [
@@ -27,6 +28,6 @@ def write_history(path: Path, epochs: Mapping[str, Sequence[Mapping[str, Any]]])
 
 
 def read_history(path: Path, stage: str) -> list[dict[str, str]]:
-    """Rows of one stage, in order."""
+    """Rows of one stage, in the order of the epochs; values are text."""
     with path.open(newline="", encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if row["stage"] == stage]

@@ -11,7 +11,7 @@ from tfctc.data.manifest import Manifest
 from tfctc.data.splits import Splits
 from tfctc.errors import RunError, SplitError
 from tfctc.io.names import spelling_key
-from tfctc.runs.folder import SPLITS, STUDENT, RunFolder
+from tfctc.runs.folder import SPLITS, STUDENT, TRAIN_AGAIN, RunFolder
 
 #: The population of all real patients. Every simulation is a population of its own, named by its folder.
 REAL = ""
@@ -19,7 +19,7 @@ REAL = ""
 
 @dataclass
 class KnownPatients:
-    """Patients that a model knows, by population.
+    """Patients whose cells were used for a model, by population.
 
     Args:
         populations: population -> patient -> split in which the patient was used.
@@ -28,7 +28,7 @@ class KnownPatients:
     populations: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def add(self, population: str, patients: Mapping[str, str]) -> None:
-        """Adds patients; who was ever trained on counts as "train", also if validated on before."""
+        """Adds patients. A patient who was in "train" once and in "validation" another time counts as "train"."""
         known = self.populations.setdefault(population, {})
         for patient, split in patients.items():
             known[patient] = min(split, known.get(patient, split))  # "train" comes before "validation".
@@ -40,16 +40,19 @@ def check_leakage(
     """Checks that no initial weights have been trained on a patient that this run validates or tests on.
 
     Args:
-        initial_weights: network -> source of its initial weights; only .keras files of earlier runs matter.
-        folds: number of teachers; with several no teacher may begin with weights that know the patients it teaches.
+        config: settings of the training.
+        manifest: the data set.
+        splits: split of its patients.
+        initial_weights: network -> source of its initial weights; only .keras files of earlier runs are checked.
+        folds: number of teachers. With several, the initial weights of a teacher must not have been trained or
+            validated on any patient of the data set.
 
     Returns:
-        For the run's record. `patients`: patient -> split. `elsewhere`: population -> patient -> split, of the patients
-        of other populations that the initial weights know.
+        Two entries for the run's record. `patients`: patient -> split. `elsewhere`: population -> patient -> split, for
+        the patients of other populations that the initial weights were trained or validated on.
 
     Raises:
-        RunError: a patient of validation or test whom the weights know; a teacher of one of several folds that knows
-            any patient; or weights whose run does not tell which patients they know.
+        RunError: a leak, or weights from a run whose record does not name its patients.
     """
     here, group = _population(manifest.facts.simulated, config), manifest.facts.group
     patients = {cell.patient_id: splits.of(cell) for cell in manifest.index}
@@ -69,7 +72,8 @@ def check_leakage(
             )
         if network != "student" and folds > 1 and (taught := sorted(seen.keys() & own)):
             raise RunError(
-                f"has been trained on {group} {taught[0]}, and with distill.folds no teacher may know whom it teaches",
+                f"has been trained on {group} {taught[0]}, and with distill.folds a teacher must not know any {group} "
+                "of the data set",
                 path=run.folder,
                 fix=f"in place of --init: --set student.weights={run.folder / STUDENT}",
             )
@@ -79,12 +83,12 @@ def check_leakage(
 
 
 def _leaks(own: Mapping[str, str], seen: Mapping[str, str]) -> list[str]:
-    """Patients whom earlier weights know and who have another use here than there, unless they are trained on here."""
+    """Patients in `seen` that this run validates or tests on, and that the earlier run put into another split."""
     return [patient for patient in seen if own.get(patient, "train") not in ("train", seen[patient])]
 
 
 def _remedy(config: RunConfig, manifest: Manifest, run: RunFolder, seen: Mapping[str, str]) -> str:
-    """What helps: the earlier run's seed and split if these put the patients where they were, else other weights."""
+    """Remedy: the seed and split of the earlier run, if these keep its patients in their splits; else other weights."""
     try:
         splits = Splits.make(manifest, replace(config, seed=run.config.seed, split=run.config.split))
     except SplitError:
@@ -97,24 +101,29 @@ def _remedy(config: RunConfig, manifest: Manifest, run: RunFolder, seen: Mapping
 
 
 def _as_typed(value: Any) -> str:
-    """A value as `--set` reads it."""
+    """A value as text that `--set` parses to the same value."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _run_of(weights: Path) -> RunFolder:
-    """The run of a .keras file, also by way of a link."""
+    """The run in whose folder a .keras file lies; links are resolved first."""
     folder = weights.resolve().parent
     if not (folder / SPLITS).exists():
-        fix = "name the file in the folder of its run"
+        fix = "give the path of the file in its run folder"
         raise RunError("does not tell which patients it has been trained on", path=weights, fix=fix)
     return RunFolder.open(folder)
 
 
 def _known_to(run: RunFolder, spellings: Mapping[str, str]) -> KnownPatients:
-    """Patients that the run and its initial weights were trained or validated on, spelt as in this run."""
+    """Patients that an earlier run and its initial weights were trained or validated on, spelt as in this run.
+
+    Args:
+        run: the earlier run.
+        spellings: `spelling_key` of each patient of this run -> the patient.
+    """
     if "patients" not in run.record:
         problem = "does not tell which patients it has been trained on"
-        raise RunError(problem, path=run.folder, fix="train it anew")
+        raise RunError(problem, path=run.folder, fix=f"train these weights anew: {TRAIN_AGAIN}")
     here = _population(run.facts.simulated, run.config)
     known = KnownPatients()
     for population, patients in (run.record.get("elsewhere", {}) | {here: run.record["patients"]}).items():
@@ -126,5 +135,5 @@ def _known_to(run: RunFolder, spellings: Mapping[str, str]) -> KnownPatients:
 
 
 def _population(simulated: bool, config: RunConfig) -> str:
-    """Patients of several simulations share their names and nothing else."""
+    """Population of a data set. Two simulations use the same names for different patients, so each has its own."""
     return config.data if simulated else REAL

@@ -1,4 +1,4 @@
-"""The table of predictions in a run folder: one row a cell, which `tfctc predict` can read too."""
+"""The table of predictions in a run folder: one row for each cell. `tfctc predict` can read it too."""
 
 import csv
 from pathlib import Path
@@ -16,6 +16,6 @@ def write_predictions(path: Path, predictions: Predictions, manifest: Manifest) 
         writer.writerow(["cell_id", "patient_id", "brightfield", "label", f"p_{manifest.facts.positive}"])
         for cell in manifest.cells():
             if cell.cell_id in probability:
-                # A float32 to the last bit, so that metrics computed from the table are the same.
+                # Nine digits keep every bit of a float32, so that metrics computed from the table are the same.
                 p = f"{probability[cell.cell_id]:.9g}"
                 writer.writerow([cell.cell_id, cell.patient_id, cell.brightfield, cell.label, p])

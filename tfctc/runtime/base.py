@@ -8,10 +8,12 @@ from tfctc.runtime.tensors import quantised, real
 
 
 class Runtime:
-    """A network with one input and one output, float32 both: integer ones are converted by the scales in the file.
+    """A network that takes one float32 input and gives one float32 output.
+
+    Integer inputs and outputs of the network are converted with the scales and zero points in the file.
 
     Args:
-        described: a LiteRT interpreter of the network, which need not run.
+        described: LiteRT interpreter of the network, from which input and output are read; it runs nothing.
 
     Raises:
         ValueError: more than one input or output.
@@ -25,13 +27,13 @@ class Runtime:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of the input, the batch included."""
+        """Shape of the input, batch dimension included."""
         return tuple(self._input["shape"].tolist())
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Float32 output for float32 `values` of `input_shape`. Not to be called by two threads at once."""
+        """Float32 output for float32 `values` of shape `input_shape`. Two threads must not call it at the same time."""
         return real(self._invoke(quantised(values, self._input)), self._output)
 
     def _invoke(self, values: np.ndarray) -> np.ndarray:
-        """Output of the network for an input of its own type."""
+        """Output of the network, in its own dtype, for an input in its own dtype."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""LiteRT, with XNNPACK: the export gates run the very code that the instrument runs."""
+"""LiteRT runtime (with XNNPACK). Export gates run the same code as the instrument."""
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -7,7 +7,7 @@ from tfctc.runtime.base import Runtime
 
 
 class LiteRT(Runtime):
-    """See `tfctc.runtime.load`."""
+    """Runtime that runs a network with LiteRT's interpreter. Arguments and errors as for `tfctc.runtime.load`."""
 
     def __init__(self, flatbuffer: bytes, threads: int | None = None):
         try:

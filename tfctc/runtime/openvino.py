@@ -1,4 +1,4 @@
-"""OpenVINO, which reads the same file and on x86-64 may be the faster."""
+"""OpenVINO runtime, which runs the same .tflite file and may be faster on x86-64."""
 
 import tempfile
 from pathlib import Path
@@ -13,7 +13,10 @@ from tfctc.runtime.base import Runtime
 
 
 class OpenVINO(Runtime):
-    """See `tfctc.runtime.load`. Arithmetic is in float32, also where the processor has shorter kinds."""
+    """Runtime that runs a network with OpenVINO. Arguments and errors as for `tfctc.runtime.load`.
+
+    Float layers compute in float32, even if the processor has bfloat16 or float16.
+    """
 
     def __init__(self, flatbuffer: bytes, threads: int | None = None):
         try:
@@ -21,11 +24,11 @@ class OpenVINO(Runtime):
         except ImportError:
             raise DependencyError("OpenVINO is not installed", fix="pip install openvino") from None
         try:
-            # OpenVINO knows no scales of inputs and outputs; LiteRT reads them, and runs nothing here.
+            # OpenVINO does not report the scales of inputs and outputs, so LiteRT reads them; it runs nothing here.
             super().__init__(Interpreter(model_content=flatbuffer))
             options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
             options |= {} if threads is None else {"INFERENCE_NUM_THREADS": threads}
-            # It reads this format from files alone.
+            # OpenVINO reads TFLite networks from files only.
             with temporary_file_errors(), tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "model.tflite")
                 path.write_bytes(flatbuffer)

@@ -1,10 +1,15 @@
-"""Real numbers as the integers of a quantised network, and back."""
+"""Conversion between float32 numbers and the integers of a quantized network."""
 
 import numpy as np
 
 
 def quantised(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """Float32 `values` in the type of `tensor`, LiteRT's description: "dtype", "quantization" (scale, zero point)."""
+    """Float32 `values` converted to the dtype of a tensor: ``round(value / scale + zero_point)``, clipped to its range.
+
+    Args:
+        values: float32 numbers, any shape.
+        tensor: LiteRT's details of the tensor: "dtype" and "quantization" (scale, zero point).
+    """
     if tensor["dtype"] == np.float32:
         return values
     scale, zero_point = tensor["quantization"]
@@ -13,7 +18,7 @@ def quantised(values: np.ndarray, tensor: dict) -> np.ndarray:
 
 
 def real(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """Float32 numbers that `values` of the type of `tensor` stand for."""
+    """Float32 numbers that `values` in the dtype of a tensor represent: ``scale * (value - zero_point)``."""
     if tensor["dtype"] == np.float32:
         return values
     scale, zero_point = tensor["quantization"]

@@ -15,7 +15,7 @@ class EpochLog(keras.callbacks.Callback):
 
     Args:
         stage: name of the stage.
-        epochs: epochs at most.
+        epochs: largest number of epochs.
     """
 
     def __init__(self, stage: str, epochs: int):

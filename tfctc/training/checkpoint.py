@@ -1,4 +1,4 @@
-"""The checkpoint of a stage: the best epoch, early stopping, and everything needed to resume."""
+"""Checkpoint of a stage: the best epoch, early stopping, and everything needed to resume."""
 
 import json
 import math
@@ -12,22 +12,24 @@ import numpy as np
 from tfctc.errors import RunError
 from tfctc.io.files import atomic_file, write_json
 
-#: Seconds between two saved states; an interruption costs at most this and one epoch.
+#: Least number of seconds between two saved states; an interruption costs at most this time and one epoch.
 SAVE_EVERY = 60.0
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keeps the best epoch, stops early, and saves state so that the training resumes to the bit.
+    """Keras callback that keeps the best epoch's weights, stops early, and saves the state of the training.
 
-    Keras's BackupAndRestore forgets early stopping's patience and the best weights; here they are part of the state.
+    A training that is resumed from the state gives the same weights, bit for bit, as one without interruption.
+    `keras.callbacks.BackupAndRestore` saves neither the patience of early stopping nor the best weights.
 
     Args:
-        folder: where the state lives while training lasts.
-        network: the network whose best weights count (the student; never a projector or a teacher).
-        variables: returns everything that changes in training, the optimizer's variables included.
-        monitor: metric of an epoch that chooses the best one; smaller is better if its name ends in "loss".
+        folder: folder of the state, which is needed only until the run is finished.
+        network: the network whose best weights are kept: the one that the stage trains, without projectors or teachers.
+        variables: function that returns all variables that change in training, those of the optimizer included.
+        monitor: metric that chooses the best epoch; smaller is better if its name ends in "loss".
         patience: epochs without a better metric before training stops.
-        weights: returns the validated weights where they are not the current ones of `network` (`WeightAverage`).
+        weights: function that returns the weights that were validated, if these are not the current weights of
+            `network`: for example `WeightAverage.averaged`.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.history: list[dict[str, float | None]] = []
         self._weights = weights or network.get_weights
         self._best_weights = network.get_weights()
-        #: Seconds that earlier sessions put into the saved state.
+        #: Seconds that earlier sessions spent up to the saved state.
         self.earlier_seconds = 0.0
         self._saved_at = self._begun = time.monotonic()
 
@@ -67,13 +69,16 @@ class Checkpoint(keras.callbacks.Callback):
                     variable.assign(saved[f"variable{i}"])
                 self._best_weights = [saved[f"best{i}"] for i in range(len(self._best_weights))]
             self.epoch, self.best_epoch, self.history = state["epoch"], state["best_epoch"], state["history"]
-            # Early runs of version 0.1 saved no seconds; they can be resumed.
+            # States from early files of version 0.1 have no "seconds".
             self.earlier_seconds = state.get("seconds", 0.0)
             self.best = -math.inf if state["best"] is None else state["best"]
         return self.epoch
 
     def save(self) -> None:
-        """Saves the state. `state.json` names the weights file that belongs to it: a kill between the two is safe."""
+        """Saves the state: first the weights, then `state.json`, which names the weights file.
+
+        So a process that is killed between the two leaves the state before.
+        """
         weights = f"epoch{self.epoch}.npz"
         with atomic_file(self.folder / weights) as temporary:
             current = {f"variable{i}": np.asarray(v) for i, v in enumerate(self.variables())}
@@ -100,9 +105,10 @@ class Checkpoint(keras.callbacks.Callback):
         metrics = {name: float(value) for name, value in (logs or {}).items()}
         if not all(math.isfinite(metrics.get(name, 0.0)) for name in ("loss", self.monitor)):
             raise RunError(
-                f"the training of {self.folder.name} diverged: the loss is not a number after epoch {self.epoch}",
+                f"the training of {self.folder.name} diverged: loss or {self.monitor} is not finite after epoch "
+                f"{self.epoch}",
                 path=self.folder.parent.parent,
-                fix="start again with a lower training.learning_rate",
+                fix="start again with another --output and a lower training.learning_rate (learning_rates of a plan)",
             )
         self.history.append({name: value if math.isfinite(value) else None for name, value in metrics.items()})
         value = self.sign * metrics[self.monitor]

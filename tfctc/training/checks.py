@@ -14,7 +14,7 @@ def check_files(recipe: Recipe) -> None:
 
     Raises:
         ConfigError: a weights file does not exist.
-        RunError: the run whose teachers are wanted is not a finished run.
+        RunError: the folder that `distill.teachers` names is not a finished run.
     """
     for source in recipe.initial_weights.values():
         check_source(source)
@@ -23,10 +23,12 @@ def check_files(recipe: Recipe) -> None:
 
 
 def check_cells(recipe: Recipe, builder: Cells, data: str) -> None:
-    """Checks that every stage has the cells it needs: both classes to train and to validate on, DAPI to read.
+    """Checks that every stage has the cells it needs: both classes for training and validation, and DAPI images.
 
     Args:
-        data: path of the data set, for messages.
+        recipe: the recipe, for the split of the data set.
+        builder: the run's data.
+        data: path of the data set, for error messages.
 
     Raises:
         ManifestError: a stage lacks cells.
@@ -40,11 +42,11 @@ def check_cells(recipe: Recipe, builder: Cells, data: str) -> None:
                         f"the {stage.name} has no {kind} of class {lacking[0]} in the "
                         f"{split.replace('train', 'training')} split",
                         path=data,
-                        fix="--mode brightfield" if selection.with_dapi else "label more cells",
+                        fix="fit with --mode brightfield" if selection.with_dapi else "label more cells of this class",
                     )
         reading = [name for name, loss in stage.losses.items() if loss.reads_dapi]
         pairs = pipeline.Selection("all", with_dapi=True)
         if reading and not pipeline.count(builder, "train", pairs):
             kind = "pretraining" if stage.name == "pretraining" else "distillation"
             problem = f"no cell in the training split has the {DAPI} image that {kind} loss {reading[0]} reads"
-            raise ManifestError(problem, path=data, fix="--mode brightfield, without pretraining")
+            raise ManifestError(problem, path=data, fix="fit with --mode brightfield, without pretraining")

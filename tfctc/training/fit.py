@@ -1,4 +1,4 @@
-"""A training from the data set to the run folder: split, recipe, checks, training, threshold, record."""
+"""Training from the data set to the run folder: split, recipe, checks, training, threshold, record."""
 
 import contextlib
 import importlib.metadata
@@ -45,7 +45,7 @@ from tfctc.training.teachers import find_teachers, load_teachers
 from tfctc.training.trainer import STATE, Trainer
 
 log = logging.getLogger(__name__)
-#: Digest of the cells that an unfinished run began with.
+#: File with the digest of the cells of an unfinished run.
 CELLS = f"{STATE}/cells.json"
 LIBRARIES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "scikit-learn")
 
@@ -56,10 +56,10 @@ class Plan:
 
     Args:
         config: settings, with the precision decided.
-        recipe: what is trained, on the split of the data set.
+        recipe: recipe for the split of the data set.
         manifest: the data set.
         splits: split of its patients.
-        record: patients and digests of cells, for the run's record.
+        record: entries of the run's record that are known before the training: patients and digests of cells.
     """
 
     config: RunConfig
@@ -70,10 +70,12 @@ class Plan:
 
 
 def plan_run(config: RunConfig, manifest: Manifest, recipe: Recipe | None = None) -> Plan:
-    """Splits the data set and resolves the recipe; reads no image and writes nothing.
+    """Plan of a run: split of the data set and recipe. Reads no image and writes nothing.
 
     Args:
-        recipe: what `resolve` made of `config`, if that is done already.
+        config: settings of the training.
+        manifest: the data set.
+        recipe: recipe of `config`; None resolves it.
 
     Raises:
         TfctcError: settings, cells, files or initial weights that cannot be used.
@@ -97,15 +99,18 @@ def fit(
     recipe: Recipe | None = None,
     progress: Progress = silent,
 ) -> RunFolder:
-    """Trains what `config` describes into `folder`, or goes on where an interrupted `fit` stopped there.
+    """Trains a run, or continues an unfinished run of the same settings.
 
     Args:
-        manifest: the data set `config.data`, if it is open already.
-        recipe: what `resolve` made of `config`, if that is done already.
+        config: settings of the training.
+        folder: run folder; created if it does not exist.
+        manifest: the data set; None opens `config.data`.
+        recipe: recipe of `config`; None resolves it.
+        progress: called with the progress of long tasks.
 
     Raises:
-        RunError: `folder` holds another run or a finished one, or another fit is at work there.
-        TfctcError: anything wrong with the data or the settings; nothing has been trained then.
+        RunError: `folder` holds another run or a finished one, or is in use; or the training diverged.
+        TfctcError: data or settings that cannot be used; nothing has been trained then.
     """
     folder, started = Path(folder), time.monotonic()
     manifest = manifest or Manifest.open(config.data)
@@ -115,16 +120,16 @@ def fit(
         _check_same_cells(folder, manifest.digest)
         record = _train(plan, folder, progress) | plan.record
         record["seconds"] = round(record["seconds"] + time.monotonic() - started, 1)
-        # Last: its presence says that the run is complete.
+        # Written last: a run folder with a record is complete.
         write_json(folder / layout.RECORD, record)
         shutil.rmtree(folder / STATE)
         return RunFolder.open(folder)
 
 
 def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Builds the data, checks everything that can be checked, and trains; returns the run's record."""
+    """Builds the tfrecords, checks cells and teachers, and trains; returns the run's record."""
     recipe, facts = plan.recipe, plan.manifest.facts
-    # Reads every image: an image that cannot be used is an error before the run writes anything.
+    # Reads every image, so that an image that cannot be used is an error before the run writes anything.
     builder = build(plan.manifest, plan.splits, progress=progress)
     log.info("Counting cells and measuring the training pixels")
     statistics = measure(builder, recipe.channels)
@@ -158,7 +163,7 @@ def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
         "cells": statistics.cells,
         "normalisation": statistics.normalisation,
         "best_epoch": {name: checkpoint.best_epoch for name, checkpoint in trainer.checkpoints.items()},
-        # Of earlier sessions, as far as their work was saved.
+        # Time of earlier sessions, up to their saved states.
         "seconds": sum(checkpoint.earlier_seconds for checkpoint in trainer.checkpoints.values()),
         "weights_sha256": {name: weights_sha256(network) for name, network in networks.items()},
     }
@@ -172,7 +177,7 @@ def _choose_operating_point(student: keras.Model, builder: Cells, folder: Path) 
 
 
 def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
-    """`config`, with the precision that the unfinished run in `folder`, if there is one, began with."""
+    """Settings in which the precision "auto" is replaced by that of the unfinished run in `folder`, if there is one."""
     saved = folder / layout.CONFIG
     if config.training.precision == "auto" and saved.exists():
         precision = configs.load(RunConfig, saved).training.precision
@@ -193,7 +198,7 @@ def _check_free(folder: Path, config: RunConfig) -> None:
 
 
 def _check_same_cells(folder: Path, digest: str) -> None:
-    """Checks that an unfinished run still has its cells: in a new split, training cells could become test cells."""
+    """Checks that the cells of an unfinished run have not changed: a new split could test on its training cells."""
     if (folder / CELLS).exists() and json.loads((folder / CELLS).read_text(encoding="utf-8")) != digest:
         raise RunError(
             "holds an unfinished run on other cells: the data set has changed since",
@@ -204,7 +209,7 @@ def _check_same_cells(folder: Path, digest: str) -> None:
 
 @contextlib.contextmanager
 def _removed_if_unused(folder: Path) -> Iterator[None]:
-    """Removes `folder` again if the block fails before anything is in it."""
+    """Removes `folder` if the block fails and the folder is empty."""
     try:
         yield
     except BaseException:

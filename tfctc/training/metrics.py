@@ -1,4 +1,4 @@
-"""Metrics of a training."""
+"""Keras metrics that a training reports."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import keras
 
 @keras.saving.register_keras_serializable("tfctc")
 class AUROC(keras.metrics.AUC):
-    """Area under the ROC curve of logits ``(B, 2)``; exact to 0.002 where log-odds have a spread of 0.1 to 100.
+    """Area under the ROC curve of logits ``(B, 2)``; the error is below 0.002 for log-odds with a spread of 0.1 to 100.
 
-    `keras.metrics.AUC` counts in even steps of the probability. The predictions of a confident network would all fall
-    into the first and the last step, where they have no order. Here the steps are even in ``z / (4 + |z|)``, with z the
-    log-odds.
+    `keras.metrics.AUC` uses evenly spaced thresholds of the probability. All predictions of a confident network would
+    lie below the first or above the last one, and could not be ranked. Here the thresholds are evenly spaced in
+    ``z / (4 + |z|)``, with z the log-odds.
     """
 
     def __init__(self, name: str = "auroc", num_thresholds: int = 2000, **options: Any):

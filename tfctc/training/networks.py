@@ -1,4 +1,4 @@
-"""The networks of a run, built from its recipe and checked before anything is trained."""
+"""Networks of a run, built from its recipe, and the Keras model that trains a stage."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from tfctc.recipes.recipe import STUDENT
 
 #: Channel -> mean and standard deviation of its pixels over the training split.
 Statistics = Mapping[str, tuple[float, float]]
-#: Name -> factor of the distillation losses, from the part of the training that is done.
+#: Name -> function from the fraction of the training steps done, 0 to 1, to the factor of the distillation losses.
 SCHEDULES: dict[str, Callable] = {
     "constant": lambda done: 1.0,
     "fade-in": lambda done: 0.5 - 0.5 * tf.cos(math.pi * done),
@@ -29,16 +29,24 @@ SCHEDULES: dict[str, Callable] = {
 def build_networks(recipe: Recipe, image_size: tuple[int, int], statistics: Statistics) -> dict[str, keras.Model]:
     """Builds every network of the recipe with its initial weights, and the weights of its distillation losses.
 
-    Each network is seeded by its own number, so that a run resumed after the teacher begins with the same student.
+    Each network has a seed of its own, so that a run resumed after the teacher's stage starts with the same student.
+
+    Args:
+        recipe: the recipe.
+        image_size: height and width of the images.
+        statistics: channel -> mean and standard deviation of its pixels over the training split.
+
+    Returns:
+        Name -> network.
 
     Raises:
-        ConfigError: weights, taps or losses that do not fit.
+        ConfigError: initial weights, taps or losses that do not fit a network.
     """
     networks = {}
     for name, network in recipe.networks.items():
         keras.utils.set_random_seed(network.seed)
         networks[name] = build_classifier(network.config, image_size, statistics, name)
-    # The student is the last; the weights of its losses are drawn after its own.
+    # The student was built last, so its seed also decides the initial weights of its losses.
     for stage in recipe.stages:
         _prepare_losses(recipe, stage, networks)
         if stage.start_from:
@@ -47,7 +55,14 @@ def build_networks(recipe: Recipe, image_size: tuple[int, int], statistics: Stat
 
 
 def model_to_train(recipe: Recipe, stage: Stage, networks: Mapping[str, keras.Model], total_steps: int) -> keras.Model:
-    """The Keras model whose `fit` carries out a stage: the network itself, or a `Distiller` around it."""
+    """The Keras model whose `fit` trains a stage: the network itself, or a `Distiller` around it.
+
+    Args:
+        recipe: the recipe.
+        stage: the stage.
+        networks: name -> network.
+        total_steps: number of training steps of the stage.
+    """
     network = networks[stage.network]
     if not stage.losses:
         return network

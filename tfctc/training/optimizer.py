@@ -1,4 +1,4 @@
-"""The optimizer: AdamW in two kernels for each weight, with warm-up and cosine decay of the learning rate."""
+"""Optimizer: AdamW in two kernels for each weight, with warm-up and cosine decay of the learning rate."""
 
 from typing import Any
 
@@ -7,23 +7,23 @@ import tensorflow as tf
 
 from tfctc.config import TrainingConfig
 
-#: Words in the names of weights that do not decay: biases, and the scale and offset of normalisation layers.
+#: Words in the names of weights without weight decay: biases, and scale and offset of normalisation layers.
 NO_DECAY = ("bias", "gamma", "beta")
 
 
 @keras.saving.register_keras_serializable("tfctc")
 class FusedAdamW(keras.optimizers.Optimizer):
-    """`keras.optimizers.AdamW` (Loshchilov and Hutter 2019, arXiv 1711.05101): same state, same result to rounding.
+    """`keras.optimizers.AdamW` with fewer passes over memory; same state, and same result up to rounding.
 
-    Keras makes about twelve passes over every weight and its two moments. Here one pass does the decay and one the
-    step.
+    Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", arXiv 1711.05101. Keras makes about twelve
+    passes over every weight and its two moments. Here one pass applies the weight decay, a second one the Adam step.
 
     Args:
         learning_rate: number or schedule.
-        decay: decoupled weight decay, as a factor of the learning rate.
-        no_decay: words; a weight whose name holds one of them does not decay.
+        decay: decoupled weight decay; a step subtracts ``learning_rate * decay * weight``.
+        no_decay: words; a weight whose name contains one of them has no weight decay.
         beta_1, beta_2: decay rates of the first and second moment.
-        epsilon: constant beside the square root of the second moment.
+        epsilon: constant added to the square root of the second moment.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class FusedAdamW(keras.optimizers.Optimizer):
 
 
 def build_optimizer(training: TrainingConfig, total_steps: int) -> FusedAdamW:
-    """AdamW for a training of `total_steps`: the learning rate rises linearly, then falls by a cosine to 0."""
+    """AdamW for a training of `total_steps`: the learning rate rises linearly from 0, then decays to 0 by a cosine."""
     warmup = int(training.warmup * total_steps)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0 if warmup else training.learning_rate,

@@ -1,4 +1,4 @@
-"""Teachers that an earlier run has trained."""
+"""Teachers from an earlier run: checked, and loaded."""
 
 from pathlib import Path
 
@@ -13,10 +13,17 @@ from tfctc.runs.folder import RunFolder
 
 
 def find_teachers(recipe: Recipe, config: RunConfig, manifest: Manifest, splits: Splits) -> RunFolder:
-    """The run `distill.teachers`, whose teachers have been trained exactly as this run may train them.
+    """The run that `distill.teachers` names, checked: its teachers were trained as this run would train them.
+
+    Args:
+        recipe: recipe of this run.
+        config: settings of this run.
+        manifest: data set of this run.
+        splits: split of this run.
 
     Raises:
-        RunError: it has none, or they have been trained on other cells, with other settings, or are other networks.
+        RunError: a run without a teacher, or whose teachers have been trained on other cells, with other settings, or
+            are other networks.
     """
     run = RunFolder.open(Path(recipe.teachers_from or ""))
     kind = resolve(run.config).can_teach
@@ -41,11 +48,11 @@ def find_teachers(recipe: Recipe, config: RunConfig, manifest: Manifest, splits:
 
 
 def load_teachers(run: RunFolder) -> list[keras.Model]:
-    """The trained teachers of a run. A run without a teacher lends its student."""
+    """The trained teachers of a run; of a run without a teacher, its student."""
     return run.teachers() if resolve(run.config).teachers else [run.student()]
 
 
 def _label_budget(config: RunConfig) -> tuple:
-    """What decides which training cells keep their label."""
+    """Label budget, and the seed of the choice of labels: together they decide which cells keep their label."""
     budget = config.training.label_budget
     return budget, None if budget is None else config.seed

@@ -1,4 +1,4 @@
-"""The trainer: carries out the stages of a recipe in a run folder, and resumes an interrupted run."""
+"""Trainer: trains the stages of a recipe in a run folder, and resumes an interrupted run."""
 
 import logging
 import math
@@ -30,8 +30,8 @@ from tfctc.training.weight_average import BATCHES, WeightAverage
 log = logging.getLogger(__name__)
 #: Folders of a run: the state of an unfinished training, and the logs for TensorBoard.
 STATE, LOGS = "state", "logs"
-#: Smallest share of labelled cells in a batch, however few cells have a label: with fewer, labels are learnt too
-#: slowly.
+#: Smallest share of labelled cells in a batch, even if fewer cells have a label: below it the student learns from the
+#: labels too slowly.
 LEAST_LABELLED_SHARE = 0.1
 
 
@@ -40,12 +40,13 @@ class Trainer:
     """Trains the networks of one run.
 
     Args:
-        recipe: what is trained, on the split of the data.
+        recipe: recipe for the split of the data set.
         networks: the recipe's networks with their initial weights, by name.
         builder: the run's data.
         statistics: channel -> mean and standard deviation of its pixels over the training split.
         folder: the run folder.
-        checkpoints: stage -> its checkpoint, filled as the stages end.
+        progress: called with the progress of every epoch.
+        checkpoints: name of a stage -> its checkpoint; added when the stage ends.
     """
 
     recipe: Recipe
@@ -57,14 +58,17 @@ class Trainer:
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
 
     def train(self) -> None:
-        """Carries out all stages, and saves each network when its last stage ends."""
+        """Trains all stages in order, and saves each network when its last stage ends."""
         for stage in self.recipe.stages:
             self.train_stage(stage)
             if stage.saved_as:
                 self.save(stage.network, stage.saved_as)
 
     def use_teachers(self, trained: Sequence[keras.Model]) -> None:
-        """Copies the weights of trained teachers into the recipe's networks, whose layers train a student faster."""
+        """Copies the weights of trained teachers into the recipe's networks, and saves these in the run folder.
+
+        The trained teachers are stock Keras models; the recipe's networks have faster layers.
+        """
         for name, model in zip(self.recipe.teachers, trained, strict=True):
             self.networks[name].set_weights(model.get_weights())
             self.save(name, f"{name}.keras")
@@ -75,7 +79,7 @@ class Trainer:
             to_stock(self.networks[network]).save(temporary)
 
     def train_stage(self, stage: Stage) -> None:
-        """Trains one network, from a saved state if there is one; leaves the best epoch's weights in it."""
+        """Trains one network, from a saved state if there is one; at the end it has the weights of its best epoch."""
         network, training = self.networks[stage.network], stage.training
         if stage.start_from:
             copy_from_teacher(network, self.networks[stage.start_from])
@@ -86,7 +90,7 @@ class Trainer:
         _compile(model, training, total)
         average = None
         if training.weight_average:
-            # The last batches: a change of channels that fades out is over by then.
+            # The last batches of the training: a change of channels that fades out has ended by then.
             average = WeightAverage(network, stream(max(0, total - BATCHES)).take(BATCHES))
         checkpoint = Checkpoint(
             self.folder / STATE / stage.name,
@@ -97,7 +101,7 @@ class Trainer:
             average and average.averaged,
         )
         done = checkpoint.restore()
-        self._announce(stage, done)
+        self._log_start(stage, done)
         if done < training.epochs and not checkpoint.finished:
             model.fit(
                 stream(done * steps),
@@ -120,12 +124,18 @@ class Trainer:
         self.checkpoints[stage.name] = checkpoint
 
     def steps_per_epoch(self, stage: Stage) -> int:
-        """Training steps of an epoch: as set, or one pass over the cells."""
+        """Number of training steps in an epoch: the setting, or one pass over the cells."""
         cells = sum(pipeline.count(self.builder, "train", selection) for selection in stage.cells)
         return stage.training.steps_per_epoch or math.ceil(cells / stage.training.batch_size)
 
     def batches(self, stage: Stage, model: keras.Model, total_steps: int) -> Callable[[int], tf.data.Dataset]:
-        """Function from a training step to the endless stream of batches from that step on."""
+        """Function from the number of a training step to the endless stream of batches that starts at this step.
+
+        Args:
+            stage: the stage.
+            model: the model to feed.
+            total_steps: number of training steps of the stage.
+        """
         training = stage.training
         draw = batch_composition(self.builder, stage.cells, training)
         balanced = training.class_weights == "balanced"
@@ -151,11 +161,11 @@ class Trainer:
         return stream
 
     def validation_batches(self, stage: Stage, model: keras.Model) -> tf.data.Dataset:
-        """The validation cells that choose the best epoch, each once, unchanged."""
+        """Batches of the validation cells on which the best epoch is chosen, each cell once and not augmented."""
         channels, size = self.recipe.channels_of(stage), stage.training.batch_size
         return _for_model(model, pipeline.eval_batches(self.builder, "validation", channels, size, stage.validation))
 
-    def _announce(self, stage: Stage, done: int) -> None:
+    def _log_start(self, stage: Stage, done: int) -> None:
         config = self.recipe.networks[stage.network].config
         learns = ", ".join(stage.losses) or "labels alone"
         taught = f", taught by {', '.join(stage.teachers)}" if stage.teachers else ""
@@ -174,7 +184,7 @@ class Trainer:
 def batch_composition(
     builder: Cells, selections: Sequence[Selection], training: TrainingConfig
 ) -> list[tuple[Selection, int]]:
-    """Number of cells of each selection in a batch; a selection without a cell is left out."""
+    """Each selection with the number of its cells in a batch; a selection without training cells is left out."""
     counts = {selection: pipeline.count(builder, "train", selection) for selection in selections}
     found = [selection for selection in selections if counts[selection]]
     if len(found) == 1:
@@ -189,7 +199,7 @@ def _compile(model: keras.Model, training: TrainingConfig, total_steps: int) -> 
         optimizer=build_optimizer(training, total_steps),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=[AUROC()],
-        # Keras would use XLA on a GPU, and TensorFlow 2.21's gives up there: a failed check ends the process.
+        # Keras would use XLA on a GPU, where the XLA of TensorFlow 2.21 ends the process with a failed check.
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)
@@ -201,5 +211,5 @@ def _for_model(model: keras.Model, batches: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def only(channels: Iterable[str]) -> Callable:
-    """Function that keeps only these channels of a batch."""
+    """Function that removes all other channels from the inputs of a batch ``(x, y, sample_weight)``."""
     return lambda x, y, sample_weight: ({channel: x[channel] for channel in channels}, y, sample_weight)

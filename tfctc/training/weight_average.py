@@ -1,4 +1,4 @@
-"""The moving average of the weights, validated and saved in place of the last weights."""
+"""Moving average of the weights, which is validated and saved in place of the last weights."""
 
 from collections.abc import Iterable
 
@@ -6,24 +6,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-#: Training batches from which BatchNorm's statistics are computed for the averaged weights.
+#: Number of training batches from which the BatchNorm statistics of the averaged weights are computed.
 BATCHES = 16
 
 
 class WeightAverage(keras.callbacks.Callback):
-    """Validates the exponential moving average of the weights, and keeps it for the checkpoint.
+    """Keras callback that validates the exponential moving average of the weights, and keeps it for the checkpoint.
 
     The average lies nearer to the middle of a minimum than the last weights, and varies less from epoch to epoch
-    (Polyak and Juditsky 1992; Tarvainen and Valpola 2017, arXiv 1703.01780). The optimizer keeps it (`use_ema`).
-    BatchNorm's statistics belong to the last weights; for the averaged ones they are computed anew on some training
-    batches (Izmailov et al. 2018, arXiv 1803.05407, section 3.2). Training goes on from the last weights.
+    (Polyak and Juditsky 1992; Tarvainen and Valpola 2017, arXiv 1703.01780). The optimizer computes it (`use_ema`).
+    BatchNorm's statistics belong to the last weights; for the averaged weights they are computed anew on some training
+    batches (Izmailov et al. 2018, arXiv 1803.05407, section 3.2). Training continues from the last weights.
 
-    `keras.callbacks.SwapEMAWeights` does not compute them anew. It swaps with a rounding error, and leaves the average
-    in the model between two epochs, when the state is saved.
+    `keras.callbacks.SwapEMAWeights` does not compute these statistics anew. It also swaps with a rounding error, and
+    leaves the average in the model between two epochs, when the state is saved.
 
     Args:
         network: the network whose weights are averaged: the trained model or a part of it.
-        batches: ``(x, y, sample_weight)``, as in training.
+        batches: training batches ``(x, y, sample_weight)``, as for `fit`.
     """
 
     def __init__(self, network: keras.Model, batches: Iterable):
@@ -33,11 +33,11 @@ class WeightAverage(keras.callbacks.Callback):
         self._averaged = network.get_weights()
 
     def averaged(self) -> list[np.ndarray]:
-        """Weights of the network as they were validated last."""
+        """The averaged weights that were validated last, as `Model.get_weights` gives them."""
         return self._averaged
 
     def on_train_begin(self, logs=None):
-        # Not in the constructor: a training that has ended already reads no batch.
+        # Not in the constructor: a stage that was finished in an earlier session needs no batches.
         self._batches = [{name: x[name] for name in self._network.input} for x, *_ in self._source]
 
     def on_test_begin(self, logs=None):
@@ -57,5 +57,5 @@ class WeightAverage(keras.callbacks.Callback):
         for x in self._batches:
             self._train(x)
         for momentum, value in moving:
-            # The moving average began with 0; this divides by the share of the batches in it.
+            # The moving average started at 0; this divides by the total weight of the batches in it.
             value.assign(value / (1 - momentum ** len(self._batches)))

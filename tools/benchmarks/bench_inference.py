@@ -3,31 +3,31 @@
     pip install -e '.[train,bench]'
     python tools/benchmarks/bench_inference.py --run runs/quickstart --json docs/evidence/speed/inference.json
 
-Every arm takes float32 images in memory and gives probabilities, on the CPU; before it is timed, its probabilities for
-the cells of the test split are compared with those of Keras. Arms of float32 arithmetic and weights must agree to 1e-4.
-The F1 that an arm loses against Keras has a 95 % interval by patient.
+Every arm is a function from float32 images in memory to probabilities, on the CPU. Before it is timed, its
+probabilities for the cells of the test split are compared with those of Keras. Arms with float32 arithmetic and weights
+must agree to 1e-4. The loss of F1 against Keras has a 95 % interval by patient.
 
-    LiteRT         `tfctc.runtime.litert`, as `tfctc predict` runs it: one image a call, however many there are
+    LiteRT         `tfctc.runtime.litert`, as in `tfctc predict`: one image in each call, also for many images
     ... batched    LiteRT's own interpreter, its input resized to all images
     SavedModel, Keras
     PyTorch        channels last, `torch_resnet50.py`; compiled: torch.compile with frozen weights, needs a C++ compiler
-    ONNX Runtime   that network, exported by torch.onnx; another backbone's SavedModel, converted by tf2onnx
+    ONNX Runtime   the PyTorch network, exported by torch.onnx; other backbones: the SavedModel, converted by tf2onnx
     OpenVINO       the same ONNX file in float32, and in the 16 bits it chooses itself if the processor has them;
                    and the .tflite files that LiteRT runs
 
-The arms take turns. A turn begins with a rest, until the threads of the arm before have stopped spinning, and one call
-that is not timed, for the caches.
+The arms take turns. A turn begins with a pause, until the threads of the previous arm have stopped spinning, and with
+one call that is not timed, to fill the caches.
 
 Ratios are of one image on the most threads, by medians; above 1 the first is faster. Their names end in the image size,
-after the backbone if it is not the ResNet50. `_minimum` is by minima: where the two differ much the machine was busy.
-`_1_threads` is on fewer threads, which a busy machine disturbs least; `_throughput` is for many images.
+after the backbone if it is not ResNet50. `_minimum` is by minima: if it differs much from the median, the machine was
+busy. `_1_threads` is on fewer threads, which a busy machine disturbs least; `_throughput` is for many images.
 
-PyTorch's threads sleep while they wait (OMP_WAIT_POLICY=PASSIVE, unless it is set). Spinning, the default, costs its
-median twice or more on a busy machine, but its best times are with it: set ACTIVE where nothing else runs. It has no
-ratio by minima for that reason.
+PyTorch's threads sleep while they wait (OMP_WAIT_POLICY=PASSIVE, unless it is set). Spinning, PyTorch's default,
+doubles its median or more on a busy machine, but gives its best times on an idle one: set ACTIVE if nothing else runs.
+For that reason PyTorch has no ratio by minima.
 
-With --table the rows become a Markdown table, too. Without --run a ResNet50 is trained for a minute or two on simulated
-cells: that makes its speed right, not its int8 accuracy.
+With --table the rows are also written as a Markdown table. Without --run a ResNet50 is trained for a minute or two on
+simulated cells: its speed is representative, its loss of F1 in int8 is not.
 """
 
 import argparse
@@ -51,12 +51,12 @@ from tfctc.system.startup import start_tensorflow
 
 MOST_CELLS, TOLERANCE, INEXACT = 5000, 1e-4, ("bfloat16", "float16", "dynamic", "mixed", "int8")
 MANY, REST_S = 32, 0.1
-#: Timed calls in a turn, by the number of images.
+#: Number of images in a call -> number of timed calls in a turn.
 CALLS = {1: 20, MANY: 2}
 CELLS = "cells.npz"
 
 
-#: Ratio -> the arm that would be slower, the arm that would be faster.
+#: Ratio -> arm in the numerator (expected to be slower), arm in the denominator.
 PAIRS = {
     "litert_float32_over_saved_model": ("SavedModel", "LiteRT float32"),
     "litert_float32_over_keras": ("Keras", "LiteRT float32"),
@@ -75,7 +75,7 @@ PAIRS = {
 
 
 def train(folder: Path, size: int) -> None:
-    """Trains a ResNet50 on few cells."""
+    """Trains a ResNet50 for a short time on simulated cells."""
     from tfctc.config import RunConfig, TrainingConfig
     from tfctc.data.simulate import SimulationOptions, write_dataset
     from tfctc.training.fit import fit
@@ -86,7 +86,7 @@ def train(folder: Path, size: int) -> None:
 
 
 def prepare(run: Path, folder: Path) -> str:
-    """Writes the student of `run` for every runtime into `folder`, with cells and Keras's probabilities; names it."""
+    """Writes the student of `run` for every runtime, with cells and Keras's probabilities; returns a short name."""
     from tfctc.data.pipeline import labelled_batches
     from tfctc.errors import ExportError
     from tfctc.exporters import litert, parity
@@ -94,7 +94,7 @@ def prepare(run: Path, folder: Path) -> str:
     from tfctc.exporters.saved_model import write_saved_model
     from tfctc.runs.folder import RunFolder
 
-    # Converters print much.
+    # The converters print many messages.
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     run = RunFolder.open(run)
@@ -158,10 +158,10 @@ def write_torch(model, images: np.ndarray, folder: Path) -> None:
 
 
 def check(name: str, arm: Arm, folder: Path, images: int) -> dict:
-    """Largest difference in probability from Keras's, and the loss of F1.
+    """Largest difference in probability from Keras, loss of F1, and number of cells.
 
     Raises:
-        SystemExit: more than an arm of float32 may differ.
+        SystemExit: an arm with float32 arithmetic differs by more than `TOLERANCE`.
     """
     from tfctc.evaluation.f1_loss import f1_loss
 
@@ -198,7 +198,7 @@ def turns(arms: dict[str, Arm], x: np.ndarray, rounds: int) -> dict[str, list[fl
 
 
 def time_all(folder: Path, network: str, threads: int, images: int, rounds: int, chosen: list[str]) -> list[dict]:
-    """Rows of every arm that this machine has and `chosen` names by some part, or of all."""
+    """Rows of all arms that can run on this machine and whose names contain a word of `chosen`, if there are any."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -222,22 +222,22 @@ def time_all(folder: Path, network: str, threads: int, images: int, rounds: int,
 
 
 def ratios_of(rows: list[dict], network: str, threads: list[int]) -> dict[str, float]:
-    """Every ratio of one network that the rows allow."""
+    """All ratios of one network for which there are rows."""
     most = max(threads)
     kinds = {"": (most, 1, "median_s"), "_minimum": (most, 1, "min_s"), "_throughput": (most, MANY, "median_s")}
     kinds |= {f"_{n}_threads": (n, 1, "median_s") for n in threads if n < most}
     found = {}
-    for tail, (n, images, figure) in kinds.items():
+    for tail, (n, images, metric) in kinds.items():
         facts = {"network": network, "threads": n, "batch": images}
         arms = {r["arm"] for r in rows if all(r[k] == v for k, v in facts.items())}
         for name, (slow, fast) in PAIRS.items():
-            if {slow, fast} <= arms and not (figure == "min_s" and "PyTorch" in slow):
-                found[f"{name}_{network}{tail}"] = ratio(rows, slow, fast, figure, **facts)
+            if {slow, fast} <= arms and not (metric == "min_s" and "PyTorch" in slow):
+                found[f"{name}_{network}{tail}"] = ratio(rows, slow, fast, metric, **facts)
     return found
 
 
 def table(rows: list[dict], threads: list[int]) -> str:
-    """Markdown: one image at a time, and how many a second where there are many."""
+    """Markdown table: time of one image, and images per second for many at once."""
     latency = [f"{what}, {n} thread{'s' * (n > 1)}" for n in threads for what in ("median ms", "99th percentile")]
     head = ["network", "runtime", "MB", *latency, f"images/s, {MANY} at once, {max(threads)} threads", "F1 lost"]
     lines = [head, ["---"] * len(head)]
@@ -253,7 +253,7 @@ def table(rows: list[dict], threads: list[int]) -> str:
 
 
 def alone(function: Callable, *arguments):
-    """What `function` gives in a process of its own: TensorFlow's threads are counted once in a process."""
+    """Result of `function` in a new process: TensorFlow's number of threads can be set only once in a process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
@@ -264,7 +264,7 @@ def main():
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96], help="pixels; without --run")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=10, help="turns of every arm")
-    parser.add_argument("--arms", nargs="+", default=[], help="only arms whose names hold one of these words")
+    parser.add_argument("--arms", nargs="+", default=[], help="only arms whose names contain one of these words")
     parser.add_argument("--json", help="file to write")
     parser.add_argument("--table", type=Path, help="Markdown file to write")
     args = parser.parse_args()
@@ -276,7 +276,7 @@ def main():
     with tempfile.TemporaryDirectory() as room:
         runs = args.run
         if not runs:
-            print("Trained for a minute or two on simulated cells: what int8 changes here says nothing")
+            print("Trained for a minute or two on simulated cells: the loss of F1 in int8 is not representative")
             for size in args.sizes:
                 alone(train, Path(room, str(size)), size)
             runs = [Path(room, str(size), "run") for size in args.sizes]

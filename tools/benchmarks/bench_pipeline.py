@@ -6,12 +6,12 @@
 Arms, each on the same simulated pairs of bright-field and DAPI images in memory, one core each, by processor time:
 
     tfctc           the default policy on batches, in tf.data, as `fit` runs it
-    albumentations  the same with its own operations, one cell after the other in a Python loop, its cheapest way: both
-                    channels stacked for the geometry, one thread of OpenCV
-    Keras layers    what Keras has of it, on batches, in tf.data
+    albumentations  its own operations of the same kinds, one cell after the other in a Python loop, in its fastest way:
+                    both channels stacked for the geometry, one thread of OpenCV
+    Keras layers    the operations of these kinds that Keras has, on batches, in tf.data
     PyTorch         the geometry alone, on batches, both channels stacked: one grid, one bicubic `grid_sample`
 
-All strengths are those of the default policy, as far as an operation has them. Where the peers do something else:
+All strengths are those of the default policy, as far as an operation has them. Differences of the others:
 
     albumentations  interpolates twice (affine, then elastic), cubic as tfctc does. Its elastic displacement is blurred
                     noise, in its faster, approximate form. Brightness and contrast are one operation, where tfctc has
@@ -20,10 +20,10 @@ All strengths are those of the default policy, as far as an operation has them. 
                     the contrast of each image. It clips after every operation.
     Keras layers    interpolates after each of six operations, linearly. No gamma, uneven light, bleaching or shot
                     noise, and the amount of Gaussian noise is the same for every cell.
-    PyTorch         has no border of its own to fill places outside from: the whole image is mirrored.
+    PyTorch         fills pixels from outside the image by mirroring the whole image.
 
-`no slow operations`: tfctc and albumentations without elastic deformation, and Gaussian in place of Poisson noise in
-albumentations, so that no single dear operation decides.
+`no slow operations`: tfctc and albumentations without elastic deformation, and albumentations with Gaussian in place of
+Poisson noise, so that no single expensive operation decides.
 
 The share of a training step spent waiting for data: the baseline's step (ResNet50, bright-field) as `fit` compiles it,
 fed by the whole input pipeline from simulated tfrecords with all cores; time blocked in `next` over all time.
@@ -61,7 +61,7 @@ def cells(size: int, batch: int) -> dict[str, np.ndarray]:
 
 
 def in_tf_data(augment, images: dict[str, np.ndarray]) -> Callable[[], None]:
-    """`augment`, of channels and a seed, on one core of tf.data; nothing is computed ahead."""
+    """Arm that runs `augment`, a function of channels and a seed, in tf.data on one core without prefetching."""
     import tensorflow as tf
 
     options = tf.data.Options()
@@ -93,7 +93,7 @@ def tfctc_arms(images: dict[str, np.ndarray]) -> Arms:
 
 
 def operation_arms(images: dict[str, np.ndarray]) -> Arms:
-    """Every operation alone, and none: the loop and the clip."""
+    """Arms of every single operation, and of none: the loop and the clipping alone."""
     from tfctc.augment import Policy
 
     arms = {"tfctc none": in_tf_data(Policy({}), images)}
@@ -253,7 +253,7 @@ def torch_arms(images: dict[str, np.ndarray]) -> Arms:
 
 
 def waiting(size: int, batch: int, steps: int) -> list[tuple[float, float]]:
-    """Seconds of each training step: blocked in `next`, and in all."""
+    """Seconds of each training step: waiting in `next` for data, and in total."""
     import keras
     import tensorflow as tf
 
@@ -296,9 +296,12 @@ def main():
     parser.add_argument("--size", type=int, default=64, help="image height and width, pixels")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--operations", action="store_true", help="measure every operation of tfctc alone, too")
+    parser.add_argument("--operations", action="store_true", help="also measure every operation of tfctc alone")
     parser.add_argument(
-        "--wait", action=argparse.BooleanOptionalAction, default=True, help="measure the wait for data in training"
+        "--wait",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure the time that training waits for data",
     )
     parser.add_argument("--steps", type=int, default=40, help="training steps of --wait")
     parser.add_argument("--json", help="file to write")

@@ -1,19 +1,18 @@
-"""Time per cell and peak memory of build, input and predict, from a thousand cells to a million: both must be flat.
+"""Time per cell and peak memory of build, input and predict for 1,000 to 1,000,000 cells; both should be constant.
 
     python tools/benchmarks/bench_scaling.py --json docs/evidence/speed/scaling.json
 
-Cells: 10,000 distinct simulated ones; each further cell is a hard link to the images of one of them under names of its
-own, with a patient of its own for every 250 cells. Each stage runs in a fresh process:
+Cells: 10,000 distinct simulated cells. The images of each further cell are hard links to those of one of them, under
+new names. Every 250 cells have a patient of their own. Each stage runs in a new process:
 
     build    open the manifest, split the patients, write the tfrecords
-    input    all that `fit` does before and beside its training steps: open, split, find the tfrecords, count the cells
-             and measure them, one pass over the augmented training batches of both channels and one over the validation
-             split; without the cache of `training.cache_mb`, which is of use from the second pass on
+    input    everything that `fit` does except its training steps: open, split, find the tfrecords, count and measure
+             the cells, one pass over the augmented training batches of both channels and one over the validation
+             split; without the cache of `training.cache_mb`, which helps only from the second pass on
     predict  the command `tfctc predict MODEL manifest.csv` with an untrained compact network
 
-Peak memory is the largest resident set of that process, imports included. Time starts after the imports; time per cell
-is that of the cells beyond the first 1,000: (seconds of N cells - seconds of 1,000 cells) / (N - 1,000), which leaves
-out tracing and other costs of any size of data.
+Peak memory is the largest resident set of that process, imports included. Time starts after the imports. Time per cell
+is (seconds of N cells - seconds of 1,000 cells) / (N - 1,000), which leaves out tracing and other fixed costs.
 """
 
 import argparse
@@ -34,14 +33,14 @@ from pathlib import Path
 
 DISTINCT, BASE, PATIENTS, SEED = 10_000, 1_000, 40, 0
 STAGES = ("build", "input", "predict")
-#: Sizes up to this one last a few seconds only: they are measured several times, and the least time is taken, as what
-#: else the machine does can only add to it; of the peaks, the median.
+#: Up to this number of cells a stage takes only a few seconds, and is repeated. Of the times the smallest is used,
+#: because other work of the machine can only add to it; of the peaks of memory the median.
 REPEATED, REPEATS = 10_000, 5
 MODEL = "compact.tflite"
 
 
 def make_distinct(folder: Path, size: int) -> None:
-    """The simulated cells that all sizes share."""
+    """Writes the distinct simulated cells, which all sizes share."""
     from tfctc.data.simulate import SimulationOptions, write_dataset
 
     options = SimulationOptions(patients=PATIENTS, size=size, mpp=max(0.64, 20 / size))
@@ -49,7 +48,7 @@ def make_distinct(folder: Path, size: int) -> None:
 
 
 def make_cells(folder: Path, distinct: Path, n: int) -> None:
-    """`n` cells, linked: cell i is the distinct cell i modulo `DISTINCT`, under a name and a patient of its own."""
+    """Writes a data set of `n` cells: cell i has links to the images of distinct cell i modulo `DISTINCT`."""
     from dataclasses import replace
 
     from tfctc.data.manifest import Manifest, write_manifest
@@ -76,7 +75,7 @@ def make_cells(folder: Path, distinct: Path, n: int) -> None:
 
 
 def make_model(path: Path, distinct: Path) -> None:
-    """An untrained compact network as `tfctc export` would write it."""
+    """Writes an untrained compact network as `tfctc export` would."""
     from tfctc.config import ModelConfig, to_dict
     from tfctc.data.manifest import Manifest
     from tfctc.exporters.litert import convert
@@ -157,7 +156,7 @@ def ready_to_predict(model: Path) -> Callable[[Path], None]:
 
 
 def measure_here(stage: str, folder: Path, model: Path) -> dict:
-    """Seconds of the stage, processor seconds too, and this process's peak memory."""
+    """Seconds and processor seconds of a stage, and the peak memory of this process."""
     if stage == "predict":
         run = ready_to_predict(model)
     else:
@@ -176,7 +175,7 @@ def measure_here(stage: str, folder: Path, model: Path) -> dict:
 
 
 def measure(stage: str, n: int, folder: Path) -> dict:
-    """One row of the table; a fresh process for each run."""
+    """One row of the table; every run of the stage has a new process."""
     if stage == "input" and not (folder / f"cells-{n}" / "tfrecords").exists():
         child("stage", "build", str(n), folder=folder)
     runs = [child("stage", stage, str(n), folder=folder) for _ in range(REPEATS if n <= REPEATED else 1)]
@@ -192,16 +191,16 @@ def measure(stage: str, n: int, folder: Path) -> dict:
 
 
 def per_cell(row: dict, base: dict) -> dict:
-    """Microseconds of every cell beyond those of `base`, and of every cell all in all."""
+    """Microseconds per cell: of the cells that `row` has more than `base`, and of all cells, start included."""
     more = row["cells"] - base["cells"]
-    figures = {"us_per_cell_and_start": row["seconds"] / row["cells"] * 1e6}
-    for figure, name in (("seconds", "us_per_cell"), ("processor_seconds", "processor_us_per_cell")):
-        figures[name] = (row[figure] - base[figure]) / more * 1e6 if more else None
-    return figures
+    times = {"us_per_cell_and_start": row["seconds"] / row["cells"] * 1e6}
+    for metric, name in (("seconds", "us_per_cell"), ("processor_seconds", "processor_us_per_cell")):
+        times[name] = (row[metric] - base[metric]) / more * 1e6 if more else None
+    return times
 
 
 def child(*words: str, folder: Path) -> dict:
-    """Runs this file in a process of its own, so that what one did before does not count for the next."""
+    """Result of this file in a new process, so that one measurement does not affect the next."""
     with tempfile.TemporaryDirectory() as room:
         answer = Path(room, "answer.json")
         subprocess.run([sys.executable, __file__, "--folder", folder, "--child", answer, *words], check=True)
@@ -224,7 +223,7 @@ def be_child(answer: Path, folder: Path, size: int, words: list[str]) -> None:
 
 
 def prepare(folder: Path, size: int, sizes: list[int]) -> None:
-    """Makes what is not there yet."""
+    """Writes cells and model, unless they exist."""
     if not (folder / "distinct").exists():
         say(f"Simulating {DISTINCT} cells")
         child("distinct", "--image-size", str(size), folder=folder)
@@ -251,7 +250,7 @@ def main():
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000], help="cells")
     parser.add_argument("--stages", choices=STAGES, nargs="+", default=list(STAGES))
     parser.add_argument("--image-size", type=int, default=40, help="height and width, pixels")
-    parser.add_argument("--folder", type=Path, help="where the cells are made; kept, and used again when there")
+    parser.add_argument("--folder", type=Path, help="folder for the cells; kept, and used again in the next run")
     parser.add_argument("--json", help="file to write")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
@@ -280,7 +279,7 @@ def main():
                 ratios[f"time_per_cell_1m_over_10k_{stage}"] = large["us_per_cell"] / small["us_per_cell"]
                 worked = "processor_us_per_cell"
                 ratios[f"processor_time_per_cell_1m_over_10k_{stage}"] = large[worked] / small[worked]
-    # Not before: a process inherits its parent's peak, and NumPy is a third of what predict needs.
+    # Imported last: a child process inherits its parent's peak memory, and NumPy is a third of that of predict.
     from benchmark import report
 
     report(rows, ratios, args.json)

@@ -1,8 +1,8 @@
-"""Time that a command takes to start: a whole process each time, beside one that only imports the command-line library.
+"""Start time of a command: a whole process each time, compared with one that only imports the command-line library.
 
     python tools/benchmarks/bench_start.py --json docs/evidence/speed/start.json
 
-The arms take turns; the first two rounds compile what is installed to bytecode, and are not timed.
+The arms take turns. The first two rounds are not timed, because they may compile installed packages to bytecode.
 """
 
 import argparse

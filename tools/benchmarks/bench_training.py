@@ -7,10 +7,10 @@ All arms: ResNet50 on one channel, two logits, cross-entropy, AdamW, the same ba
 the policy mixed_bfloat16 in tfctc and Keras, autocast in PyTorch. PyTorch runs eagerly in its fastest layout here
 (channels last) with its fused AdamW. `fit` is what `tfctc fit` feeds the step: simulated cells, augmented.
 
-Ratios, by medians; above 1 the first is faster. Where no precision is named both sides compute in float32:
+Ratios are of medians; above 1 the first is faster. If no precision is named, both sides compute in float32:
 
     student_over_torch, student_over_keras_best (the faster of XLA and no XLA), student_over_keras_default
-    student_over_keras_without_onednn   what a machine gets where TensorFlow leaves oneDNN off, as on AMD
+    student_over_keras_without_onednn   stock Keras with oneDNN off, as TensorFlow sets it on AMD processors
     chosen_over_torch                   the student in the precision that `tfctc fit` chooses here
     distilled_over_parts                (student step + teacher forward) / distilled step
     distilled_over_baseline             student step / distilled step
@@ -36,7 +36,7 @@ from tfctc.system.startup import ONEDNN, has_gpu, start_tensorflow
 
 BACKBONE, SCALE = "resnet50", {"brightfield": (0.5, 0.3), "dapi": (0.5, 0.3)}
 PRECISIONS = ("float32", "bfloat16")
-#: Steps in one turn of `fit`: the first ones, for which batches lay ready, are not timed.
+#: Steps in one turn of `fit`. The first ones are not timed, because their batches were prepared before.
 UNTIMED, TIMED = 5, 20
 
 
@@ -51,12 +51,12 @@ def compiled(model, optimizer, jit: bool = False):
 
 
 def step(model, data) -> Callable[[], None]:
-    """A training step as `fit` takes it."""
+    """Function that runs one training step as `fit` does."""
     return lambda: float(model.train_function(data)["loss"])
 
 
 def networks(size: int, precision: str) -> dict[str, object]:
-    """Student and distiller compiled, and the teacher's forward pass as the distiller takes it."""
+    """Student and distiller, compiled for training, and the teacher as the distiller calls it."""
     import keras
 
     from tfctc.cells import BRIGHTFIELD, CHANNELS
@@ -75,12 +75,12 @@ def networks(size: int, precision: str) -> dict[str, object]:
         return build_classifier(parts[name], (size, size), SCALE, name)
 
     teacher = tapped(fold_batchnorm(network("teacher")), parts["teacher"], {LOGITS})
-    pupil = tapped(network("student"), parts["student"], {LOGITS})
+    tapped_student = tapped(network("student"), parts["student"], {LOGITS})
     losses = build_losses({"logits": {"temperature": 2.0}})
-    shapes = [{tap: tuple(output.shape) for tap, output in model.output.items()} for model in (pupil, teacher)]
+    shapes = [{tap: tuple(output.shape) for tap, output in model.output.items()} for model in (tapped_student, teacher)]
     for loss in losses.values():
         loss.prepare(*shapes, (None, size, size, 1))
-    distiller = Distiller(pupil, Teachers([teacher]), losses)
+    distiller = Distiller(tapped_student, Teachers([teacher]), losses)
     student = network("student")
     keras.mixed_precision.set_dtype_policy("float32")
     return {
@@ -108,7 +108,7 @@ def endless(x, y, weight):
 
 
 def tfctc_arms(size: int, batch: int, precision: str) -> dict[str, Callable[[], None]]:
-    """The student's and the distilled step, and the teacher's forward pass."""
+    """Training steps of the baseline student and of the distiller, and their parts."""
     import tensorflow as tf
 
     from tfctc.cells import BRIGHTFIELD
@@ -137,7 +137,7 @@ def tfctc_arms(size: int, batch: int, precision: str) -> dict[str, Callable[[], 
 
 
 def keras_arms(size: int, batch: int, precision: str) -> dict[str, Callable[[], None]]:
-    """Stock Keras's step on the same network; in float32 with XLA too."""
+    """Training step of stock Keras on the same network; in float32 also with XLA."""
     import keras
 
     from tfctc.cells import BRIGHTFIELD
@@ -155,7 +155,7 @@ def keras_arms(size: int, batch: int, precision: str) -> dict[str, Callable[[], 
 
 
 def keras_without_onednn(size: int, batch: int, rounds: int) -> list[float]:
-    """Seconds of stock Keras's step in a process whose TensorFlow leaves oneDNN off."""
+    """Seconds of the training step of stock Keras, in a process with oneDNN off."""
     with tempfile.TemporaryDirectory() as room:
         answer = Path(room, "answer.json")
         command = [sys.executable, __file__, "--child", answer, "--sizes", size, "--batch", batch, "--rounds", rounds]
@@ -164,7 +164,7 @@ def keras_without_onednn(size: int, batch: int, rounds: int) -> list[float]:
 
 
 def torch_arms(size: int, batch: int, precision: str) -> dict[str, Callable[[], None]]:
-    """PyTorch's step; empty without PyTorch."""
+    """Training step of PyTorch; empty without PyTorch."""
     try:
         import torch
     except ImportError:
@@ -190,7 +190,7 @@ def torch_arms(size: int, batch: int, precision: str) -> dict[str, Callable[[], 
 
 
 def measure_fit(size: int, batch: int, precision: str, folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Seconds of a step on what `fit` feeds it and on one batch in memory, in turns of `TIMED` steps."""
+    """Seconds of a training step with the input pipeline of `fit`, and with one batch in memory."""
     from tfctc.augment.policy import Policy
     from tfctc.cells import BRIGHTFIELD, CHANNELS
     from tfctc.config import RunConfig
@@ -233,7 +233,7 @@ def measure_fit(size: int, batch: int, precision: str, folder: Path, rounds: int
 
 
 def ratios_of(rows: list[dict], size: int) -> dict[str, float]:
-    """Every ratio of one size that the rows allow."""
+    """All ratios of one image size for which there are rows."""
     arms = {(r["arm"], r["precision"]) for r in rows if r["size"] == size}
     found = {}
     for precision in PRECISIONS:
@@ -294,7 +294,7 @@ def main():
         rows.append(row("Keras step, oneDNN off", seconds, args.batch, size=size, precision="float32"))
         ratios |= ratios_of(rows, size)
     report(rows, ratios, args.json)
-    # Python's last garbage collection takes minutes over so many graphs.
+    # Otherwise Python's last garbage collection takes minutes for so many graphs.
     gc.freeze()
 
 

@@ -1,4 +1,7 @@
-"""Shared by the tools: arms that take turns, the machine, intervals as text, a table and a JSON file."""
+"""Parts that all benchmarks share: timing of arms in turns, description of the machine, table and JSON file.
+
+An arm is one implementation that is compared with others.
+"""
 
 import importlib.metadata
 import os
@@ -28,7 +31,7 @@ LIBRARIES = (
 
 
 def machine() -> dict:
-    """Processor, system and libraries: what a measurement depends on."""
+    """Description of the machine: processor, system and versions of libraries."""
     versions = {}
     for name in LIBRARIES:
         try:
@@ -52,7 +55,14 @@ def with_interval(value: float, low: float | None, high: float | None) -> str:
 def measure(
     arms: dict[str, Callable[[], object]], rounds: int, warmup: int = 2, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds of every call. The arms take turns, so that a busy machine slows all of them alike."""
+    """Seconds of every timed call, by arm. The arms take turns, so that a busy machine slows all of them alike.
+
+    Args:
+        arms: name -> function to time.
+        rounds: number of timed calls of each arm.
+        warmup: number of calls before, which are not timed.
+        clock: function that returns the time in seconds.
+    """
     seconds = {name: [] for name in arms}
     for i in range(-warmup, rounds):
         for name, arm in arms.items():
@@ -64,25 +74,32 @@ def measure(
 
 
 def row(arm: str, seconds: list[float], images: int, **facts) -> dict:
-    """One line of the table: seconds that `images` took in each round."""
+    """One row of the table, which is also printed.
+
+    Args:
+        arm: name of the arm.
+        seconds: time of each round.
+        images: number of images in a round.
+        facts: further columns, such as the image size.
+    """
     median, least = float(np.median(seconds)), min(seconds)
-    figures = {"median_s": median, "min_s": least, "images_per_s": images / median, "rounds": len(seconds)}
+    metrics = {"median_s": median, "min_s": least, "images_per_s": images / median, "rounds": len(seconds)}
     print(
         f"{arm:34} {' '.join(f'{k} {v}' for k, v in facts.items()):20} {images / median:8.1f} images/s   "
         f"median {median * 1e3:9.2f} ms   minimum {least * 1e3:9.2f} ms",
         flush=True,
     )
-    return {"arm": arm, **facts, **figures}
+    return {"arm": arm, **facts, **metrics}
 
 
-def ratio(rows: list[dict], slow: str, fast: str, figure: str = "median_s", **facts) -> dict:
-    """How many times faster `fast` is than `slow`, among the rows with these facts."""
+def ratio(rows: list[dict], slow: str, fast: str, metric: str = "median_s", **facts) -> dict:
+    """Time of arm `slow` over that of arm `fast`, in the rows with these facts."""
     found = {r["arm"]: r for r in rows if all(r[k] == v for k, v in facts.items())}
-    return found[slow][figure] / found[fast][figure]
+    return found[slow][metric] / found[fast][metric]
 
 
 def report(rows: list[dict], ratios: dict[str, float], json_file: str | None = None) -> None:
-    """Prints the ratios, and writes everything with the command and the machine if a file is named."""
+    """Prints the ratios, and writes rows, ratios, command and machine to `json_file`, if given."""
     print()
     for name, value in ratios.items():
         print(f"{name:44} {value:.2f}")

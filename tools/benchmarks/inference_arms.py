@@ -1,6 +1,7 @@
-"""The arms of `bench_inference.py`: one network on every runtime, each as float32 images in and probabilities out.
+"""Arms of `bench_inference.py`: one network on every runtime, as functions from float32 images to probabilities.
 
-Each is made from the folder that `bench_inference.prepare` fills, for so many threads and images a call.
+The functions of this module make an arm from the folder that `bench_inference.prepare` fills, for a number of threads
+and a number of images in a call.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ TFLITE, ONNX, TORCH, KERAS, SAVED_MODEL = "{}.tflite", "model.onnx", "model.pt",
 
 
 class LeftOut(Exception):
-    """Why an arm cannot run here."""
+    """An arm that cannot run on this machine; the message is the reason."""
 
 
 def litert(precision: str, folder: Path, threads: int, images: int) -> Arm:
@@ -28,7 +29,7 @@ def litert(precision: str, folder: Path, threads: int, images: int) -> Arm:
 
 
 def on_integers(run: Arm, folder: Path) -> Arm:
-    """`run` takes and gives what the int8 file does."""
+    """Arm with float32 input and output, from a function `run` with the input and output of the int8 file."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(folder / TFLITE.format("int8")))
@@ -45,7 +46,7 @@ def litert_batched(precision: str, folder: Path, threads: int, images: int) -> A
     try:
         interpreter.allocate_tensors()
     except RuntimeError as error:
-        # At 32 px the converter writes the batch of one into the network.
+        # For images of 32 px the converter fixes the batch size of one in the network.
         raise LeftOut(f"LiteRT cannot resize this network ({error})") from None
 
     def run(x):
@@ -90,7 +91,7 @@ def pytorch(compiled: bool, folder: Path, threads: int, images: int) -> Arm:
         torch._inductor.config.freezing = True
         network = torch.compile(network, dynamic=False)
 
-    # Compiled under inference_mode the weights would not be frozen.
+    # Under inference_mode torch.compile would not freeze the weights.
     @torch.no_grad()
     def run(x):
         return network(torch.from_numpy(channels_first(x)))[:, 1].numpy()
@@ -134,7 +135,7 @@ def openvino(file: str, precision: str, folder: Path, threads: int, images: int)
 
 
 PRECISIONS = ("float32", "float16", "dynamic", "mixed", "int8")
-#: Arm -> what makes it, and the file or folder that it runs.
+#: Arm -> function that makes it, and the file or folder that it runs.
 RUNTIMES = {
     **{f"LiteRT {p}": (partial(litert, p), TFLITE.format(p)) for p in PRECISIONS},
     "SavedModel": (saved_model, SAVED_MODEL),
@@ -148,5 +149,5 @@ RUNTIMES = {
         f"OpenVINO, {p}.tflite": (partial(openvino, TFLITE.format(p), p), TFLITE.format(p)) for p in ("float32", "int8")
     },
 }
-#: For more than one image.
+#: The same for arms that are only measured with several images in a call.
 BATCHED = {f"LiteRT {p}, batched": (partial(litert_batched, p), TFLITE.format(p)) for p in ("float32", "int8")}

@@ -1,9 +1,9 @@
-"""ResNet50 in plain PyTorch, layer for layer as keras.applications builds it: the peer of the benchmarks."""
+"""ResNet50 in plain PyTorch, layer for layer as in keras.applications, for the benchmarks."""
 
 import torch
 from torch import nn
 
-#: Width of the bottleneck, blocks, stride of the first.
+#: Width of the bottleneck, number of blocks, and stride of the first block, for each stage.
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 
 
@@ -15,7 +15,7 @@ def _unit(inputs: int, outputs: int, kernel: int, stride: int, bias: bool) -> li
 
 
 class Block(nn.Module):
-    """Bottleneck; the first 1 x 1 convolution carries the stride (ResNet v1)."""
+    """Bottleneck block; its first 1 x 1 convolution has the stride (ResNet v1)."""
 
     def __init__(self, inputs: int, width: int, stride: int, project: bool, bias: bool):
         super().__init__()
@@ -37,8 +37,9 @@ class ResNet50(nn.Module):
     """Images ``(B, channels, H, W)`` in [0, 1] to logits ``(B, 2)``.
 
     Args:
-        mean, std: of the training pixels.
-        bias: whether convolutions have one, as in Keras; of no use before BatchNorm.
+        channels: number of input channels.
+        mean, std: mean and standard deviation of the training pixels.
+        bias: whether convolutions have a bias, as in Keras; before BatchNorm it has no effect.
     """
 
     def __init__(self, channels: int = 1, mean: float = 0.5, std: float = 0.3, bias: bool = True):
@@ -57,7 +58,7 @@ class ResNet50(nn.Module):
 
 
 def from_keras(model) -> ResNet50:
-    """The same network as a tfctc ResNet50 classifier of one channel, in inference mode."""
+    """PyTorch copy of a tfctc ResNet50 classifier of one channel, with its weights, in inference mode."""
     (norm,) = [layer for layer in model.layers if layer.name.startswith("normalise_")]
     twin = ResNet50(1, norm.mean.numpy().item(), norm.variance.numpy().item() ** 0.5)
     units = [m for m in twin.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]

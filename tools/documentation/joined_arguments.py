@@ -1,4 +1,4 @@
-"""A reader of docstrings for the site: "a, b: text" in an Args section describes two arguments."""
+"""Extension of griffe for the site: "a, b: text" in an Args section describes two arguments."""
 
 import re
 
@@ -10,7 +10,7 @@ JOINED = re.compile(r"^( *)(\w+(?:, \w+)+): (.*)$")
 
 
 class JoinedArguments(griffe.Extension):
-    """Gives each of several arguments that share a description a line of its own."""
+    """Repeats a description that several arguments share, so that each has a line of its own."""
 
     def on_object(self, *, obj: griffe.Object, **options) -> None:
         if obj.docstring:
@@ -18,7 +18,7 @@ class JoinedArguments(griffe.Extension):
 
 
 def separated(docstring: str) -> str:
-    """A docstring with one argument a line."""
+    """The docstring with one argument in each line."""
     lines, result, indent = docstring.splitlines(), [], None
     position = 0
     while position < len(lines):

@@ -1,9 +1,9 @@
-"""A contact sheet of augmented cells: originals in the first column, augmented in the others, bright-field above DAPI.
+"""Contact sheet of augmented cells: originals in the first column, augmented in the others, bright-field above DAPI.
 
     python tools/evidence augmentation-sheet --pair cell_BF.png cell_DAPI.png --bit-depth 12
 
-Without --pair it shows simulated cells. All pictures of a row share one grey scale, that of the original, so that
-changes of light show.
+Without --pair the sheet shows simulated cells. All pictures of a row have the grey scale of the original, so that
+changes of brightness can be seen.
 """
 
 from itertools import islice
@@ -30,7 +30,7 @@ def add_options(parser) -> None:
         "--only", action="append", default=[], help="this operation alone, at its default strengths; may be repeated"
     )
     parser.add_argument("--columns", type=int, default=10, help="augmented versions of each cell")
-    parser.add_argument("--seed", type=int, default=0, help="decides every draw")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
 
 
 def draw(options) -> Image.Image:

@@ -1,10 +1,10 @@
-"""Runs a SavedModel through TensorFlow's C API, the C++ loader behind it, without TensorFlow's Python.
+"""Predictions of a SavedModel by TensorFlow's C API and its C++ loader, without the Python library.
 
     python tools/evidence/c_loader.py exports/ctc/1 serving_default_brightfield:0 StatefulPartitionedCall:0 x.npy y.json
 
-Needs NumPy and the shared libraries of an installed TensorFlow, of any version; `check_loader.py` calls it. The
-images are float32 ``(N, H, W, 1)`` in [0, 1]; y.json gets the library's version and the N probabilities. The
-prototypes are those of tensorflow/c/c_api.h.
+This script is called by `check_loader.py`. It needs NumPy and the shared libraries of an installed TensorFlow of any
+version. The images are float32 ``(N, H, W, 1)`` in [0, 1]. The library's version and the N probabilities are written to
+y.json. The C prototypes are those of tensorflow/c/c_api.h.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ POINTER, NAME, SIZE = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64
 
 
 class Output(ctypes.Structure):
-    """TF_Output."""
+    """The C struct TF_Output."""
 
     _fields_ = [("operation", POINTER), ("index", ctypes.c_int)]
 
@@ -46,7 +46,7 @@ class Library:
 
 
 def run(folder: str, source: str, target: str, images: np.ndarray) -> dict:
-    """Version of the library, and tensor `target` of the graph in `folder` when tensor `source` is `images`."""
+    """Version of the library, and the value of tensor `target` of the SavedModel when `images` are fed to `source`."""
     tf = Library()
     graph, options = tf("TF_NewGraph", POINTER)(), tf("TF_NewSessionOptions", POINTER)()
     session = tf(

@@ -1,11 +1,12 @@
-"""The instrument side on arm64, by emulation: the packages that arm64 gets, and its predictions.
+"""Plain install on emulated arm64: its packages, and its predictions compared with those of this machine.
 
     apt-get install qemu-user-static debootstrap        # on Debian; as root, as is what follows
     python tools/evidence arm64 exports/jurkat/1 jurkat-cells/manifest.csv --out docs/evidence/instrument/arm64.json
 
-Unpacks Debian for arm64 with its own Python into a temporary folder, installs tfctc without extras from packages for
-arm64, runs `tfctc export --verify` there and, there and here, `tfctc predict` with every .tflite of the version, and
-compares the predictions. Each instruction is emulated: this says nothing of speed, and no arm64 processor takes part.
+The check unpacks Debian for arm64 with its Python into a temporary folder, and installs tfctc without extras from
+packages for arm64. It runs `tfctc export --verify` there. Then it runs `tfctc predict` with every .tflite file of the
+version on both machines, and compares the predictions. The processor is emulated, so the check says nothing about speed
+or about a real arm64 processor.
 """
 
 import csv
@@ -23,7 +24,7 @@ from common import CheckError, log
 
 EMULATOR = Path("/usr/bin/qemu-aarch64-static")
 DEBIAN = "bookworm"
-#: Platforms whose wheels pip takes for arm64 with a glibc as old as 2.27.
+#: Platform tags of wheels that pip may install: arm64 with glibc 2.27 or older.
 PLATFORMS = ("manylinux_2_27_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
 
 
@@ -34,15 +35,15 @@ def add_options(parser) -> None:
 
 
 def missing() -> str:
-    """Why the check cannot be carried out on this machine; "" if it can."""
+    """Reason why the check cannot be carried out on this machine; "" if it can."""
     tools = [tool for tool in ("debootstrap", "dpkg-deb", str(EMULATOR)) if not shutil.which(tool)]
     if tools:
-        return f"{', '.join(tools)} is not installed: apt-get install qemu-user-static debootstrap"
-    return "" if os.geteuid() == 0 else "debootstrap and chroot need root"
+        return f"{', '.join(tools)} is not installed; on Debian: apt-get install qemu-user-static debootstrap"
+    return "" if os.geteuid() == 0 else "debootstrap and chroot need root; run the check as root"
 
 
 def unpack_system(root: Path) -> None:
-    """Debian for arm64 with Python, unpacked and not configured: nothing of it has to run for that."""
+    """Unpacks Debian for arm64 with Python. It is not configured, because that would run programs of arm64."""
     include = "--include=python3,libstdc++6"
     bootstrap = ["debootstrap", "--arch=arm64", "--foreign", "--variant=minbase", include, DEBIAN, str(root)]
     subprocess.run(bootstrap, check=True, stdout=subprocess.DEVNULL)
@@ -52,7 +53,7 @@ def unpack_system(root: Path) -> None:
 
 
 def install(root: Path) -> list[str]:
-    """Installs tfctc without extras into /site; returns everything that came with it."""
+    """Installs tfctc without extras into /site of `root`; returns the names and versions of all packages there."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     with tempfile.TemporaryDirectory() as room:
         source = clean_source(Path(room))
@@ -65,7 +66,11 @@ def install(root: Path) -> list[str]:
 
 
 def there(root: Path, *arguments: str) -> str:
-    """Output of a Python command that runs in `root`, emulated."""
+    """Output of a Python command that runs in `root` on emulated arm64.
+
+    Raises:
+        CheckError: the command failed.
+    """
     command = ["chroot", str(root), f"/{EMULATOR.name}", "-E", "PYTHONPATH=/site", "/usr/bin/python3", *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -74,14 +79,14 @@ def there(root: Path, *arguments: str) -> str:
 
 
 def read(table: Path) -> dict[str, tuple]:
-    """Cell id -> probability, label, quality."""
+    """Cell id -> probability, label and quality, from a table of predictions."""
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))[1:]
     return {cell: (float(probability), label, quality) for cell, probability, label, quality, *_ in rows}
 
 
 def compare(here: dict[str, tuple], on_arm64: dict[str, tuple]) -> dict:
-    """Largest difference in probability, and how many cells have another label or quality."""
+    """Largest difference in probability, and numbers of cells with another label or quality."""
     if here.keys() != on_arm64.keys():
         raise CheckError("not the same cells were predicted")
     pairs = [(here[cell], on_arm64[cell]) for cell in here]

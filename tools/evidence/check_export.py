@@ -1,12 +1,12 @@
-"""Two exported versions, file by file: does a distilled student export exactly as a baseline does?
+"""Comparison of two exported versions, file by file: a distilled student should cost as much as a baseline student.
 
     RUNS=comparisons/jurkat/runs RUN=150-labels/seed-0-rate-0.01 OUT=comparisons/exports
     tfctc export $RUNS/brightfield/$RUN --name brightfield --output $OUT --quantize none --quantize int8
     tfctc export $RUNS/distilled/$RUN --name distilled --output $OUT --quantize none --quantize int8
     python tools/evidence export $OUT/brightfield/1 $OUT/distilled/1 --rounds 200 --out export.json
 
-The networks are compared without the records in their files, which name the run. The two take turns to predict one
-image on one thread; the ratio is the median time of the second over that of the first.
+The networks are compared without the records in their files, because a record names its run. The two networks take
+turns: each predicts one image on one thread. The ratio is the median time of the second over that of the first.
 """
 
 from pathlib import Path
@@ -27,12 +27,12 @@ def add_options(parser) -> None:
 
 
 def calls(network: Runtime, image: np.ndarray):
-    """A function that predicts `CALLS` times."""
+    """A function that predicts the image `CALLS` times."""
     return lambda: [network(image) for _ in range(CALLS)]
 
 
 def compare(first: Path, second: Path, rounds: int) -> dict:
-    """Bytes, shapes and time of one image, of two .tflite files."""
+    """Size, input shape and time for one image of two .tflite files, and the ratio of the times."""
     flatbuffers = [read_record(path)[0] for path in (first, second)]
     # A runtime refuses a file with more than one input or output.
     networks = [load(flatbuffer, threads=1) for flatbuffer in flatbuffers]

@@ -1,11 +1,11 @@
-"""The instrument side as an instrument has it: a fresh environment, the plain install, no TensorFlow.
+"""Plain install without TensorFlow, as on an instrument, in a new environment: size, memory and speed of predictions.
 
     python tools/evidence install exports/jurkat/1/model_int8.tflite simulated/cells/manifest.csv --out install.json
 
-Makes a virtual environment in a temporary folder, installs tfctc without extras, measures what that takes, and runs
-`tfctc predict` there on all images of the manifest, with one process and with --workers of them: all must be predicted,
-and alike. The time to the first prediction is that of a whole command for one image, from the start of the process to
-its end.
+The check makes a virtual environment in a temporary folder, installs tfctc without extras and measures its size. Then
+it runs `tfctc predict` there on all images of the manifest, with one process and with --workers processes: every image
+must be predicted, and both tables must be equal. The time to the first prediction is that of a whole command for one
+image, from the start of the process to its end.
 """
 
 import csv
@@ -20,9 +20,9 @@ import numpy as np
 from common import ROOT, CheckError, log
 
 HEAVY = ("tensorflow", "keras", "scikit-learn", "scipy", "matplotlib")
-#: Runs a command and prints the peak memory of it, or of its largest child, in kB.
+#: Code that runs a command and prints the peak memory of the command, or of its largest child process, in kB.
 PEAK = (
-    # Where images are refused, the table says which.
+    # Refused images are counted later, from the table.
     "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], capture_output=True, text=True); "
     "assert done.returncode == 0 or 'were refused' in done.stderr, done.stderr; "
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
@@ -33,11 +33,11 @@ def add_options(parser) -> None:
     parser.add_argument("model", type=Path, help="exported .tflite file")
     parser.add_argument("manifest", type=Path, help="manifest.csv of a data set")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--starts", type=int, default=20, help="commands for one image each")
+    parser.add_argument("--starts", type=int, default=20, help="number of timed commands for one image")
 
 
 def clean_source(folder: Path) -> Path:
-    """A copy to install from: pip builds in the folder, and would pack what an earlier build left there."""
+    """A clean copy of the source: pip builds in the source folder, and would pack files of an earlier build."""
     source = folder / "source"
     shutil.copytree(ROOT / "tfctc", source / "tfctc", ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
@@ -46,7 +46,7 @@ def clean_source(folder: Path) -> Path:
 
 
 def install(folder: Path) -> tuple[Path, dict]:
-    """The environment's `bin`, and what is installed there."""
+    """Installs tfctc into a new environment; returns its `bin` folder, and the size and names of the packages."""
     venv.create(folder, with_pip=True)
     packages = next(folder.glob("lib/python*/site-packages"))
     empty = megabytes(packages)
@@ -61,6 +61,7 @@ def install(folder: Path) -> tuple[Path, dict]:
 
 
 def megabytes(folder: Path) -> float:
+    """Size of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
@@ -80,7 +81,7 @@ def check(options) -> dict:
         room = Path(room)
         binaries, installed = install(room / "environment")
         found = {"install": installed, "images": len(cells), "model": options.model.name}
-        # The first start compiles Python's files.
+        # The first start is left out, because it compiles Python files to bytecode.
         starts = [predict(binaries, options.model, one, "-o", room / "one.csv") for _ in range(options.starts + 1)][1:]
         seconds = [start["seconds"] for start in starts]
         found["first_answer_s"] = {"median": float(np.median(seconds)), "worst": max(seconds)}
@@ -100,6 +101,6 @@ def check(options) -> dict:
 
 
 def problem(found: dict) -> str:
-    """Images without a prediction, or other predictions with several processes."""
+    """Message if an image has no prediction, or if several processes gave another table."""
     complete = found["answered"] == found["images"] and found["same_with_workers"]
-    return "" if complete else "not every image was predicted, or not alike with several processes"
+    return "" if complete else "not every image was predicted, or several processes gave another table"

@@ -1,4 +1,4 @@
-"""Predictions of a SavedModel through the C++ loader that TensorFlow Serving is made of, also of another TensorFlow.
+"""Predictions of a SavedModel by the C++ loader that TensorFlow Serving uses, also with another TensorFlow version.
 
     python -m venv older && older/bin/pip install --no-deps numpy 'tensorflow==2.20.*'
     python tools/evidence loader exports/ctc/1 --python older/bin/python --out docs/evidence/serving/loader.json
@@ -27,7 +27,9 @@ LOADER, TOLERANCE = Path(__file__).parent / "c_loader.py", 1e-5
 
 def add_options(parser) -> None:
     parser.add_argument("version", type=Path, help="folder NAME/VERSION of an export with a SavedModel")
-    parser.add_argument("--python", default=sys.executable, help="Python of the environment whose TensorFlow loads it")
+    parser.add_argument(
+        "--python", default=sys.executable, help="Python of the environment whose TensorFlow loads the model"
+    )
 
 
 def check(options) -> dict:
@@ -58,6 +60,6 @@ def check(options) -> dict:
 
 
 def problem(found: dict) -> str:
-    """A difference beyond the tolerance."""
+    """Message if the difference is above the tolerance."""
     # Written so that NaN fails.
     return "" if found["max_abs"] < found["tolerance"] else f"differs from Keras by {found['max_abs']:.1e}"

@@ -1,12 +1,12 @@
-"""Metrics of a comparison's students and teachers on the cells of patients who are in none of its splits.
+"""Metrics of the students and teachers of a comparison on a second data set with new patients.
 
     tfctc simulate simulated/new --cells 4000 --patients 40 --size 40 --seed 13
     python tools/evidence new-patients simulated/new comparisons/simulated-9600 --out new-patients.json
 
-A test split of few patients is a poor measure, and simulated patients cost nothing. Beside the AUROC over all cells
-stands that within patients: the difference of the two is lost where probabilities shift from patient to patient, alike
-for CTCs and leukocytes. Every tested run of the comparison is evaluated; differences are paired by seed, with an
-interval over seeds, and for AUROC one over patients too.
+A test split of few patients gives uncertain metrics, and more simulated patients cost nothing. Two AUROCs are computed:
+over all cells, and within patients. The first is lower if the probabilities of all cells shift from patient to patient.
+Every run of the comparison that was evaluated on the test split is evaluated here. Differences are paired by seed and
+have an interval over seeds; differences of AUROC also have one over patients.
 """
 
 import tempfile
@@ -32,16 +32,15 @@ METRICS = {"auroc": "AUROC", "within_patients": "within patients", "f1": "F1"}
 
 
 def add_options(parser) -> None:
-    parser.add_argument("data", type=Path, help="folder of other cells")
+    parser.add_argument("data", type=Path, help="folder of the second data set")
     parser.add_argument("comparison", type=Path, help="folder that tfctc compare wrote, run folders included")
     parser.add_argument("--baseline", default="brightfield", help="arm that others are compared with")
 
 
 def evaluate(run: RunFolder, builder) -> tuple[dict[str, float], Predictions]:
-    """`METRICS` of the student, F1 at its own threshold, and "teacher_" AUROCs of a teacher that sees DAPI.
+    """`METRICS` of the student, with F1 at its own threshold, and the predictions behind them.
 
-    Returns:
-        The metrics, and the predictions of the student.
+    If a teacher sees DAPI, its AUROCs are added, with the prefix "teacher_".
     """
 
     def predictions(model):
@@ -62,7 +61,7 @@ def evaluate(run: RunFolder, builder) -> tuple[dict[str, float], Predictions]:
 
 
 def auroc_by_patient(pairs: list[tuple[Predictions, Predictions]], resamples: int = 1000) -> dict[str, float]:
-    """The 95 % interval of the mean AUROC difference of `pairs` of predictions: a bootstrap that draws patients."""
+    """95 % interval of the mean difference of AUROC over pairs of predictions, from a bootstrap over patients."""
 
     def difference(weights):
         drawn = [[roc_auc_score(a.label, a.probability, sample_weight=weights) for a in pair] for pair in pairs]

@@ -1,10 +1,10 @@
-"""Every file of a version against the Keras model it comes from: on many cells, and on images no microscope takes.
+"""Parity of every file of a version with its Keras model: on many cells, and on extreme images.
 
     python tools/evidence parity runs/jurkat exports/jurkat/1 --cells jurkat-cells --cells simulated/a --out parity.json
 
-The cells are the first --most of each data set, of any split: parity asks for agreement, not for right answers. LiteRT
-and OpenVINO both run every .tflite file. For integers the extreme images lie outside the range of their scales: their
-differences are reported, and have no bound.
+The cells are the first --most of each data set, of any split: parity is agreement with Keras, not with the labels.
+Every .tflite file is run by LiteRT and by OpenVINO. Extreme images lie outside the ranges of int8 files, so the
+differences of quantized files for these images are reported but not limited.
 """
 
 from pathlib import Path
@@ -29,11 +29,11 @@ def add_options(parser) -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("version", type=Path)
     parser.add_argument("--cells", type=Path, action="append", required=True, help="data set folder, may be repeated")
-    parser.add_argument("--most", type=int, default=1000, help="cells of each data set")
+    parser.add_argument("--most", type=int, default=1000, help="largest number of cells of each data set")
 
 
 def extremes(facts: DatasetFacts, cell: np.ndarray) -> dict[str, np.ndarray]:
-    """Name -> unsigned pixels ``(H, W)``, made from those of one `cell` where they need one."""
+    """Extreme images by name, unsigned pixels ``(H, W)``; some are made from the pixels of `cell`."""
     height, width = facts.image_size
     full = facts.full_scale
     rows, columns = np.indices((height, width))
@@ -56,7 +56,7 @@ def extremes(facts: DatasetFacts, cell: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def artefacts(version: Path, facts: DatasetFacts, manifest: dict):
-    """Yields name, gate, and a function from unsigned pixels ``(N, H, W)`` to probabilities ``(N,)`` of every file."""
+    """Yields name, gate and predict function of every file; it maps unsigned pixels ``(N, H, W)`` to ``(N,)``."""
     for path in sorted(version.glob("*.tflite")):
         precision = path.stem.removeprefix("model_")
         for runtime in RUNTIMES:
@@ -73,7 +73,7 @@ def artefacts(version: Path, facts: DatasetFacts, manifest: dict):
 
 
 def refusals(predictor: Predictor, facts: DatasetFacts) -> dict[str, str]:
-    """The error for each image that is not of the model's kind; "" for one that is predicted all the same."""
+    """Error message for each image that must be refused, by name; "" if the image was predicted."""
     height, width = facts.image_size
     bad = {
         "1 x 1 px": np.zeros((1, 1), facts.dtype),
@@ -128,7 +128,7 @@ def check(options) -> dict:
 
 
 def problem(found: dict) -> str:
-    """Files beyond their gate, and images that should have been refused."""
+    """Message if a file exceeds the bound of its gate, or an image was not refused."""
     # Written so that NaN fails.
     beyond = [row for row in found["rows"] if row["bound"] is not None and not row[row["gate"]] <= row["bound"]]
     problems = [f"{row['artefact']} on {row['cells']} is beyond the gate" for row in beyond]

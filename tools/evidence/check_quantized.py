@@ -1,9 +1,9 @@
-"""F1 that smaller TFLite files lose against float32 on the test split, over several trained runs of one data set.
+"""Loss of F1 of smaller TFLite files against float32 on the test split, over several trained runs of one data set.
 
     python tools/evidence quantized comparisons/jurkat/runs/distilled/50-labels/* --out quantized.json
 
-For each run: F1 lost, its 95 % interval by patient, and the number of labels that change. Over the runs: the mean of
-the losses with Student's t interval.
+For each run: loss of F1, its 95 % interval by patient, and the number of labels that change. Over the runs: the mean
+loss with Student's t interval.
 """
 
 from pathlib import Path
@@ -24,11 +24,11 @@ MOST_CELLS = 10_000
 
 
 def add_options(parser) -> None:
-    parser.add_argument("runs", nargs="+", type=Path, help="run folders; others and unfinished ones are passed over")
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders; unfinished runs and other folders are skipped")
 
 
 def check_run(run: RunFolder) -> dict[str, dict]:
-    """For every smaller precision: bytes, labels changed, cells, and the loss of F1 as `f1_loss` gives it."""
+    """Size, number of changed labels, number of cells and loss of F1, for every smaller precision."""
     model, builder, threshold = run.student(), run.builder(), run.operating_point["threshold"]
     calibration = calibration_set(labelled_batches(builder, "train", (BRIGHTFIELD,), 64).as_numpy_iterator())
     cells = next(labelled_batches(builder, "test", (BRIGHTFIELD,), MOST_CELLS).as_numpy_iterator())

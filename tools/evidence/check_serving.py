@@ -1,11 +1,11 @@
-"""A REST server under load: all requests are answered rightly, and malformed ones refused without stopping it.
+"""REST server under load: valid requests must get the right predictions, and malformed ones must be refused.
 
     python -m venv kserve && kserve/bin/pip install -e '.[train]' kserve
     python tools/evidence serving exports/ctc/1 --python kserve/bin/python --out docs/evidence/serving/load.json
 
-Starts tools/examples/serve_kserve.py; sends the version's reference images, one a request, as PNG files to
-`serving_bytes` and as numbers to `serving_default` by turns, and compares each prediction with that of Keras. Meanwhile
-malformed requests come in, each of which must be refused with a 4xx that says why.
+The check starts tools/examples/serve_kserve.py. It sends the version's reference images, one in each request, as PNG
+files to `serving_bytes` and as numbers to `serving_default` by turns, and compares each prediction with that of Keras.
+At the same time it sends malformed requests. The server must refuse each of them with a status 4xx and a reason.
 """
 
 import base64
@@ -42,7 +42,7 @@ def add_options(parser) -> None:
 
 
 def bodies(folder: Path, facts: DatasetFacts) -> tuple[list[bytes], np.ndarray]:
-    """Well-formed requests, and the probability by Keras for each."""
+    """Bodies of valid requests, and the probability of the Keras model for each."""
     pixels, expected = reference(folder)
     found = []
     for image in pixels:
@@ -55,7 +55,7 @@ def bodies(folder: Path, facts: DatasetFacts) -> tuple[list[bytes], np.ndarray]:
 
 
 def malformed(good: list[bytes], facts: DatasetFacts) -> dict[str, bytes]:
-    """Kind -> a request that must be refused."""
+    """Kind of mistake -> body of a request that must be refused."""
     png = base64.b64decode(json.loads(good[0])["instances"][0]["image_bytes"]["b64"])
     height, width = facts.image_size
 
@@ -92,7 +92,7 @@ def malformed(good: list[bytes], facts: DatasetFacts) -> dict[str, bytes]:
 
 
 class Client:
-    """One connection that stays open until the block ends."""
+    """Context manager of one HTTP connection to the server."""
 
     def __init__(self, port: int, name: str):
         self.connection, self.path = http.client.HTTPConnection("127.0.0.1", port, timeout=120), f"/v1/models/{name}"
@@ -115,10 +115,10 @@ class Client:
 
 
 def wait_until_ready(server: subprocess.Popen, port: int, name: str, seconds: float = 180) -> None:
-    """Waits until the model is served.
+    """Waits until the server reports the model as ready.
 
     Raises:
-        CheckError: the server ends, or time does.
+        CheckError: the server has ended, or was not ready in time.
     """
     ends = time.monotonic() + seconds
     while time.monotonic() < ends and server.poll() is None:
@@ -130,7 +130,16 @@ def wait_until_ready(server: subprocess.Popen, port: int, name: str, seconds: fl
 
 
 def load(port: int, name: str, good: list[bytes], expected: np.ndarray, requests: int, concurrent: int) -> dict:
-    """Sends `requests` of the good ones over `concurrent` connections."""
+    """Sends valid requests and compares their predictions.
+
+    Args:
+        port: port of the server.
+        name: name of the model.
+        good: bodies of valid requests, which are used again and again.
+        expected: the right probability for each of them.
+        requests: number of requests to send.
+        concurrent: number of connections at a time.
+    """
     numbers, local = itertools.count(), threading.local()
     seconds, lost, wrong = [], [], []
 
@@ -168,10 +177,10 @@ def load(port: int, name: str, good: list[bytes], expected: np.ndarray, requests
 
 
 def send_malformed(port: int, name: str, bad: dict[str, bytes], over: threading.Event) -> dict[str, dict]:
-    """Sends every malformed request, again and again until `over` is set, and once at the least.
+    """Sends all malformed requests again and again until `over` is set, each at least once.
 
     Returns:
-        Kind -> status (all of them, if there was more than one), error message, and how often it was sent.
+        Kind of mistake -> status (several if they differ), error message, and number of requests.
     """
     refusals = {}
     while not (over.is_set() and len(refusals) == len(bad)):
@@ -215,7 +224,7 @@ def check(options) -> dict:
 
 
 def problem(found: dict) -> str:
-    """Requests without the right prediction, and malformed ones that were not refused."""
+    """Message if a valid request got no right prediction, or a malformed one was not refused."""
     refused = all(
         isinstance(entry["status"], int) and 400 <= entry["status"] < 500 and entry["error"]
         for entry in found["malformed"].values()

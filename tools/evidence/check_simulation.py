@@ -1,8 +1,8 @@
-"""AUROCs of a small network on each choice of channels of simulated cells: how hard are they?
+"""Difficulty of the simulated cells: AUROC of a small network for each choice of channels.
 
     python tools/evidence simulation --out docs/evidence/simulation/difficulty.json
 
-The patients of the test cells are none of those trained on. The true diameters are scored for comparison.
+No patient is both in the training and in the test cells. For comparison, the AUROC of the true diameters is computed.
 """
 
 import time
@@ -16,15 +16,15 @@ from sklearn.metrics import roc_auc_score
 from tfctc.data.simulate import SimulationOptions, simulate_cells
 from tfctc.system.startup import start_tensorflow
 
-#: Side of the centre that the network sees, pixels: a cell and its halo.
+#: Height and width of the image centre that the network sees, in pixels: a cell and its halo.
 CROP = 48
 INPUTS = {"brightfield": [0], "dapi": [1], "brightfield+dapi": [0, 1]}
 
 
 def add_options(parser) -> None:
-    parser.add_argument("--train", type=int, default=20_000, help="cells trained on")
-    parser.add_argument("--test", type=int, default=4_000, help="cells tested on")
-    parser.add_argument("--patients", type=int, default=60, help="patients, those of the test included")
+    parser.add_argument("--train", type=int, default=20_000, help="number of training cells")
+    parser.add_argument("--test", type=int, default=4_000, help="number of test cells")
+    parser.add_argument("--patients", type=int, default=60, help="number of patients, test patients included")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -43,7 +43,7 @@ def simulate(cells: int, patients: int, seed: int) -> tuple[np.ndarray, np.ndarr
 
 
 def build(channels: int):
-    """Conv-BatchNorm-ReLU stages, 157,000 parameters."""
+    """A network of convolution, BatchNorm and ReLU stages with 157,000 parameters."""
     import keras
 
     x = inputs = keras.Input((CROP, CROP, channels))
@@ -55,7 +55,7 @@ def build(channels: int):
 
 
 def batches(images, labels, size, epochs, rng):
-    """Shuffled batches, each turned, mirrored and shifted by up to 4 px as a whole."""
+    """Yields shuffled batches; each is rotated, mirrored and shifted by up to 4 px as a whole."""
     for _ in range(epochs):
         order = rng.permutation(len(images))
         for start in range(0, len(order) - size + 1, size):
@@ -66,7 +66,7 @@ def batches(images, labels, size, epochs, rng):
 
 
 def auroc(train, test, epochs: int, seed: int) -> tuple[float, float]:
-    """Area under the ROC curve of the test cells, and cells trained a second."""
+    """AUROC on the test cells, and number of training cells per second."""
     import keras
 
     keras.utils.set_random_seed(seed)

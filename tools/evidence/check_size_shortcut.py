@@ -1,11 +1,11 @@
-"""AUROC of a comparison's students among simulated cells of one diameter: do they just measure cells?
+"""AUROC of a comparison's students among simulated cells of equal diameter, to see whether they only use the size.
 
     python tools/evidence size-shortcut simulated/cells comparisons/simulated --out docs/evidence/distillation/size.json
 
-Test cells are divided into strata of their true diameter, with as many cells in each. The matched AUROC counts only
-pairs of a CTC and a leukocyte of one stratum, as in a stratified Mann-Whitney test (van Elteren 1960). The AUROC of the
-diameter itself should fall to about a half among matched pairs; it says how well the strata match. Within patients,
-only pairs of one patient count: what is lost of the AUROC over all pairs is lost between patients.
+Test cells are divided into strata of equal size by their true diameter. The matched AUROC counts only pairs of a CTC
+and a leukocyte of the same stratum, as in a stratified Mann-Whitney test (van Elteren 1960). The matched AUROC of the
+diameter itself shows how well the strata match: it should be about 0.5. The AUROC within patients counts only pairs
+from the same patient; if it is higher than the AUROC over all pairs, probabilities shift between patients.
 """
 
 import csv
@@ -35,7 +35,7 @@ def matched_auroc(positive: np.ndarray, score: np.ndarray, diameter: np.ndarray,
 
 
 def read_predictions(path: Path, diameters: dict[str, float]) -> tuple[np.ndarray, ...]:
-    """Of the test cells, ``(N,)`` each: whether it is a CTC, its probability, its diameter in um, its patient."""
+    """Whether each test cell is a CTC, its probability, its diameter in um and its patient, ``(N,)`` each."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     positive = np.array([row["label"] == "ctc" for row in rows])

@@ -1,10 +1,10 @@
-"""Shared by the checks: their error, their log, and what they have in common with the benchmarks."""
+"""Parts that all checks share: an error, a log, and functions of the benchmarks."""
 
 import logging
 import sys
 from pathlib import Path
 
-#: The repository.
+#: Root folder of the repository.
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tools" / "benchmarks"))
 
@@ -12,7 +12,7 @@ from benchmark import machine, measure, with_interval  # noqa: E402
 
 __all__ = ["ROOT", "CheckError", "log", "machine", "measure", "with_interval"]
 
-#: Lines of a check that are printed while it works.
+#: Log of the checks; its lines are printed while a check runs.
 log = logging.getLogger("evidence")
 
 

@@ -12,7 +12,7 @@ from tfctc.comparison.statistics import interval
 
 
 def runs_with(comparison: Path, file: str) -> Iterator[tuple[Job, Path]]:
-    """Yields every tested run of the comparison whose run folder still holds `file`, and that folder."""
+    """Yields every run that was evaluated on the test split and whose run folder contains `file`, with that folder."""
     for job, outcome in read_results(comparison).items():
         folder = comparison / job.path
         if outcome.tested and (folder / file).exists():
@@ -20,7 +20,13 @@ def runs_with(comparison: Path, file: str) -> Iterator[tuple[Job, Path]]:
 
 
 def auroc_within(groups: np.ndarray, positive: np.ndarray, score: np.ndarray) -> float:
-    """AUROC within `groups`, ``(N,)``, each weighted by its pairs of one positive and one negative."""
+    """Mean of the AUROCs within `groups`, weighted by the number of pairs of a positive and a negative cell.
+
+    Args:
+        groups: ``(N,)`` the group of each cell.
+        positive: bool ``(N,)``.
+        score: ``(N,)``, higher for positive cells.
+    """
     total, pairs = 0.0, 0
     for here in (groups == group for group in np.unique(groups)):
         count = int(positive[here].sum()) * int((~positive[here]).sum())
@@ -31,17 +37,21 @@ def auroc_within(groups: np.ndarray, positive: np.ndarray, score: np.ndarray) ->
 
 
 def compare_arms(found: Mapping, baseline: str, metrics: Mapping[str, str]) -> list[dict]:
-    """A row for each arm and label budget: the mean of every metric, and of its difference from the baseline's by seed.
+    """One row for each arm and label budget: mean and interval of every metric, and of its difference from baseline.
+
+    Differences are paired by seed.
 
     Args:
         found: (arm, budget) -> seed -> metric -> value.
-        metrics: metric -> its name in the printed line.
+        baseline: name of the arm that the others are compared with.
+        metrics: metric -> its name in the log.
 
     Raises:
         CheckError: `found` is empty.
     """
     if not found:
-        raise CheckError("the comparison has no tested run whose run folder is there")
+        problem = "the comparison has no tested run whose run folder is there"
+        raise CheckError(f"{problem}; run tfctc compare with another --output, and keep its run folders")
     rows = []
     for (arm, budget), own in found.items():
         base = found.get((baseline, budget), {}) if arm != baseline else {}

@@ -1,4 +1,4 @@
-"""A picture of each distillation loss for the catalogue: what it demands of the student and what it ignores.
+"""Picture of each distillation loss for the catalogue: which differences from the teacher it ignores.
 
     python tools/evidence loss-sheet --out docs/catalogue/losses
 
@@ -20,14 +20,14 @@ from PIL import Image
 from tfctc.cells import BRIGHTFIELD, DAPI
 from tfctc.system.startup import start_tensorflow
 
-#: Synthetic cells that the value is computed for, and times as many that a projector is trained on.
+#: Number of synthetic cells for which the loss is computed; a projector is trained on `TIMES` as many.
 CELLS, TIMES = 64, 8
 #: Channels of the features, and height and width of the maps.
 CHANNELS, SIDE = 8, 6
 PROJECTOR_STEPS, PROJECTOR_RATE = 300, 0.02
-#: A change counts as ignored if it costs less than this share of what shuffled cells cost.
+#: A change counts as ignored if it raises the loss by less than this share of the rise for shuffled cells.
 IGNORED = 0.05
-#: Simulated cells of the losses that read DAPI: trained on, and shown.
+#: For losses that read DAPI: numbers of simulated cells to train on and to show, image size, and batch size.
 TRAINED, SHOWN, SIZE, BATCH = 1024, 24, 32, 32
 DPI = 100
 CALM, ALARM = "#2a78b5", "#d9722e"
@@ -36,7 +36,7 @@ CALM, ALARM = "#2a78b5", "#d9722e"
 def add_options(parser) -> None:
     parser.add_argument("--only", action="append", default=[], help="this loss alone; may be repeated")
     parser.add_argument("--steps", type=int, default=200, help="training steps with a loss that reads DAPI")
-    parser.add_argument("--seed", type=int, default=0, help="decides everything")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
 
 
 def draw(options) -> dict[str, Image.Image]:
@@ -46,7 +46,7 @@ def draw(options) -> dict[str, Image.Image]:
 
     from tfctc.distill.losses import LOSSES
 
-    tf.get_logger().setLevel("ERROR")  # Every projector has a graph of its own; TensorFlow warns of many.
+    tf.get_logger().setLevel("ERROR")  # Every projector has its own tf.function; TensorFlow warns of many.
     pictures = {}
     for name in options.only or LOSSES:
         loss = LOSSES[name]()
@@ -62,7 +62,7 @@ def draw(options) -> dict[str, Image.Image]:
 
 
 def transformations(rng: np.random.Generator) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Name -> change of features ``(B, ..., C)``; the same change for all cells."""
+    """Name -> function that changes features ``(B, ..., C)``, all cells in the same way."""
     order = {width: rng.permutation(width) for width in (2, CHANNELS)}
     order[2] = np.array([1, 0])
     # An orthogonal matrix of each width (a rotation by 60 degrees for two).
@@ -85,7 +85,7 @@ def transformations(rng: np.random.Generator) -> dict[str, Callable[[np.ndarray]
 
 
 def teacher_features(cells: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Tap -> synthetic features, not below 0 as behind a ReLU, the logits excepted."""
+    """Synthetic features by tap; 0 or more, as after a ReLU, except for the logits."""
     hidden = rng.normal(size=(cells, 4))
     mixing = np.random.default_rng(0).normal(size=(4, CHANNELS))
     rows, columns = np.mgrid[:SIDE, :SIDE]
@@ -101,7 +101,7 @@ def teacher_features(cells: int, rng: np.random.Generator) -> dict[str, np.ndarr
 
 
 def prepared(name: str):
-    """A loss at its defaults, for synthetic features."""
+    """A loss with its default arguments, prepared for the synthetic features."""
     import keras
 
     from tfctc.distill.losses import LOSSES
@@ -119,10 +119,10 @@ def of_taps(features: dict[str, np.ndarray], taps: set[str]) -> dict[str, np.nda
 
 
 def invariances(name: str, seed: int) -> dict[str, float]:
-    """Transformation -> mean value of the loss for the teacher's features after it."""
+    """Mean value of a loss for each transformation, where the student's features are the teacher's, transformed."""
     values = {}
     for change in transformations(np.random.default_rng(seed)):
-        # The same cells, and the same drawn change, for each loss and each transformation.
+        # The same random numbers for each loss and each transformation: same cells, same change.
         rng = np.random.default_rng([seed, 1])
         seen, fresh = teacher_features(TIMES * CELLS, rng), teacher_features(CELLS, rng)
         changed = transformations(np.random.default_rng(seed))[change]
@@ -133,7 +133,7 @@ def invariances(name: str, seed: int) -> dict[str, float]:
 
 
 def arguments(loss, teacher: dict[str, np.ndarray], changed: Callable[[np.ndarray], np.ndarray]) -> list[dict]:
-    """What a loss is called with: taps of the student, taps of the teacher, inputs."""
+    """Arguments of a loss: taps of the student, taps of the teacher, inputs."""
     from tfctc.distill.losses import COUNTS, LABEL
 
     student = {tap: changed(x) for tap, x in teacher.items()}
@@ -174,7 +174,7 @@ def train_projector(loss, teacher: dict[str, np.ndarray], changed: Callable[[np.
 
 
 def chart(name: str, values: dict[str, float], trained: bool) -> Image.Image:
-    """Bars, one for each transformation."""
+    """Bar chart of the value of a loss for each transformation."""
     figure = Figure(figsize=(7.2, 2.7), dpi=DPI, layout="constrained")
     axis = figure.subplots()
     limit = values["the same"] + IGNORED * (values["cells shuffled"] - values["the same"])
@@ -196,7 +196,7 @@ def chart(name: str, values: dict[str, float], trained: bool) -> Image.Image:
 
 
 def simulated_images(seed: int) -> dict[str, np.ndarray]:
-    """Channel -> images ``(TRAINED + SHOWN, H, W, 1)`` in [0, 1]; those to be shown come last."""
+    """Channel -> images ``(TRAINED + SHOWN, H, W, 1)`` in [0, 1]; the cells to show are the last ones."""
     from tfctc.data.simulate import SimulationOptions, simulate_cells
 
     options = SimulationOptions(size=SIZE)
@@ -206,7 +206,7 @@ def simulated_images(seed: int) -> dict[str, np.ndarray]:
 
 
 def small_student(loss, images: dict[str, np.ndarray], seed: int):
-    """An untrained compact network that gives the taps of a loss, which is prepared for it."""
+    """An untrained compact network with the taps that a loss reads; prepares the loss for these taps."""
     import keras
 
     from tfctc.config import ModelConfig
@@ -247,7 +247,7 @@ def train_on_dapi(network, loss, images: dict[str, np.ndarray], steps: int, seed
 
 
 def staining(loss, steps: int, seed: int) -> Image.Image:
-    """Bright-field, DAPI, and the DAPI that the decoder predicts."""
+    """Picture of bright-field images, DAPI images, and the DAPI images that the decoder predicts."""
     images = simulated_images(seed)
     network = small_student(loss, images, seed)
     train_on_dapi(network, loss, images, steps, seed)
@@ -270,7 +270,7 @@ def staining(loss, steps: int, seed: int) -> Image.Image:
 
 
 def alignment(loss, steps: int, seed: int) -> Image.Image:
-    """Similarity of each bright-field image and each DAPI image, before and after training."""
+    """Picture of the similarity of each bright-field image to each DAPI image, before and after training."""
     from keras import ops
 
     from tfctc.distill.losses.arithmetic import unit

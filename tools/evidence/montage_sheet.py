@@ -1,8 +1,8 @@
-"""The README's picture: test cells of a run, bright-field above DAPI, with the student's probability below.
+"""Picture for the README: test cells of a run, bright-field above DAPI, with the student's probability below.
 
     python tools/evidence montage-sheet RUN --out docs/montage.png
 
-The cells are drawn at random from the run's test split, as many CTCs as leukocytes. `tfctc evaluate RUN` comes first.
+The cells are drawn at random from the run's test split, as many CTCs as leukocytes. First run `tfctc evaluate RUN`.
 """
 
 import csv
@@ -29,12 +29,12 @@ def add_options(parser) -> None:
 
 
 def grey(counts: np.ndarray, low: float, high: float) -> np.ndarray:
-    """``(H, W)`` in [0, 1]; the same grey scale for all cells of a channel."""
+    """Image ``(H, W)`` in [0, 1] from pixels ``(H, W, 1)``, with black at `low` and white at `high`."""
     return np.clip((counts[..., 0].astype(float) - low) / (high - low), 0, 1)
 
 
 def chosen(rows: list[dict[str, str]], classes: tuple[str, str], number: int, seed: int) -> list[dict[str, str]]:
-    """Rows of the predictions' table, half of each class, the positive class first."""
+    """Random rows of the table of predictions, half of each class, the positive class first."""
     rng, found = np.random.default_rng(seed), []
     for label in reversed(classes):
         own = [row for row in rows if row["label"] == label]

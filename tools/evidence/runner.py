@@ -1,4 +1,4 @@
-"""Runs the checks whose results lie in docs/evidence.
+"""Command line of the checks and sheets whose results are in docs/evidence.
 
     python tools/evidence                     # lists the checks
     python tools/evidence parity --help
@@ -7,14 +7,14 @@
 A check is a module `check_NAME.py` of this folder with
 
     add_options(parser)      adds the options of the check to the parser
-    check(options) -> dict   the result, as plain values; lines to be read meanwhile go to `common.log`
-    problem(result) -> str   optional: why the result is not what it should be, "" if it is
+    check(options) -> dict   the result, as plain values; progress goes to the log `common.log`
+    problem(result) -> str   optional: the reason why the result fails the check, "" if it passes
 
-and a sheet a module `NAME_sheet.py` with `add_options` and `draw(options) -> PIL image`, or name -> image for several.
-The first line of the module's docstring is its line in the list. `--out FILE` writes the result with the command and
-the machine, or the picture; for several pictures it is a folder.
+A sheet is a module `NAME_sheet.py` with `add_options(parser)` and `draw(options)`, which returns a PIL image, or a
+dictionary name -> image. The first line of the module's docstring describes it in the list. `--out FILE` writes the
+result of a check with the command and the machine, or the picture of a sheet; for several pictures it is a folder.
 
-Exit code: 0; 1 if a result is not what it should be; 2 if the check cannot be carried out.
+Exit code: 0 if the check passes, 1 if its result fails, 2 if the check cannot be carried out.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def first_line(path: Path) -> str:
 
 
 def parse(words: Sequence[str]) -> tuple[ModuleType, argparse.Namespace]:
-    """The module and the options that a command line asks for. Only that module is imported."""
+    """The module of the check in a command line, and its options. No other check is imported."""
     parser = argparse.ArgumentParser(
         prog="python tools/evidence", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -93,7 +93,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """The command line `words`, or that of the process; without any, the list of the checks."""
+    """Runs the command line `words`, or that of the process, and returns the exit code; no words print the help."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     words = sys.argv[1:] if words is None else words
     try:

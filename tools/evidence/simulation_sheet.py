@@ -1,4 +1,4 @@
-"""A contact sheet of simulated cells: one row of pairs a kind, bright-field above DAPI.
+"""Contact sheet of simulated cells: one row of pairs for each kind of cell, bright-field above DAPI.
 
     python tools/evidence simulation-sheet --out docs/evidence/simulation/sheet.png
 
@@ -22,7 +22,7 @@ def add_options(parser) -> None:
 
 
 def tile(cell: SimulatedCell) -> np.ndarray:
-    """``(2 H, W)`` in [0, 1]; one grey scale for all cells, so that brightness may be compared."""
+    """Bright-field above DAPI, ``(2 H, W)`` in [0, 1], with the same grey scale for all cells."""
     brightfield = cell.brightfield / np.median(cell.brightfield) - 0.5
     return np.clip(np.vstack([brightfield, (cell.dapi - 100.0) / 2400]), 0, 1)
 

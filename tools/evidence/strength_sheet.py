@@ -1,10 +1,10 @@
-"""A picture of each augmentation for the catalogue: the same simulated cells at strength 0, at its default and strong.
+"""Picture of each augmentation for the catalogue: the same simulated cells without it, at its default and strong.
 
     python tools/evidence strength-sheet --out docs/catalogue/augmentations
 
 `--out` is a folder; it gets one PNG for each registered augmentation. Each block of a picture shows the same cells,
-bright-field above DAPI. The random numbers of the two augmented blocks are the same, so the right one shows what the
-middle one does, only more of it. Every cell has the grey scale of its original; that of DAPI is a square root, so that
+bright-field above DAPI. The two augmented blocks have the same random numbers, so the right block shows the change of
+the middle one, but stronger. Every cell has the grey scale of its original. DAPI is shown as its square root, so that
 haze and noise on its dark background can be seen.
 """
 
@@ -21,7 +21,7 @@ from PIL import Image
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI
 from tfctc.system.startup import start_tensorflow
 
-#: A strong strength is so many times the default, where the operation allows that much.
+#: Factor from the default strength to a strong one, which is limited by the largest strength allowed.
 STRONG = 4
 #: Height and width of a cell in pixels, their zoom, and the grey levels of a picture: few, for a small file.
 SIZE, ZOOM, GREYS = 40, 3, 48
@@ -32,7 +32,7 @@ TITLES = {BRIGHTFIELD: "bright-field", DAPI: "DAPI"}
 def add_options(parser) -> None:
     parser.add_argument("--only", action="append", default=[], help="this operation alone; may be repeated")
     parser.add_argument("--cells", type=int, default=3, help="number of cells (default: 3)")
-    parser.add_argument("--seed", type=int, default=0, help="decides cells and draws")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the cells and of the augmentation")
 
 
 def draw(options) -> dict[str, Image.Image]:
@@ -42,7 +42,7 @@ def draw(options) -> dict[str, Image.Image]:
 
     from tfctc.augment import AUGMENTATIONS
 
-    tf.get_logger().setLevel("ERROR")  # Every operation is a graph of its own; TensorFlow warns of many.
+    tf.get_logger().setLevel("ERROR")  # Every operation has its own tf.function; TensorFlow warns of many.
     cells = simulated_cells(options.cells, options.seed)
     pictures = {}
     for name in options.only or AUGMENTATIONS:
@@ -62,7 +62,7 @@ def simulated_cells(number: int, seed: int) -> dict[str, np.ndarray]:
 
 
 def strengths(name: str, times: float) -> dict[str, float]:
-    """The strengths of an augmentation, so many times its defaults, as far as it allows."""
+    """Strengths of an augmentation: its defaults times a factor, limited by the largest strengths allowed."""
     from tfctc.augment import AUGMENTATIONS
 
     fields = dataclasses.fields(AUGMENTATIONS[name])
@@ -81,12 +81,12 @@ def augmented(name: str, strengths: dict[str, float], cells: dict[str, np.ndarra
 
 
 def picture(name: str, cells: dict[str, np.ndarray], seed: int) -> Image.Image:
-    """Three blocks of cells side by side, the strengths above them."""
+    """Picture of up to three blocks of cells side by side, with the strengths above them."""
     blocks = [("off", cells)]
     for title, times in (("default", 1), ("strong", STRONG)):
         chosen = strengths(name, times)
         if title == "strong" and chosen == strengths(name, 1):
-            continue  # The default is the most that there is.
+            continue  # The default is already the largest strength.
         words = ", ".join(f"{key} {value:g}" for key, value in chosen.items())
         blocks.append((f"{title}: {words}", augmented(name, chosen, cells, seed)))
     number, height, width, _ = cells[BRIGHTFIELD].shape
@@ -109,12 +109,12 @@ def picture(name: str, cells: dict[str, np.ndarray], seed: int) -> Image.Image:
 
 
 def block(originals: dict[str, np.ndarray], images: dict[str, np.ndarray]) -> np.ndarray:
-    """``(2 H, number W)`` in [0, 1]: bright-field above DAPI, each cell in the grey scale of its original."""
+    """Cells side by side, bright-field above DAPI, ``(2 H, number W)`` in [0, 1], in grey scales of the originals."""
     width = originals[BRIGHTFIELD].shape[2]
     rows = []
     for channel in CHANNELS:
         pairs = zip(originals[channel], images[channel], strict=True)
-        # `row` puts the original first: only what follows it is wanted.
+        # `row` puts the original first, which is cut off here.
         shown = np.hstack([row(one[np.newaxis], other[np.newaxis])[:, width:] for one, other in pairs])
         rows.append(np.sqrt(shown) if channel == DAPI else shown)
     return np.vstack(rows)

@@ -1,10 +1,10 @@
-"""Asks a server about cell images: TensorFlow Serving over REST or gRPC, or a server with the same interface.
+"""Client of a model server: TensorFlow Serving over REST or gRPC, or a server with the same interface.
 
     python tools/examples/ask_server.py cell_1.png cell_2.png --name ctc --rest http://localhost:8501
     python tools/examples/ask_server.py cell_1.png cell_2.png --name ctc --grpc localhost:8500
 
-gRPC needs `pip install -e '.[train]'`. The images are grey PNG files of the model's size and bit depth; they are sent
-as they are. One line each: the probability of the positive class, and the file.
+gRPC needs `pip install -e '.[train]'`. The images are grey PNG files of the model's size and bit depth; the files are
+sent unchanged. For each file one line is printed: the probability of the positive class, and the path.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SIGNATURE, INPUT, OUTPUT = "serving_bytes", "image_bytes", "probability"
 
 
 class RefusedError(Exception):
-    """What the server said in place of an answer."""
+    """A request that the server refused or did not answer; the message is the server's."""
 
 
 def ask_rest(url: str, name: str, images: Sequence[bytes], timeout: float = 60) -> list[float]:
@@ -48,7 +48,7 @@ def ask_rest(url: str, name: str, images: Sequence[bytes], timeout: float = 60) 
 
 
 def ask_grpc(address: str, name: str, images: Sequence[bytes], timeout: float = 60) -> list[float]:
-    """The same from PredictionService.Predict at ``host:port``.
+    """The probability of each image, from PredictionService.Predict at ``host:port``.
 
     Raises:
         RefusedError: the server refuses, or is not there.
@@ -72,7 +72,7 @@ def ask_grpc(address: str, name: str, images: Sequence[bytes], timeout: float = 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", nargs="+", type=Path, metavar="PNG")
-    parser.add_argument("--name", required=True, help="of the model on the server")
+    parser.add_argument("--name", required=True, help="name of the model on the server")
     server = parser.add_mutually_exclusive_group(required=True)
     server.add_argument("--rest", metavar="URL")
     server.add_argument("--grpc", metavar="HOST:PORT")

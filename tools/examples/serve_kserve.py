@@ -1,12 +1,12 @@
-"""Serves a version that `tfctc export --saved-model` wrote, over the REST interface that TensorFlow Serving documents.
+"""Server for an exported SavedModel, with the REST interface of TensorFlow Serving.
 
     pip install -e '.[train]' kserve
     python tools/examples/serve_kserve.py exports/ctc/1 --port 8501
     python tools/examples/ask_server.py cell.png --name ctc --rest http://localhost:8501
 
-For where TensorFlow Serving itself is not to be had: KServe's Python runtime in front of the same SavedModel, run by
-TensorFlow. POST /v1/models/NAME:predict takes rows, {"signature_name": ..., "instances": [...]}, and answers
-{"predictions": [...]}; a request that cannot be answered gets a 4xx with {"error": "what was expected"}.
+It is an alternative where TensorFlow Serving is not available: KServe's Python server, with TensorFlow as the runtime.
+POST /v1/models/NAME:predict takes {"signature_name": ..., "instances": [...]} and returns {"predictions": [...]}. A
+request that is not valid gets a status 4xx with {"error": "what was expected"}.
 """
 
 import argparse
@@ -27,7 +27,7 @@ ROW_KEY, DEFAULT, BATCH = "b64", "serving_default", 32
 
 
 class BadRequestError(ValueError):
-    """Whoever asks must ask otherwise."""
+    """A request that is not valid; the message says what was expected."""
 
 
 def instances(request: object) -> tuple[str, list]:
@@ -47,7 +47,7 @@ def instances(request: object) -> tuple[str, list]:
 
 
 def column(rows: list, name: str, dtype: type, shape: tuple[int | None, ...]) -> np.ndarray:
-    """The rows of input `name`, ``(N, ...)``: each the value itself or {name: value}, strings as {"b64": ...}.
+    """Array ``(N, ...)`` of the rows for input `name`. A row is the value or {name: value}; bytes are {"b64": ...}.
 
     Raises:
         BadRequestError: a row of another kind, shape or type.
@@ -73,7 +73,7 @@ def column(rows: list, name: str, dtype: type, shape: tuple[int | None, ...]) ->
 
 
 class Answers:
-    """The SavedModel in a version folder, asked in JSON."""
+    """The SavedModel in a version folder, with JSON requests and responses."""
 
     def __init__(self, folder: Path):
         import tensorflow as tf
@@ -83,10 +83,10 @@ class Answers:
         self._model = tf.saved_model.load(str(folder))
 
     def __call__(self, request: object) -> dict[str, list[float]]:
-        """{"predictions": ...} for a request's JSON, parsed or as bytes.
+        """The response {"predictions": ...} to a request in JSON, as bytes or parsed.
 
         Raises:
-            BadRequestError: it cannot be answered.
+            BadRequestError: the request is not valid.
         """
         signature, rows = instances(request)
         if not isinstance(signature, str) or signature not in self._model.signatures:
@@ -96,20 +96,20 @@ class Answers:
         dtype = object if spec.dtype == self._tf.string else np.float32
         values, found = column(rows, name, dtype, tuple(spec.shape)), []
         try:
-            # Not all at once: black images are small as PNG files and large as feature maps.
+            # In batches, because a request of small PNG files may need much memory for feature maps.
             for i in range(0, len(values), BATCH):
                 answer = network(**{name: self._tf.constant(values[i : i + BATCH])})
                 found += answer["probability"].numpy().tolist()
         except self._tf.errors.InvalidArgumentError as error:
             own = re.search(r"tfctc: ([^]\n]+)", error.message)
-            # TensorFlow's own words stand above the place in the graph.
+            # TensorFlow's message ends where the node of the graph is named.
             said = own[1] if own else error.message.split("\n\t [[")[0].splitlines()[-1]
             raise BadRequestError(said) from None
         return {"predictions": found}
 
 
 class BodyLimit:
-    """ASGI middleware: a body of more than `most` bytes is answered with 413 and not kept."""
+    """ASGI middleware that answers a request body of more than `most` bytes with status 413, without storing it."""
 
     def __init__(self, app, most: int):
         self.app, self.most = app, most
@@ -142,7 +142,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("version", type=Path, help=f"folder with {VERSION_MANIFEST}")
     parser.add_argument("--port", type=int, default=8501)
-    parser.add_argument("--most-bytes", type=int, default=16_000_000, help="of a request's body")
+    parser.add_argument("--most-bytes", type=int, default=16_000_000, help="largest size of a request body")
     args = parser.parse_args()
     try:
         answers = Answers(args.version)
@@ -157,7 +157,7 @@ def main():
     from kserve.model_server import app
 
     class Served(Model):
-        """Answers in the server's one thread: a cell takes some milliseconds."""
+        """The model for KServe. It predicts in the server's only thread, because a cell takes a few milliseconds."""
 
         def predict(self, payload, headers=None, response_headers=None):
             try:

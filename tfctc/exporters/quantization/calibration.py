@@ -8,15 +8,16 @@ import numpy as np
 from tfctc.cells import BRIGHTFIELD
 
 ENOUGH = 200
-#: Quantile of the images that counts as usual, and the multiple of it from which an image is an outlier.
+#: Quantile of the images' largest values in a tensor, and the multiple of it above which an image is an outlier.
 USUAL, FAR = 0.95, 2.0
 
 
 def calibration_set(batches: Iterable[Mapping[str, np.ndarray]], most: int = ENOUGH) -> np.ndarray:
-    """Images of up to `most` cells, taken in turn from every patient and class, so that rare ones are represented.
+    """Images of up to `most` cells, taken in turn from every class of every patient, so that rare ones are included.
 
     Args:
         batches: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1], ``label`` and ``patient_id`` ``(B,)``.
+        most: largest number of images.
 
     Returns:
         float32 ``(N, H, W, 1)``; ``(0,)`` if there is no cell.
@@ -34,8 +35,9 @@ def calibration_set(batches: Iterable[Mapping[str, np.ndarray]], most: int = ENO
 def without_outliers(images: Sequence[np.ndarray], largest: np.ndarray) -> list[np.ndarray]:
     """Images without those that stretch a tensor's range far beyond the others; all of them if none would be left.
 
-    TFLite takes ranges from the smallest and largest value. An image that reaches twice as far as the others costs each
-    of them a bit. Left out, its own values are cut off there, which moves a probability that was near 0 or 1 anyway.
+    TFLite takes the range of a tensor from its smallest and largest value over all images. One image with values twice
+    as large as those of the others costs all others one bit of precision. Without this image, such values are clipped;
+    that matters little, because its probability is near 0 or 1 anyway.
 
     Args:
         images: ``(H, W, 1)`` each.

@@ -1,4 +1,4 @@
-"""Input normalisation folded into the first convolution: a division that integers cannot do well is gone."""
+"""Input normalisation folded into the first convolution, because int8 represents its division badly."""
 
 import keras
 import numpy as np
@@ -7,11 +7,11 @@ from tfctc.models.fast import only_reader
 
 
 def fold_normalisation(model: keras.Model) -> keras.Model:
-    """A copy of `model` whose first convolution divides by the pixels' deviation, in place of its `Normalization`.
+    """A copy of `model` in which the first convolution, not `Normalization`, divides by the pixels' standard deviation.
 
-    Same output, to rounding. TFLite itself multiplies the factor into a convolution that follows at once. Where there
-    is padding between, as in ResNet50, TFLite gives the difference from the mean the scale of the quotient, in whose
-    eight bits an image with little contrast leaves no trace. A model of another kind is returned as it is.
+    The output is the same up to rounding. TFLite folds the factor itself if the convolution follows directly. If there
+    is padding between them, as in ResNet50, TFLite quantizes the difference from the mean with the scale of the
+    quotient; an image of low contrast is then lost in the eight bits. A model without such layers is returned as it is.
     """
     normalisation = next((layer for layer in model.layers if type(layer) is keras.layers.Normalization), None)
     if normalisation is None:

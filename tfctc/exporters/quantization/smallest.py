@@ -1,4 +1,4 @@
-"""The smallest TFLite file that is as good as the Keras model: `--quantize auto`."""
+"""Choice of the smallest TFLite file whose loss of F1 is within a bound: `--quantize auto`."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -25,20 +25,23 @@ def smallest_precision(
     """Converts to every precision and chooses the smallest file whose loss is within `bound`, its interval included.
 
     Args:
+        trained: the model.
         images: labelled images of the validation split, float32 ``(N, H, W, 1)`` in [0, 1].
-        calibration: calibration images, as `convert` takes them.
-        loss: probabilities of Keras and of a file, ``(N,)`` each -> "value", "low" and "high" of the F1 lost.
+        calibration: calibration images, as for `convert`.
+        loss: function from the probabilities of Keras and of a file, ``(N,)`` each, to "value", "low" and "high" of the
+            F1 lost.
+        bound: largest loss of F1 at the upper end of its interval.
 
     Returns:
-        A key of `PRECISIONS`, and for the manifest the bound and, of every file, its bytes, its loss and whether that
-        is within the bound, or the problem it has.
+        A key of `PRECISIONS`, and an entry for the manifest: the bound, and for every file its bytes, its loss and
+        whether that is within the bound, or the reason why it cannot be used.
 
     Raises:
-        ExportError: no precision keeps to the bound.
-        SplitError: `loss` has no interval, for cells of one patient.
+        ExportError: no precision keeps the loss within the bound.
+        SplitError: `loss` has no interval, because all cells are of one patient.
     """
     expected, parameters = parity.keras_probabilities(trained.model, images), trained.model.count_params()
-    # Cells of which no loss can be computed are refused here, before anything is converted.
+    # Raises an error here, before the slow conversions, if no loss can be computed for these cells.
     loss(expected, expected)
     tried: dict[str, dict[str, Any]] = {}
     for precision, artefact in PRECISIONS.items():

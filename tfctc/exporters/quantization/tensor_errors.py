@@ -1,4 +1,4 @@
-"""Quantization errors of a TFLite network, tensor by tensor, and the layers that should stay in float32."""
+"""Quantization errors of a TFLite network by tensor, and networks whose first layers stay in float32."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,16 +12,17 @@ from tfctc.errors import ExportError
 from tfctc.exporters.parity import run_tflite
 from tfctc.runtime.tensors import quantised, real
 
-#: Number of images that is enough to measure a tensor's error.
+#: Number of images over which a tensor's error is measured.
 REPORT_IMAGES = 32
 
 
 class TensorError(NamedTuple):
-    """Distance of an integer tensor from the float32 one.
+    """Quantization error of an int8 tensor against the float32 one.
 
     Args:
         name: name of the tensor, the same in both networks.
-        decibels: 10 log10 of the float32 tensor's power over the difference's; about 6 for each bit that is right.
+        decibels: signal-to-noise ratio: 10 log10 of the power of the float32 tensor over the power of the difference.
+            One bit of precision is about 6 dB.
     """
 
     name: str
@@ -36,10 +37,10 @@ def output_tensors(flatbuffer: bytes) -> list[str]:
 
 
 def tensor_errors(float32: bytes, int8: bytes, images: np.ndarray) -> list[TensorError]:
-    """Errors of the integer tensors, in the order of computation, over float32 `images` ``(N, H, W, 1)``."""
+    """Errors of the int8 tensors, in the order of computation, over float32 `images` ``(N, H, W, 1)`` in [0, 1]."""
     networks = [_interpreter(content) for content in (float32, int8)]
     one, other = ({t["name"]: t for t in network.get_tensor_details()} for network in networks)
-    # A tensor with several scales is a weight; a name that the other network lacks was merged away.
+    # A tensor with several scales is a weight. A name that the int8 network lacks was fused into another operation.
     names = [
         name
         for name in output_tensors(float32)
@@ -81,17 +82,18 @@ def largest_values(float32: bytes, images: Sequence[np.ndarray]) -> np.ndarray:
 def convert_mixed(
     float32: bytes, convert: Callable[[list[str]], bytes], images: Sequence[np.ndarray], bound: float
 ) -> bytes:
-    """The integer network with the fewest of its first layers in float32, by doubling, that keeps to `bound`.
+    """The int8 network with as few of its first layers in float32 as `bound` allows; their number is tried by doubling.
 
-    The first layers, because there the image still has more than eight bits and every later error adds to theirs.
+    The first layers are kept because the image has more than eight bits there, and their errors reach all later layers.
 
     Args:
-        convert: names of layers to keep in float32 -> the network.
+        float32: the float32 network.
+        convert: function from the names of the layers to keep in float32 to the network.
         images: float32 ``(H, W, 1)`` in [0, 1] each.
         bound: largest mean difference in probability from the float32 network.
 
     Raises:
-        ExportError: not even half of the layers are enough.
+        ExportError: the bound is exceeded even with half of the layers in float32.
     """
     names, expected = output_tensors(float32), run_tflite(float32, images)
     half, count = max(2, len(names) // 2), 1
@@ -109,7 +111,7 @@ def convert_mixed(
 
 
 def _interpreter(flatbuffer: bytes) -> Interpreter:
-    """An interpreter that keeps every tensor."""
+    """An interpreter that keeps the values of all tensors, intermediate ones included."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*Enabling `experimental_preserve_all_tensors`")
         network = Interpreter(model_content=flatbuffer, experimental_preserve_all_tensors=True)
