@@ -51,7 +51,9 @@ def test_shot_noise_leaves_values_below_zero_alone():
 
 
 @pytest.mark.parametrize(
-    "operation", [noise.Shot(0.3), noise.Read(0.3), noise.DapiShot(0.3), noise.DapiRead(0.3)], ids=repr
+    "operation",
+    [noise.ShotNoise(0.3), noise.ReadNoise(0.3), noise.DapiShotNoise(0.3), noise.DapiReadNoise(0.3)],
+    ids=repr,
 )
 def test_noise_is_unbiased_and_its_amount_drawn_up_to_its_strength(operation):
     images = tf.constant(np.repeat(np.float32([1, 2]), 32).reshape(-1, 1, 1) * np.ones((100, 1, 64, 1), np.float32))

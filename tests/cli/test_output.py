@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tfctc.cli.output import ProgressBar, print_log, say_next
+from tfctc.cli.output import ProgressBar, print_log, print_next
 
 
 class Terminal(io.StringIO):
@@ -110,7 +110,7 @@ def test_a_second_command_in_one_process_prints_each_line_once_where_it_writes()
 
 @pytest.mark.parametrize("err", [False, True])
 def test_the_next_command_is_quoted_for_a_shell(capsys, err):
-    say_next("tfctc", "fit", "--resume", "my runs/1", err=err)
+    print_next("tfctc", "fit", "--resume", "my runs/1", err=err)
     out, error = capsys.readouterr()
     line = error if err else out
     assert line.startswith("Next: ") and (out if err else error) == ""

@@ -9,7 +9,7 @@ from tfctc.config import ModelConfig
 from tfctc.distill.distiller import Distiller
 from tfctc.distill.losses import LOSSES, DistillationLoss, build_losses
 from tfctc.distill.teachers import Teachers
-from tfctc.models.classifier import build_classifier, tapped
+from tfctc.models.classifier import build_classifier, with_taps
 
 SIZE, CELLS = (16, 16), 12
 BOTH = ModelConfig("tiny", ("brightfield", "dapi"))
@@ -36,9 +36,9 @@ def assembled(losses, label_weight=1.0, optimizer=None, regularizer=None, teachi
         student.get_layer("logits").kernel_regularizer = regularizer
         student.get_layer("logits").kernel.regularizer = regularizer
     teacher = build_classifier(sees, SIZE, NORMALISATION, "teacher")
-    learner = tapped(student, ALONE, {"logits"}.union(*(loss.student_taps for loss in losses.values())))
+    learner = with_taps(student, ALONE, {"logits"}.union(*(loss.student_taps for loss in losses.values())))
     teacher_taps = {"logits"}.union(*(loss.teacher_taps for loss in losses.values()))
-    teachers = Teachers([tapped(teacher, sees, teacher_taps)]) if teaching else None
+    teachers = Teachers([with_taps(teacher, sees, teacher_taps)]) if teaching else None
     for loss in losses.values():
         shapes = {tap: output.shape for tap, output in learner.output.items()}
         loss.prepare(shapes, teachers.shapes if teachers else {}, (None, *SIZE, 1))

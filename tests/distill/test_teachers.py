@@ -6,7 +6,7 @@ import pytest
 
 from tfctc.config import ModelConfig
 from tfctc.distill.teachers import Teachers
-from tfctc.models.classifier import build_classifier, tapped
+from tfctc.models.classifier import build_classifier, with_taps
 from tfctc.models.fast import fold_batchnorm
 
 BOTH = ModelConfig("compact", ("brightfield", "dapi"))
@@ -17,7 +17,7 @@ TAPS = {"logits", "stage3"}
 def networks():
     keras.utils.set_random_seed(0)
     scale = dict.fromkeys(BOTH.channels, (0.5, 0.3))
-    return [tapped(fold_batchnorm(build_classifier(BOTH, (16, 16), scale)), BOTH, TAPS) for _ in range(3)]
+    return [with_taps(fold_batchnorm(build_classifier(BOTH, (16, 16), scale)), BOTH, TAPS) for _ in range(3)]
 
 
 @pytest.mark.parametrize("folds", [[0, 2, 1, 1, 0], [1, 1, 1, 1, 1]])

@@ -14,7 +14,7 @@ from tfctc.config import ModelConfig, RunConfig
 from tfctc.data.importers import PRESETS
 from tfctc.distill.losses import LOSSES, build_losses
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.classifier import build_classifier, tapped
+from tfctc.models.classifier import build_classifier, with_taps
 from tfctc.recipes import RECIPES, resolve
 
 REGISTRIES = {"LOSSES": LOSSES, "BACKBONES": BACKBONES, "AUGMENTATIONS": AUGMENTATIONS, "PRESETS": PRESETS}
@@ -57,7 +57,7 @@ def test_the_backbone_has_its_taps(example):
     backbone = example("BACKBONES", "plain")
     config = ModelConfig(backbone="plain")
     model = build_classifier(config, (24, 24), {BRIGHTFIELD: (0.5, 0.1)})
-    taps = tapped(model, config, {*backbone.taps, "embedding", "logits"})(
+    taps = with_taps(model, config, {*backbone.taps, "embedding", "logits"})(
         {BRIGHTFIELD: np.zeros((2, 24, 24, 1), np.float32)}
     )
     shapes = {name: tuple(x.shape) for name, x in taps.items()}

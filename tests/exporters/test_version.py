@@ -17,7 +17,7 @@ from tfctc.exporters.saved_model import decode
 from tfctc.exporters.version import next_version, write_version
 from tfctc.inference.verify import check_files, check_tflite, reference
 from tfctc.io.record import read_record
-from tfctc.runtime import RUNTIMES, load
+from tfctc.runtime import RUNTIMES, load_network
 
 TFLITE = {f"model_{name}.tflite" for name in ("float32", "float16", "dynamic", "int8")}
 
@@ -72,7 +72,7 @@ def test_it_passes_its_own_check_and_the_reference_is_what_keras_predicts(versio
 @pytest.mark.parametrize("name", sorted(TFLITE))
 def test_a_file_with_its_record_predicts_as_keras(version, images, keras_probability, name, runtime):
     """The whole file is given to the runtime, appended record and all."""
-    runtime = load((version / name).read_bytes(), runtime=runtime)
+    runtime = load_network((version / name).read_bytes(), runtime=runtime)
     found = np.concatenate([runtime(image[np.newaxis]) for image in images])
     difference = np.abs(found - keras_probability)
     assert difference.mean() <= (1e-5 if "float32" in name else 1e-3 if "float16" in name else 0.02)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tfctc.inference.quality import FAULTS, OK, describe_quality, limits, measure
+from tfctc.inference.quality import FAULTS, OK, describe_quality, image_measures, limits
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_measures_are_those_of_scipy(cells):
     image = cells[0].copy()
     image[:2, :3] = 1.0
     image[5, 5] = 0.0
-    found = measure(image[..., np.newaxis])
+    found = image_measures(image[..., np.newaxis])
     inner = ndimage.laplace(image.astype(np.float64))[1:-1, 1:-1]
     assert found["brightness"] == pytest.approx(image.mean(), rel=1e-6)
     assert found["contrast"] == pytest.approx(image.std(), rel=1e-6)
@@ -30,7 +30,9 @@ def test_measures_are_those_of_scipy(cells):
 
 
 def test_contrast_and_brightness_do_not_change_sharpness(cells):
-    assert measure(cells[0] * 0.5 + 0.2)["sharpness"] == pytest.approx(measure(cells[0])["sharpness"], abs=1e-4)
+    assert image_measures(cells[0] * 0.5 + 0.2)["sharpness"] == pytest.approx(
+        image_measures(cells[0])["sharpness"], abs=1e-4
+    )
 
 
 def test_limits_are_the_quantiles_moved_apart(cells):
@@ -62,4 +64,4 @@ def test_what_was_trained_on_passes_and_what_is_unlike_is_named(cells):
 
 def test_an_even_image_has_finite_measures():
     for value in (0.0, 0.5, 1.0):
-        assert np.isfinite(list(measure(np.full((3, 3), value, np.float32)).values())).all()
+        assert np.isfinite(list(image_measures(np.full((3, 3), value, np.float32)).values())).all()

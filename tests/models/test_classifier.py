@@ -7,7 +7,7 @@ import pytest
 from tfctc.config import ModelConfig
 from tfctc.errors import ConfigError, UnknownNameError
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.classifier import probability, tapped
+from tfctc.models.classifier import probability, with_taps
 from tfctc.models.fast import to_stock
 
 
@@ -17,7 +17,7 @@ def test_every_backbone_maps_one_channel_to_two_logits_through_its_taps(network,
     assert list(model.input) == ["brightfield"]
     assert model.output.shape == (None, 2) and model.output.dtype == "float32"
     taps = list(BACKBONES[backbone].taps)
-    tensors = tapped(model, ModelConfig(backbone), {*taps, "embedding", "logits"}).output
+    tensors = with_taps(model, ModelConfig(backbone), {*taps, "embedding", "logits"}).output
     shapes = {tap: tensor.shape for tap, tensor in tensors.items()}
     heights = [shapes[tap][1] for tap in taps]
     assert heights == sorted(heights, reverse=True) and len(set(heights)) == len(taps)
@@ -88,4 +88,4 @@ def test_unknown_names_list_the_known(build, network):
     with pytest.raises(UnknownNameError, match="compact, densenet121"):
         build(backbone="resnet51")
     with pytest.raises(ConfigError, match="backbone compact has no tap 'stage9'; choose one of: stage1, stage2"):
-        tapped(network("compact"), ModelConfig("compact"), {"stage9"})
+        with_taps(network("compact"), ModelConfig("compact"), {"stage9"})

@@ -10,7 +10,7 @@ import pytest
 from tfctc.models.backbones import BACKBONES
 from tfctc.models.batchnorm import FusedBatchNormalization
 from tfctc.models.convolution import MatmulConv2D
-from tfctc.models.fast import batchnorm_after, fold_batchnorm, move_biases, only_reader, to_fast, to_stock
+from tfctc.models.fast import batchnorm_after, fold_batchnorm, move_biases, only_consumer, to_fast, to_stock
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
@@ -105,7 +105,7 @@ def test_the_reader_of_a_layer_is_the_only_one():
     z = keras.layers.Conv2D(4, 1, name="read")(keras.layers.BatchNormalization(name="after")(z))
     model = keras.Model(inputs, keras.layers.BatchNormalization(name="last")(z))
     layers = {layer.name: layer for layer in model.layers}
-    readers = {name: only_reader(model, layer) for name, layer in layers.items()}
+    readers = {name: only_consumer(model, layer) for name, layer in layers.items()}
     assert readers["forks"] is None and readers["last"] is None and readers["left"] is layers["right"]
     assert readers["bent"] is layers["after"] and readers["read"] is layers["last"]
     norms = {name: batchnorm_after(model, layers[name]) for name in ("forks", "bent", "read")}

@@ -11,7 +11,7 @@ from tfctc.config import ModelConfig
 from tfctc.errors import ConfigError
 from tfctc.models.backbones import BACKBONES, residual
 from tfctc.models.backbones.compact import DEPTHS
-from tfctc.models.classifier import tapped
+from tfctc.models.classifier import with_taps
 from tfctc.models.fast import to_stock
 from tfctc.models.weights import check_source, copy_from_teacher, load_weights, weights_sha256
 
@@ -26,7 +26,7 @@ def test_stock_weights_answer_a_grey_image_as_the_same_image_in_rgb(network, sto
     normalised = (images["brightfield"] - 0.16) / 0.02
     rgb = np.repeat(normalised * BACKBONES["resnet50"].published_std, 3, -1)
     theirs = stock_resnet50(rgb, training=False)
-    found = tapped(ours, ModelConfig(), {"stage4"})({"brightfield": images["brightfield"]}, training=False)["stage4"]
+    found = with_taps(ours, ModelConfig(), {"stage4"})({"brightfield": images["brightfield"]}, training=False)["stage4"]
     np.testing.assert_allclose(found, theirs, rtol=1e-3, atol=1e-3 * float(np.abs(theirs).max()))
 
 

@@ -251,9 +251,9 @@ def test_a_recipe_prints_what_it_will_do():
 
 def test_a_new_mode_is_one_registration(monkeypatch):
     """As a file in tfctc/recipes, or an entry point of another package, makes it."""
-    from tfctc.recipes.build import from_labels
+    from tfctc.recipes.build import recipe_from_labels
 
-    monkeypatch.setitem(RECIPES._entries, "mine", lambda config: from_labels(config, can_teach=config.student))
+    monkeypatch.setitem(RECIPES._entries, "mine", lambda config: recipe_from_labels(config, can_teach=config.student))
     found = recipe("mine")
     assert found.mode == "mine" and names(found) == ["student"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfctc.runtime.tensors import quantised, real
+from tfctc.runtime.tensors import dequantize, quantize
 
 
 @pytest.mark.parametrize(
@@ -14,16 +14,16 @@ def test_every_integer_is_a_real_number_and_comes_back(dtype, scale, zero_point)
     limits = np.iinfo(dtype)
     integers = np.arange(limits.min, limits.max + 1).astype(dtype)
     expected = scale * (integers.astype(np.float64) - zero_point)
-    found = real(integers, tensor)
+    found = dequantize(integers, tensor)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-    np.testing.assert_array_equal(quantised(found, tensor), integers)
+    np.testing.assert_array_equal(quantize(found, tensor), integers)
     # The nearest integer, and the last one beyond the ends.
-    np.testing.assert_array_equal(quantised((found + np.float32(0.4 * scale))[:-1], tensor), integers[:-1])
+    np.testing.assert_array_equal(quantize((found + np.float32(0.4 * scale))[:-1], tensor), integers[:-1])
     ends = np.float32([expected[0] - 9 * scale, expected[-1] + 9 * scale])
-    np.testing.assert_array_equal(quantised(ends, tensor), [limits.min, limits.max])
+    np.testing.assert_array_equal(quantize(ends, tensor), [limits.min, limits.max])
 
 
 def test_real_tensors_are_left_alone():
     values, tensor = np.float32([0.1, -3.0]), {"dtype": np.float32, "quantization": (0.0, 0)}
-    assert quantised(values, tensor) is values and real(values, tensor) is values
+    assert quantize(values, tensor) is values and dequantize(values, tensor) is values

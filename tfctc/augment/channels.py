@@ -13,14 +13,14 @@ import tensorflow as tf
 from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
 
 #: Channel -> mean and standard deviation of its pixels in [0, 1] over the training split.
-Statistics = Mapping[str, tuple[float, float]]
+Normalisation = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class ChannelChange:
     """One change of the channels."""
 
-    def transform(self, statistics: Statistics, seed: int) -> Callable:
+    def transform(self, statistics: Normalisation, seed: int) -> Callable:
         """Function ``(x, y, sample_weight, done) -> (x, y, sample_weight)`` of a training batch.
 
         `done` is the completed fraction of the training, a float32 scalar from 0 to 1.

@@ -89,7 +89,7 @@ class DapiBlur(Blur):
 
 @AUGMENTATIONS.register("shot")
 @dataclass(frozen=True)
-class Shot(ChannelOperation):
+class ShotNoise(ChannelOperation):
     """Photon noise.
 
     Args:
@@ -109,8 +109,8 @@ class Shot(ChannelOperation):
 
 @AUGMENTATIONS.register("dapi_shot")
 @dataclass(frozen=True)
-class DapiShot(Shot):
-    """`Shot` for DAPI: stronger, because photons are few, and nearly none on the dark background."""
+class DapiShotNoise(ShotNoise):
+    """`ShotNoise` for DAPI: stronger, because photons are few, and nearly none on the dark background."""
 
     channel = DAPI
     contrasts: float = strength(0.03)
@@ -118,7 +118,7 @@ class DapiShot(Shot):
 
 @AUGMENTATIONS.register("read")
 @dataclass(frozen=True)
-class Read(ChannelOperation):
+class ReadNoise(ChannelOperation):
     """Read noise of the camera.
 
     Args:
@@ -138,8 +138,8 @@ class Read(ChannelOperation):
 
 @AUGMENTATIONS.register("dapi_read")
 @dataclass(frozen=True)
-class DapiRead(Read):
-    """`Read` for DAPI, whose contrast is far above the camera's noise."""
+class DapiReadNoise(ReadNoise):
+    """`ReadNoise` for DAPI, whose contrast is far above the camera's noise."""
 
     channel = DAPI
     contrasts: float = strength(0.005)

@@ -6,7 +6,7 @@ import click
 
 from tfctc.api.comparing import compare
 from tfctc.cli.options import HELP
-from tfctc.cli.output import say_next
+from tfctc.cli.output import print_next
 
 
 @click.command(context_settings=HELP, epilog="Example: tfctc compare cells --plan plan.toml --output comparisons/cells")
@@ -44,4 +44,4 @@ def command(data, plan, output, workers, report_only):
         click.echo("Next: the same command goes on where this one ended", err=True)
         raise
     click.echo(f"Wrote {', '.join(map(str, result.files))}.")
-    say_next("python", "-m", "webbrowser", result.files[0])
+    print_next("python", "-m", "webbrowser", result.files[0])

@@ -7,7 +7,7 @@ import click
 
 from tfctc.api.evaluating import evaluate_run
 from tfctc.cli.options import HELP
-from tfctc.cli.output import ProgressBar, say_next
+from tfctc.cli.output import ProgressBar, print_next
 
 
 @click.command(context_settings=HELP, epilog="Example: tfctc evaluate runs/simulated-1 --threshold youden")
@@ -37,4 +37,4 @@ def command(run, threshold, teacher, as_json):
             f"Files exported from this run have the threshold {evaluation.threshold:.4f} from now on.", err=as_json
         )
     click.echo(f"Wrote {written[0]} and {written[1]}.", err=as_json)
-    say_next("tfctc", "export", result.run.folder, err=as_json)
+    print_next("tfctc", "export", result.run.folder, err=as_json)

@@ -7,7 +7,7 @@ import click
 from tfctc.api.exporting import QUANTIZE, export
 from tfctc.api.verifying import verify as verify_version
 from tfctc.cli.options import HELP, FiniteRange, runtime_option
-from tfctc.cli.output import ProgressBar, say_next
+from tfctc.cli.output import ProgressBar, print_next
 
 
 @click.command(
@@ -56,9 +56,9 @@ def command(run, verify, runtime, output, **options):
         version = export(run, output, progress=progress, **options)
     click.echo(f"Wrote {', '.join(sorted(p.name for p in version.folder.iterdir()))} to {version.folder}")
     if version.tflite:
-        say_next("tfctc", "predict", version.tflite[0], run / "predictions.csv" if version.evaluated else "IMAGES")
+        print_next("tfctc", "predict", version.tflite[0], run / "predictions.csv" if version.evaluated else "IMAGES")
     else:
-        say_next("saved_model_cli", "show", "--dir", version.folder, "--all")
+        print_next("saved_model_cli", "show", "--dir", version.folder, "--all")
 
 
 def _verify(folder: Path, runtime: str) -> None:
@@ -67,4 +67,4 @@ def _verify(folder: Path, runtime: str) -> None:
         click.echo(f"{name}: {measure} {value:.1e} from Keras")
     click.echo(f"Verified {found.model_version} in {folder}: every file is unchanged.")
     for model in found.tflite[:1]:
-        say_next("tfctc", "predict", model, "IMAGES")
+        print_next("tfctc", "predict", model, "IMAGES")

@@ -6,7 +6,7 @@ import click
 
 from tfctc.api.fitting import next_run_folder, prepare_fit
 from tfctc.cli.options import HELP
-from tfctc.cli.output import ProgressBar, say_next
+from tfctc.cli.output import ProgressBar, print_next
 
 
 @click.command(
@@ -50,10 +50,10 @@ def command(data, output, settings, mode, seed, dry_run, **options):
             progress.close()
             if (folder / "config.json").exists():
                 click.echo("Interrupted; at most the last minute and the epoch under way are lost.", err=True)
-                say_next("tfctc", "fit", "--resume", folder, err=True)
+                print_next("tfctc", "fit", "--resume", folder, err=True)
             raise
     epochs, best = run.history("student"), run.record["best_epoch"]["student"]
     click.echo(f"Wrote the run to {run.folder} (student.keras, config.json, history.csv, logs).")
     auroc = float(epochs[best - 1]["val_auroc"])
     click.echo(f"The student's best epoch is {best} of {len(epochs)}: AUROC {auroc:.3f} on the validation patients.")
-    say_next("tfctc", "evaluate", run.folder)
+    print_next("tfctc", "evaluate", run.folder)

@@ -6,7 +6,7 @@ import click
 
 from tfctc.api.importing import import_images
 from tfctc.cli.options import HELP
-from tfctc.cli.output import ProgressBar, say_next
+from tfctc.cli.output import ProgressBar, print_next
 
 EPILOG = (
     r"Example: tfctc import scans --pattern '(?P<cell>(?P<patient>[^/]+)/\d+)_(?P<channel>BF|DAPI)\.tif' "
@@ -71,7 +71,7 @@ def command(folder, output, channels, mapping, classes, **options):
         f"Wrote {sum(written.cells.values())} cells ({counts}) in {written.groups} groups by {facts.group}, "
         f"{height} x {width} px, {facts.bit_depth} bit, to {written.folder}"
     )
-    say_next("tfctc", "fit", written.folder)
+    print_next("tfctc", "fit", written.folder)
 
 
 def _pairs(assignments: tuple[str, ...], option: str) -> dict[str, str]:

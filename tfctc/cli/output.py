@@ -66,6 +66,6 @@ class ProgressBar:
         self.close()
 
 
-def say_next(*command: object, err: bool = False) -> None:
+def print_next(*command: object, err: bool = False) -> None:
     """Prints the next command, quoted for a shell."""
     click.echo(f"Next: {shlex.join(map(str, command))}", err=err)

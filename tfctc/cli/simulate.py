@@ -4,7 +4,7 @@ import click
 
 from tfctc.api.simulating import simulate
 from tfctc.cli.options import HELP
-from tfctc.cli.output import ProgressBar, say_next
+from tfctc.cli.output import ProgressBar, print_next
 
 EPILOG = "Example: tfctc simulate simulated/cells --cells 5000 --patients 50 --seed 1"
 
@@ -33,4 +33,4 @@ def command(out, cells, seed, **options):
         f"Wrote {written.cells} simulated cells of {written.patients} simulated patients at {written.sites} sites "
         f"to {written.folder}"
     )
-    say_next("tfctc", "fit", written.folder)
+    print_next("tfctc", "fit", written.folder)

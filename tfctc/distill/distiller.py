@@ -23,7 +23,7 @@ class Distiller(keras.Model):
 
     Args:
         student: functional model over bright-field with outputs ``{tap: feature}``, "logits" among them
-            (`tfctc.models.classifier.tapped`).
+            (`tfctc.models.classifier.with_taps`).
         teachers: the frozen teachers; None if no loss needs one.
         losses: name -> distillation loss with its own weight, after `DistillationLoss.prepare`.
         label_weight: weight of the label loss (the compiled loss).

@@ -18,7 +18,7 @@ class Teachers:
     This is not a Keras layer, because the weights of teachers must not be trained or saved with those of the student.
 
     Args:
-        networks: tapped models over the same channels with outputs ``{tap: feature}``, one for each fold.
+        networks: with_taps models over the same channels with outputs ``{tap: feature}``, one for each fold.
     """
 
     def __init__(self, networks: Sequence[keras.Model]):

@@ -13,7 +13,7 @@ from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.exporters.saved_model import encode
 from tfctc.models.classifier import probability
-from tfctc.runtime import load
+from tfctc.runtime import load_network
 
 SAVED_MODEL, SERVING_BYTES = "saved_model", "serving_bytes"
 BATCH = 32
@@ -70,7 +70,7 @@ def run_serving_bytes(folder: str | Path, images: np.ndarray, facts: DatasetFact
 
 def run_tflite(flatbuffer: bytes, images: Iterable[np.ndarray]) -> np.ndarray:
     """Probabilities ``(N,)`` float32 of a flatbuffer, for float32 images ``(H, W, 1)`` in [0, 1], one at a time."""
-    runtime = load(flatbuffer)
+    runtime = load_network(flatbuffer)
     return np.concatenate([runtime(image[np.newaxis]) for image in images])
 
 
@@ -87,7 +87,7 @@ def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> 
     """
     expected = (1, *facts.image_size, 1)
     try:
-        shape = load(flatbuffer).input_shape
+        shape = load_network(flatbuffer).input_shape
     except ValueError as error:
         raise ExportError(f"{artefact} does not run: {str(error)[:300]}") from None
     if shape != expected:

@@ -9,9 +9,9 @@ from tfctc.cells import DatasetFacts
 from tfctc.config import from_dict
 from tfctc.errors import ArtefactError, DependencyError, OutputError, TfctcError, UnknownNameError
 from tfctc.inference.quality import FAULTS, describe_quality
-from tfctc.io.images import as_declared, read_channel, to_unit
+from tfctc.io.images import check_pixels, read_channel, to_unit
 from tfctc.io.record import read_record
-from tfctc.runtime import load
+from tfctc.runtime import load_network
 
 
 class Prediction(NamedTuple):
@@ -67,7 +67,7 @@ class Predictor:
             if not set(self._limits) <= set(FAULTS) or not all(len(ends) == 2 for ends in self._limits.values()):
                 raise ValueError(f"quality limits {self.record['quality']}")
             self.model_version = str(self.record["model_version"])
-            self._run = load(flatbuffer, threads, runtime)
+            self._run = load_network(flatbuffer, threads, runtime)
         except (DependencyError, OutputError, UnknownNameError):
             raise
         except (AttributeError, KeyError, TypeError, ValueError, TfctcError) as error:
@@ -88,7 +88,7 @@ class Predictor:
         if isinstance(image, str | Path):
             pixels = read_channel(image, self.facts)
         else:
-            pixels = as_declared(np.asarray(image), self.facts)
+            pixels = check_pixels(np.asarray(image), self.facts)
         unit = to_unit(pixels, self.facts)
         probability = float(self._run(unit[np.newaxis])[0])
         return Prediction(probability, self.label(probability, threshold), describe_quality(unit, self._limits))

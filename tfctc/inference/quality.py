@@ -20,7 +20,7 @@ FAULTS = {
 TAIL, MARGIN = 0.001, 0.25
 
 
-def measure(image: np.ndarray) -> dict[str, float]:
+def image_measures(image: np.ndarray) -> dict[str, float]:
     """Brightness, contrast, saturation and sharpness of one image.
 
     Brightness is the mean of the pixels, and contrast their standard deviation. Saturation is the share of pixels that
@@ -47,7 +47,7 @@ def measure(image: np.ndarray) -> dict[str, float]:
 
 def limits(images: Iterable[np.ndarray]) -> dict[str, list[float]]:
     """Lower and upper limit of every measure, by its name, from training images as for `measure`; {} for no image."""
-    measured = [measure(image) for image in images]
+    measured = [image_measures(image) for image in images]
     found = {}
     for name in FAULTS if measured else ():
         low, high = np.quantile([values[name] for values in measured], [TAIL, 1 - TAIL])
@@ -63,7 +63,7 @@ def describe_quality(image: np.ndarray, limits: Mapping[str, Sequence[float]]) -
         image: as for `measure`.
         limits: lower and upper limit of every measure, by its name.
     """
-    values = measure(image)
+    values = image_measures(image)
     faults = []
     for name, (low, high) in limits.items():
         below, above = FAULTS[name]

@@ -84,12 +84,12 @@ def read_channel(path: str | Path, facts: DatasetFacts) -> np.ndarray:
         ``(H, W, 1)``, `facts.dtype`, values 0 to `facts.full_scale`.
 
     Raises:
-        ImageError: as `read_pixels` and `as_declared`.
+        ImageError: as `read_pixels` and `check_pixels`.
     """
-    return as_declared(read_pixels(path), facts, path)
+    return check_pixels(read_pixels(path), facts, path)
 
 
-def as_declared(pixels: np.ndarray, facts: DatasetFacts, path: str | Path = "image") -> np.ndarray:
+def check_pixels(pixels: np.ndarray, facts: DatasetFacts, path: str | Path = "image") -> np.ndarray:
     """Checks pixels against the facts of their data set, and returns them as ``(H, W, 1)``.
 
     Args:

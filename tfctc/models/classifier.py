@@ -65,7 +65,7 @@ def build_classifier(
     return model
 
 
-def tapped(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.Model:
+def with_taps(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.Model:
     """Model that shares all layers of a classifier and returns ``{tap: feature}``.
 
     Args:

@@ -98,7 +98,7 @@ def move_biases(model: keras.Model) -> None:
             layer.bias.assign(0 * layer.bias)
 
 
-def only_reader(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer | None:
+def only_consumer(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer | None:
     """The only layer of `model` that reads the output of `layer`; None if there are several, or none."""
     output = layer.output
     readers = [other for other in model.layers if any(x is output for x in keras.tree.flatten(_input(other)))]
@@ -107,7 +107,7 @@ def only_reader(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.L
 
 def batchnorm_after(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.BatchNormalization | None:
     """The BatchNorm that is the only reader of a layer without activation; None if there is no such BatchNorm."""
-    reader = only_reader(model, layer) if layer.activation is keras.activations.linear else None
+    reader = only_consumer(model, layer) if layer.activation is keras.activations.linear else None
     return reader if isinstance(reader, keras.layers.BatchNormalization) else None
 
 

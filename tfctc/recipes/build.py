@@ -18,7 +18,7 @@ LABELLED = Selection()
 TEACHER_SETTINGS = ("folds", "teacher_epochs", "teachers", "dapi_dropout", "start")
 
 
-def from_labels(
+def recipe_from_labels(
     config: RunConfig,
     channels: ChannelChange | None = None,
     required: Selection = LABELLED,
@@ -45,7 +45,7 @@ def from_labels(
     )
 
 
-def taught(config: RunConfig, teacher: ModelConfig) -> Recipe:
+def recipe_with_losses(config: RunConfig, teacher: ModelConfig) -> Recipe:
     """A recipe whose student learns from labels, and from `distill.losses` on labelled and unlabelled cells.
 
     Args:

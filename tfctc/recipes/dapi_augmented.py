@@ -3,7 +3,7 @@
 from tfctc.augment.channels import DapiAsBrightfield
 from tfctc.config import RunConfig
 from tfctc.data.selection import Selection
-from tfctc.recipes.build import from_labels
+from tfctc.recipes.build import recipe_from_labels
 from tfctc.recipes.recipe import Recipe
 from tfctc.recipes.resolve import RECIPES
 
@@ -11,4 +11,4 @@ from tfctc.recipes.resolve import RECIPES
 @RECIPES.register("dapi-augmented")
 def dapi_augmented(config: RunConfig) -> Recipe:
     change = DapiAsBrightfield(config.dapi_augmented.share, config.dapi_augmented.until)
-    return from_labels(config, channels=change, required=Selection(with_dapi=True))
+    return recipe_from_labels(config, channels=change, required=Selection(with_dapi=True))

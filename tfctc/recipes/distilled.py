@@ -3,7 +3,7 @@
 from tfctc.cells import DAPI
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError
-from tfctc.recipes.build import taught
+from tfctc.recipes.build import recipe_with_losses
 from tfctc.recipes.recipe import Recipe
 from tfctc.recipes.resolve import RECIPES
 
@@ -15,4 +15,4 @@ def distilled(config: RunConfig) -> Recipe:
             f"teacher.channels must hold {DAPI} in mode distilled, got {list(config.teacher.channels)}",
             fix=f"add {DAPI}, or choose mode self-training, whose teacher sees bright-field alone",
         )
-    return taught(config, config.teacher)
+    return recipe_with_losses(config, config.teacher)

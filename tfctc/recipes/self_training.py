@@ -5,7 +5,7 @@ from dataclasses import replace
 from tfctc.cells import BRIGHTFIELD
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError
-from tfctc.recipes.build import check_no_dapi, taught
+from tfctc.recipes.build import check_no_dapi, recipe_with_losses
 from tfctc.recipes.recipe import Recipe
 from tfctc.recipes.resolve import RECIPES
 
@@ -13,7 +13,7 @@ from tfctc.recipes.resolve import RECIPES
 @RECIPES.register("self-training")
 def self_training(config: RunConfig) -> Recipe:
     check_no_dapi(config)
-    recipe = taught(config, replace(config.teacher, channels=(BRIGHTFIELD,)))
+    recipe = recipe_with_losses(config, replace(config.teacher, channels=(BRIGHTFIELD,)))
     for stage in recipe.stages:
         for name, loss in stage.losses.items():
             if loss.reads_dapi:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 RUNTIMES = {"litert": ("tfctc.runtime.litert", "LiteRT"), "openvino": ("tfctc.runtime.openvino", "OpenVINO")}
 
 
-def load(flatbuffer: bytes, threads: int | None = None, runtime: str = "litert") -> "Runtime":
+def load_network(flatbuffer: bytes, threads: int | None = None, runtime: str = "litert") -> "Runtime":
     """A TFLite network, loaded into a runtime.
 
     Args:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tfctc.runtime.tensors import quantised, real
+from tfctc.runtime.tensors import dequantize, quantize
 
 
 class Runtime:
@@ -32,7 +32,7 @@ class Runtime:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Float32 output for float32 `values` of shape `input_shape`. Two threads must not call it at the same time."""
-        return real(self._invoke(quantised(values, self._input)), self._output)
+        return dequantize(self._invoke(quantize(values, self._input)), self._output)
 
     def _invoke(self, values: np.ndarray) -> np.ndarray:
         """Output of the network, in its own dtype, for an input in its own dtype."""

@@ -7,7 +7,7 @@ from tfctc.runtime.base import Runtime
 
 
 class LiteRT(Runtime):
-    """Runtime that runs a network with LiteRT's interpreter. Arguments and errors as for `tfctc.runtime.load`."""
+    """Runtime that runs a network with LiteRT. Arguments and errors as for `tfctc.runtime.load_network`."""
 
     def __init__(self, flatbuffer: bytes, threads: int | None = None):
         try:

@@ -13,7 +13,7 @@ from tfctc.runtime.base import Runtime
 
 
 class OpenVINO(Runtime):
-    """Runtime that runs a network with OpenVINO. Arguments and errors as for `tfctc.runtime.load`.
+    """Runtime that runs a network with OpenVINO. Arguments and errors as for `tfctc.runtime.load_network`.
 
     Float layers compute in float32, even if the processor has bfloat16 or float16.
     """

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def quantised(values: np.ndarray, tensor: dict) -> np.ndarray:
+def quantize(values: np.ndarray, tensor: dict) -> np.ndarray:
     """Float32 `values` converted to the dtype of a tensor: ``round(value / scale + zero_point)``, clipped to its range.
 
     Args:
@@ -17,7 +17,7 @@ def quantised(values: np.ndarray, tensor: dict) -> np.ndarray:
     return np.clip(np.rint(values / scale + zero_point), limits.min, limits.max).astype(tensor["dtype"])
 
 
-def real(values: np.ndarray, tensor: dict) -> np.ndarray:
+def dequantize(values: np.ndarray, tensor: dict) -> np.ndarray:
     """Float32 numbers that `values` in the dtype of a tensor represent: ``scale * (value - zero_point)``."""
     if tensor["dtype"] == np.float32:
         return values

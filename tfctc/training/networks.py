@@ -10,14 +10,14 @@ from tfctc.cells import BRIGHTFIELD
 from tfctc.distill.distiller import Distiller
 from tfctc.distill.losses import DistillationLoss
 from tfctc.distill.teachers import Teachers
-from tfctc.models.classifier import LOGITS, build_classifier, tapped
+from tfctc.models.classifier import LOGITS, build_classifier, with_taps
 from tfctc.models.fast import fold_batchnorm
 from tfctc.models.weights import copy_from_teacher
 from tfctc.recipes import Recipe, Stage
 from tfctc.recipes.recipe import STUDENT
 
 #: Channel -> mean and standard deviation of its pixels over the training split.
-Statistics = Mapping[str, tuple[float, float]]
+Normalisation = Mapping[str, tuple[float, float]]
 #: Name -> function from the fraction of the training steps done, 0 to 1, to the factor of the distillation losses.
 SCHEDULES: dict[str, Callable] = {
     "constant": lambda done: 1.0,
@@ -26,7 +26,7 @@ SCHEDULES: dict[str, Callable] = {
 }
 
 
-def build_networks(recipe: Recipe, image_size: tuple[int, int], statistics: Statistics) -> dict[str, keras.Model]:
+def build_networks(recipe: Recipe, image_size: tuple[int, int], statistics: Normalisation) -> dict[str, keras.Model]:
     """Builds every network of the recipe with its initial weights, and the weights of its distillation losses.
 
     Each network has a seed of its own, so that a run resumed after the teacher's stage starts with the same student.
@@ -67,7 +67,9 @@ def model_to_train(recipe: Recipe, stage: Stage, networks: Mapping[str, keras.Mo
     if not stage.losses:
         return network
     taps = _teacher_taps(stage.losses)
-    teachers = [tapped(fold_batchnorm(networks[name]), recipe.networks[name].config, taps) for name in stage.teachers]
+    teachers = [
+        with_taps(fold_batchnorm(networks[name]), recipe.networks[name].config, taps) for name in stage.teachers
+    ]
     schedule = SCHEDULES[stage.schedule]
     return Distiller(
         _tapped_student(recipe, stage, network),
@@ -85,7 +87,7 @@ def _prepare_losses(recipe: Recipe, stage: Stage, networks: Mapping[str, keras.M
     teacher_shapes: dict[str, tuple] = {}
     if stage.teachers:
         first = stage.teachers[0]
-        teacher = tapped(networks[first], recipe.networks[first].config, _teacher_taps(stage.losses))
+        teacher = with_taps(networks[first], recipe.networks[first].config, _teacher_taps(stage.losses))
         teacher_shapes = {tap: tuple(output.shape) for tap, output in teacher.output.items()}
     student_shapes = {tap: tuple(output.shape) for tap, output in student.output.items()}
     for loss in stage.losses.values():
@@ -94,7 +96,7 @@ def _prepare_losses(recipe: Recipe, stage: Stage, networks: Mapping[str, keras.M
 
 def _tapped_student(recipe: Recipe, stage: Stage, student: keras.Model) -> keras.Model:
     taps = {LOGITS}.union(*(loss.student_taps for loss in stage.losses.values()))
-    return tapped(student, recipe.networks[STUDENT].config, taps)
+    return with_taps(student, recipe.networks[STUDENT].config, taps)
 
 
 def _teacher_taps(losses: Mapping[str, DistillationLoss]) -> set[str]:

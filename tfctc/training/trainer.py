@@ -23,7 +23,7 @@ from tfctc.recipes.recipe import STUDENT
 from tfctc.training.callbacks import EpochLog, ProgressReport
 from tfctc.training.checkpoint import Checkpoint
 from tfctc.training.metrics import AUROC
-from tfctc.training.networks import Statistics, model_to_train
+from tfctc.training.networks import Normalisation, model_to_train
 from tfctc.training.optimizer import build_optimizer
 from tfctc.training.weight_average import BATCHES, WeightAverage
 
@@ -52,7 +52,7 @@ class Trainer:
     recipe: Recipe
     networks: Mapping[str, keras.Model]
     builder: Cells
-    statistics: Statistics
+    statistics: Normalisation
     folder: Path
     progress: Progress = silent
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)

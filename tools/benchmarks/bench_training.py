@@ -64,7 +64,7 @@ def networks(size: int, precision: str) -> dict[str, object]:
     from tfctc.distill.distiller import Distiller
     from tfctc.distill.losses import build_losses
     from tfctc.distill.teachers import Teachers
-    from tfctc.models.classifier import LOGITS, build_classifier, tapped
+    from tfctc.models.classifier import LOGITS, build_classifier, with_taps
     from tfctc.models.fast import fold_batchnorm
     from tfctc.training.optimizer import FusedAdamW
 
@@ -74,8 +74,8 @@ def networks(size: int, precision: str) -> dict[str, object]:
     def network(name):
         return build_classifier(parts[name], (size, size), SCALE, name)
 
-    teacher = tapped(fold_batchnorm(network("teacher")), parts["teacher"], {LOGITS})
-    tapped_student = tapped(network("student"), parts["student"], {LOGITS})
+    teacher = with_taps(fold_batchnorm(network("teacher")), parts["teacher"], {LOGITS})
+    tapped_student = with_taps(network("student"), parts["student"], {LOGITS})
     losses = build_losses({"logits": {"temperature": 2.0}})
     shapes = [{tap: tuple(output.shape) for tap, output in model.output.items()} for model in (tapped_student, teacher)]
     for loss in losses.values():

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from tfctc.cells import BRIGHTFIELD
-from tfctc.runtime import load
-from tfctc.runtime.tensors import quantised, real
+from tfctc.runtime import load_network
+from tfctc.runtime.tensors import dequantize, quantize
 
 #: Float32 images ``(N, H, W, 1)`` in [0, 1] -> probabilities ``(N,)``.
 Arm = Callable[[np.ndarray], np.ndarray]
@@ -24,7 +24,7 @@ class LeftOut(Exception):
 
 
 def litert(precision: str, folder: Path, threads: int, images: int) -> Arm:
-    run = load((folder / TFLITE.format(precision)).read_bytes(), threads)
+    run = load_network((folder / TFLITE.format(precision)).read_bytes(), threads)
     return lambda x: np.concatenate([run(image[np.newaxis]) for image in x])
 
 
@@ -34,7 +34,7 @@ def on_integers(run: Arm, folder: Path) -> Arm:
 
     interpreter = Interpreter(str(folder / TFLITE.format("int8")))
     (takes,), (gives,) = interpreter.get_input_details(), interpreter.get_output_details()
-    return lambda x: real(run(quantised(x, takes)), gives)
+    return lambda x: dequantize(run(quantize(x, takes)), gives)
 
 
 def litert_batched(precision: str, folder: Path, threads: int, images: int) -> Arm:

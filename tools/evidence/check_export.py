@@ -15,7 +15,7 @@ import numpy as np
 from common import CheckError, log, measure
 
 from tfctc.io.record import read_record
-from tfctc.runtime import load
+from tfctc.runtime import load_network
 from tfctc.runtime.base import Runtime
 
 CALLS = 20
@@ -35,7 +35,7 @@ def compare(first: Path, second: Path, rounds: int) -> dict:
     """Size, input shape and time for one image of two .tflite files, and the ratio of the times."""
     flatbuffers = [read_record(path)[0] for path in (first, second)]
     # A runtime refuses a file with more than one input or output.
-    networks = [load(flatbuffer, threads=1) for flatbuffer in flatbuffers]
+    networks = [load_network(flatbuffer, threads=1) for flatbuffer in flatbuffers]
     image = np.random.default_rng(0).random(networks[0].input_shape, np.float32)
     seconds = measure({side: calls(net, image) for side, net in zip("ab", networks, strict=True)}, rounds)
     medians = [float(np.median(seconds[side])) / CALLS for side in "ab"]

@@ -210,12 +210,12 @@ def small_student(loss, images: dict[str, np.ndarray], seed: int):
     import keras
 
     from tfctc.config import ModelConfig
-    from tfctc.models.classifier import build_classifier, tapped
+    from tfctc.models.classifier import build_classifier, with_taps
 
     keras.utils.set_random_seed(seed)
     config = ModelConfig(backbone="compact")
     statistics = {BRIGHTFIELD: (float(images[BRIGHTFIELD].mean()), float(images[BRIGHTFIELD].std()))}
-    network = tapped(build_classifier(config, (SIZE, SIZE), statistics), config, set(loss.student_taps))
+    network = with_taps(build_classifier(config, (SIZE, SIZE), statistics), config, set(loss.student_taps))
     loss.prepare({tap: tuple(x.shape) for tap, x in network.output.items()}, {}, (None, SIZE, SIZE, 1))
     return network
 

@@ -8,11 +8,11 @@ from small_models import fit_without_steps
 from tfctc.errors import ExportError
 from tfctc.exporters.litert import MIXED_BOUND, convert
 from tfctc.exporters.quantization.tensor_errors import convert_mixed, largest_values, output_tensors, tensor_errors
-from tfctc.runtime import load
+from tfctc.runtime import load_network
 
 
 def predict(flatbuffer, images):
-    run = load(flatbuffer)
+    run = load_network(flatbuffer)
     return np.concatenate([run(image[np.newaxis]) for image in images])
 
 

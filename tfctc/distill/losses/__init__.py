@@ -9,7 +9,7 @@ from tfctc.distill.losses.base import (
     Tensors,
     build_losses,
     check_maps,
-    number,
+    check_number,
 )
 
 __all__ = [
@@ -21,5 +21,5 @@ __all__ = [
     "Tensors",
     "build_losses",
     "check_maps",
-    "number",
+    "check_number",
 ]

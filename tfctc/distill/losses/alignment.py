@@ -11,7 +11,7 @@ import keras
 
 from tfctc.cells import DAPI
 from tfctc.distill.losses.arithmetic import info_nce, standardised
-from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors, number
+from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors, check_number
 
 
 @LOSSES.register("alignment")
@@ -33,8 +33,8 @@ class AlignmentLoss(DistillationLoss):
 
     def __init__(self, weight: float = 1.0, temperature: float = 0.1, width: int = 64):
         super().__init__(weight)
-        self.temperature = number("temperature", temperature)
-        self.width = number("width", width, kind=Integral)
+        self.temperature = check_number("temperature", temperature)
+        self.width = check_number("width", width, kind=Integral)
         self.projector: Any = None
         self.encoder: list[Any] = []
 

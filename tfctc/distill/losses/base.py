@@ -52,7 +52,7 @@ class DistillationLoss(keras.layers.Layer):
 
     def __init__(self, weight: float = 1.0):
         super().__init__(dtype="float32")
-        self.weight = number("weight", weight, zero=True)
+        self.weight = check_number("weight", weight, zero=True)
         self.built = True
 
     @property
@@ -129,7 +129,7 @@ def build_losses(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Distillati
     return losses
 
 
-def number(argument: str, value: Any, *, zero: bool = False, kind: type = Real) -> Any:
+def check_number(argument: str, value: Any, *, zero: bool = False, kind: type = Real) -> Any:
     """`value`, after a check that it is a finite number above 0.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from tfctc.distill.losses.arithmetic import info_nce
-from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors, number
+from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors, check_number
 
 
 @LOSSES.register("contrastive")
@@ -32,8 +32,8 @@ class ContrastiveLoss(DistillationLoss):
 
     def __init__(self, weight: float = 1.0, temperature: float = 0.1, width: int = 64):
         super().__init__(weight)
-        self.temperature = number("temperature", temperature)
-        self.width = number("width", width, kind=Integral)
+        self.temperature = check_number("temperature", temperature)
+        self.width = check_number("width", width, kind=Integral)
         self.projector: Any = None
         self.teacher_projector: Any = None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import ops
 
-from tfctc.distill.losses.base import LOSSES, DistillationLoss, Tensors, number
+from tfctc.distill.losses.base import LOSSES, DistillationLoss, Tensors, check_number
 
 
 @LOSSES.register("logits")
@@ -27,7 +27,7 @@ class LogitsLoss(DistillationLoss):
 
     def __init__(self, weight: float = 1.0, temperature: float = 2.0):
         super().__init__(weight)
-        self.temperature = number("temperature", temperature)
+        self.temperature = check_number("temperature", temperature)
 
     def call(self, student: Tensors, teacher: Tensors, inputs: Tensors) -> Any:
         log_p = ops.log_softmax(teacher["logits"] / self.temperature)

@@ -5,7 +5,7 @@ from typing import Any
 from keras import ops
 
 from tfctc.distill.losses.arithmetic import huber
-from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors, number
+from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors, check_number
 
 
 @LOSSES.register("relational")
@@ -30,7 +30,8 @@ class RelationalLoss(DistillationLoss):
 
     def __init__(self, weight: float = 1.0, distance: float = 1.0, angle: float = 2.0):
         super().__init__(weight)
-        self.distance, self.angle = number("distance", distance, zero=True), number("angle", angle, zero=True)
+        self.distance = check_number("distance", distance, zero=True)
+        self.angle = check_number("angle", angle, zero=True)
 
     def call(self, student: Tensors, teacher: Tensors, inputs: Tensors) -> Any:
         counts = inputs[COUNTS]

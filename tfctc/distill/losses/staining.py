@@ -13,7 +13,7 @@ from keras import ops
 
 from tfctc.cells import DAPI
 from tfctc.distill.losses.arithmetic import huber, standardised
-from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors, number
+from tfctc.distill.losses.base import COUNTS, LOSSES, DistillationLoss, Tensors, check_number
 from tfctc.errors import ConfigError
 
 
@@ -40,7 +40,7 @@ class StainingLoss(DistillationLoss):
         super().__init__(weight)
         if measure not in ("correlation", "huber"):
             raise ConfigError(f"measure must be correlation or huber, got {measure!r}")
-        self.tap, self.measure, self.width = tap, measure, number("width", width, kind=Integral)
+        self.tap, self.measure, self.width = tap, measure, check_number("width", width, kind=Integral)
         self.student_taps = (tap,)
         self.decoder: list[Any] = []
         self.size: tuple[int, ...] = ()

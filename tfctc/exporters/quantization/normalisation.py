@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tfctc.models.fast import only_reader
+from tfctc.models.fast import only_consumer
 
 
 def fold_normalisation(model: keras.Model) -> keras.Model:
@@ -16,9 +16,9 @@ def fold_normalisation(model: keras.Model) -> keras.Model:
     normalisation = next((layer for layer in model.layers if type(layer) is keras.layers.Normalization), None)
     if normalisation is None:
         return model
-    first = only_reader(model, normalisation)
+    first = only_consumer(model, normalisation)
     while type(first) is keras.layers.ZeroPadding2D:
-        first = only_reader(model, first)
+        first = only_consumer(model, first)
     if first is None or type(first) is not keras.layers.Conv2D:
         return model
 

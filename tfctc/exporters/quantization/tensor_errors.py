@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tfctc.errors import ExportError
 from tfctc.exporters.parity import run_tflite
-from tfctc.runtime.tensors import quantised, real
+from tfctc.runtime.tensors import dequantize, quantize
 
 #: Number of images over which a tensor's error is measured.
 REPORT_IMAGES = 32
@@ -52,11 +52,11 @@ def tensor_errors(float32: bytes, int8: bytes, images: np.ndarray) -> list[Tenso
     for image in images[:REPORT_IMAGES]:
         for network in networks:
             (takes,) = network.get_input_details()
-            network.set_tensor(takes["index"], quantised(image[np.newaxis], takes))
+            network.set_tensor(takes["index"], quantize(image[np.newaxis], takes))
             network.invoke()
         for i, name in enumerate(names):
             expected = networks[0].get_tensor(one[name]["index"])
-            found = real(networks[1].get_tensor(other[name]["index"]), other[name])
+            found = dequantize(networks[1].get_tensor(other[name]["index"]), other[name])
             power[i] += (expected**2).sum(), ((found - expected) ** 2).sum()
     floor = np.finfo(float).tiny
     return [
