@@ -223,6 +223,12 @@ def test_a_version_is_verified_and_a_changed_one_refused(exported, tmp_path):
     assert result.exit_code == 2 and "manifest.json: is not the file that SHA256SUMS lists" in result.output
 
 
+@pytest.mark.parametrize("option", [["--quantize", "int8"], ["--name", "m"], ["--tflite"]])
+def test_a_verification_refuses_the_options_of_an_export(tmp_path, option):
+    result = export("--verify", tmp_path, *option)
+    assert result.exit_code == 2 and f"--verify writes nothing: leave out {option[0]}" in result.output
+
+
 def test_a_student_that_is_not_the_trained_one_is_refused(run, tmp_path):
     other = shutil.copytree(run, tmp_path / "run")
     (other / "run.json").write_text(json.dumps({"weights_sha256": {"student": "0" * 64}, "cells": 48}))

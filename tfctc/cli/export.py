@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from tfctc.api.exporting import QUANTIZE, export
 from tfctc.api.verifying import verify as verify_version
@@ -49,6 +50,7 @@ def command(run, verify, runtime, output, **options):
     OUTPUT/NAME/VERSION.
     """
     if verify:
+        _refuse_other_options()
         return _verify(run, runtime)
     if runtime != "litert":
         raise click.UsageError("--runtime goes with --verify: leave out --runtime: an export runs LiteRT")
@@ -59,6 +61,16 @@ def command(run, verify, runtime, output, **options):
         print_next("tfctc", "predict", version.tflite[0], run / "predictions.csv" if version.evaluated else "IMAGES")
     else:
         print_next("saved_model_cli", "show", "--dir", version.folder, "--all")
+
+
+def _refuse_other_options() -> None:
+    """Refuses options that would be ignored beside --verify."""
+    context = click.get_current_context()
+    others = {"tflite", "saved_model", "quantize", "f1_bound", "name", "output"}
+    given = [p for p in others if context.get_parameter_source(p) is ParameterSource.COMMANDLINE]
+    if given:
+        names = ", ".join(sorted("--" + name.replace("_", "-") for name in given))
+        raise click.UsageError(f"--verify writes nothing: leave out {names}")
 
 
 def _verify(folder: Path, runtime: str) -> None:

@@ -26,6 +26,9 @@ CARD, README = "MODEL_CARD.md", "README.md"
 REFERENCES = 64
 #: Number of tensors in the log if int8 fails its gate.
 WORST = 5
+#: Advice if a file that was asked for fails its gate. It may be the choice of --quantize auto.
+REMEDY = "use --quantize none in its place"
+REMEDIES = {"int8": "use --quantize mixed in its place; if that fails too, --quantize none"}
 
 
 def next_version(base: str | Path) -> int:
@@ -87,7 +90,7 @@ def write_version(
                     log.info(_parity_line(found[PRECISIONS[precision]]))
                 except ExportError as error:
                     if precision not in optional:
-                        fix = None if precision == "none" else f"leave out --quantize {precision}, or train longer"
+                        fix = None if precision == "none" else REMEDIES.get(precision, REMEDY)
                         raise ExportError(error.problem, path=error.path, fix=error.fix or fix) from None
                     left_out[PRECISIONS[precision]] = error.problem
                     log.info("  left out: %s", error.problem)

@@ -49,7 +49,7 @@ def install(folder: Path) -> tuple[Path, dict]:
     """Installs tfctc into a new environment; returns its `bin` folder, and the size and names of the packages."""
     venv.create(folder, with_pip=True)
     packages = next(folder.glob("lib/python*/site-packages"))
-    empty = megabytes(packages)
+    empty, empty_compiled = megabytes(packages), megabytes(packages, "*.pyc")
     source = clean_source(folder.parent)
     pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
     subprocess.run([*pip, "install", "--quiet", source], check=True)
@@ -57,12 +57,17 @@ def install(folder: Path) -> tuple[Path, dict]:
     names = {line.split("==")[0].lower().replace("_", "-") for line in freeze.split()}
     if found := names.intersection(HEAVY):
         raise CheckError(f"the plain install has {', '.join(sorted(found))}")
-    return folder / "bin", {"megabytes": megabytes(packages) - empty, "packages": sorted(names - {"pip", "setuptools"})}
+    total = megabytes(packages) - empty
+    return folder / "bin", {
+        "megabytes": total,
+        "megabytes_without_bytecode": total - (megabytes(packages, "*.pyc") - empty_compiled),
+        "packages": sorted(names - {"pip", "setuptools"}),
+    }
 
 
-def megabytes(folder: Path) -> float:
-    """Size of all files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+def megabytes(folder: Path, pattern: str = "*") -> float:
+    """Size of all files in a folder whose names match a pattern."""
+    return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file()) / 1e6
 
 
 def predict(binaries: Path, *arguments) -> dict:
@@ -84,8 +89,8 @@ def check(options) -> dict:
         # The first start is left out, because it compiles Python files to bytecode.
         starts = [predict(binaries, options.model, one, "-o", room / "one.csv") for _ in range(options.starts + 1)][1:]
         seconds = [start["seconds"] for start in starts]
-        found["first_answer_s"] = {"median": float(np.median(seconds)), "worst": max(seconds)}
-        found["first_answer_peak_megabytes"] = max(start["peak_megabytes"] for start in starts)
+        found["first_prediction_s"] = {"median": float(np.median(seconds)), "worst": max(seconds)}
+        found["first_prediction_peak_megabytes"] = max(start["peak_megabytes"] for start in starts)
         tables = []
         for workers in (1, options.workers):
             table = room / f"{workers}.csv"
@@ -93,7 +98,7 @@ def check(options) -> dict:
             found[f"workers_{workers}"] = run | {"images_per_s": len(cells) / run["seconds"]}
             tables.append(table.read_bytes())
         rows = list(csv.DictReader(tables[0].decode().splitlines()))
-    found["answered"] = sum(bool(row["label"]) and row["label"] != "refused" for row in rows)
+    found["predicted"] = sum(bool(row["label"]) and row["label"] != "refused" for row in rows)
     found["same_with_workers"] = tables[0] == tables[1]
     for key, value in found.items():
         log.info("%s: %s", key, value)
@@ -102,5 +107,5 @@ def check(options) -> dict:
 
 def problem(found: dict) -> str:
     """Message if an image has no prediction, or if several processes gave another table."""
-    complete = found["answered"] == found["images"] and found["same_with_workers"]
+    complete = found["predicted"] == found["images"] and found["same_with_workers"]
     return "" if complete else "not every image was predicted, or several processes gave another table"
