@@ -14,7 +14,7 @@ from tfctc.exporters import parity
 from tfctc.exporters.documents import model_card, readme
 from tfctc.exporters.litert import PRECISIONS, convert
 from tfctc.exporters.model import TrainedModel
-from tfctc.exporters.quantization.tensor_errors import TensorError, tensor_errors
+from tfctc.exporters.quantization.tensor_errors import TensorError, input_levels, tensor_errors
 from tfctc.exporters.saved_model import write_saved_model
 from tfctc.exporters.serving import write_serving
 from tfctc.io.files import atomic_folder, tensorflow_disk_errors, write_json
@@ -148,6 +148,7 @@ def _tflite(
         own = {artefact: parity.check(artefact, len(flatbuffer), parameters, found, expected, trained.threshold)}
     except ExportError:
         if precision == "int8":
+            log.info("  At the input an image has %.0f different integers of 256.", input_levels(flatbuffer, images))
             _log_worst(tensor_errors(convert(trained.model, trained.facts, "none"), flatbuffer, images))
         raise
     path = folder / f"model_{artefact}.tflite"

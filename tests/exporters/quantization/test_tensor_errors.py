@@ -7,7 +7,13 @@ from small_models import fit_without_steps
 
 from tfctc.errors import ExportError
 from tfctc.exporters.litert import MIXED_BOUND, convert
-from tfctc.exporters.quantization.tensor_errors import convert_mixed, largest_values, output_tensors, tensor_errors
+from tfctc.exporters.quantization.tensor_errors import (
+    convert_mixed,
+    input_levels,
+    largest_values,
+    output_tensors,
+    tensor_errors,
+)
 from tfctc.runtime import load_network
 
 
@@ -130,3 +136,10 @@ def test_no_more_layers_stay_float32_than_needed(flatbuffers, images):
         convert_mixed(float32, converted, images[:2], -1.0)
     half = len(output_tensors(float32)) // 2
     assert [len(names) for names in asked] == [2, *(n for n in (2, 4, 8, 16) if n < half), half]
+
+
+def test_one_very_bright_image_leaves_few_integers_to_the_others(small, facts, images):
+    dim = 0.1 * images
+    few = [convert(small, facts, "int8", given) for given in (dim, np.concatenate([dim, 10 * dim]))]
+    fine, coarse = (input_levels(flatbuffer, dim) for flatbuffer in few)
+    assert coarse < fine / 3

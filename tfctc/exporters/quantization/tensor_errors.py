@@ -65,6 +65,12 @@ def tensor_errors(float32: bytes, int8: bytes, images: np.ndarray) -> list[Tenso
     ]
 
 
+def input_levels(int8: bytes, images: np.ndarray) -> float:
+    """Median number of different integers, at most 256, that one image of ``(N, H, W, 1)`` becomes at the input."""
+    (takes,) = _interpreter(int8).get_input_details()
+    return float(np.median([len(np.unique(quantize(image, takes))) for image in images[:REPORT_IMAGES]]))
+
+
 def largest_values(float32: bytes, images: Sequence[np.ndarray]) -> np.ndarray:
     """Largest absolute value of each float32 image ``(H, W, 1)`` in every tensor, ``(N, tensors)``."""
     network = _interpreter(float32)
