@@ -138,7 +138,9 @@ def test_untested_runs_are_not_reported(grid):
 
 
 def test_every_form_of_the_report_holds_the_same_values(finished, tmp_path):
-    written = write_report(tmp_path, finished.plan, DatasetFacts("tiny", simulated=True), finished.results)
+    written = write_report(
+        tmp_path, finished.plan, DatasetFacts("tiny", simulated=True), summarise(finished.plan, finished.results)
+    )
     assert [path.name for path in written] == ["index.html", "table.md", "plot.png", "summary.json", "results.csv"]
     table, page = ((tmp_path / name).read_text() for name in ("table.md", "index.html"))
     assert "SIMULATED" in table and "SIMULATED" in page
@@ -157,7 +159,7 @@ def test_every_form_of_the_report_names_the_larger_budget_of_the_baseline(finish
     results = {
         replace(job, budget=16 if job.budget == "all" else 8): outcome for job, outcome in finished.results.items()
     }
-    write_report(tmp_path, plan, DatasetFacts("tiny"), results)
+    write_report(tmp_path, plan, DatasetFacts("tiny"), summarise(plan, results))
     for name in ("table.md", "index.html"):
         text = (tmp_path / name).read_text()
         assert "with more labels" in text and "+0.100 (+0.100 to +0.100), 16 labels" in text
@@ -165,6 +167,9 @@ def test_every_form_of_the_report_names_the_larger_budget_of_the_baseline(finish
 
 def test_the_same_results_give_the_same_report(finished, tmp_path):
     facts = DatasetFacts("tiny")
-    forms = [write_report(finished.folder, finished.plan, facts, finished.results) for _ in range(2)]
+    forms = [
+        write_report(finished.folder, finished.plan, facts, summarise(finished.plan, finished.results))
+        for _ in range(2)
+    ]
     first = {path.name: path.read_bytes() for path in forms[0]}
     assert first == {path.name: path.read_bytes() for path in forms[1]}

@@ -101,8 +101,8 @@ def test_a_run_keeps_the_labels_of_its_training_cells(partly_dataset, manifest, 
     assert made.kept_labels == keep_labels(manifest, training, 9, SEED) != Splits.make(manifest, config).kept_labels
     assert Splits.make(manifest, RunConfig()).kept_labels is None
     builder = build(manifest, made)
-    assert pipeline.label_counts(builder, "train", Selection.of(made))[2] == 0
-    assert sum(pipeline.label_counts(builder, "train", Selection.of(made))) == 9
+    assert pipeline.label_counts(builder, "train", Selection().on(made))[2] == 0
+    assert sum(pipeline.label_counts(builder, "train", Selection().on(made))) == 9
 
 
 def test_a_rank_at_the_limit_is_kept(partly, manifest, labels):

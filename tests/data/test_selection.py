@@ -51,14 +51,14 @@ def test_a_network_is_shown_the_labelled_cells_that_have_its_channels():
 
 def test_folds_are_read_from_the_group_and_one_is_left_out(partly, splits, training):
     patients = {row["cell_id"]: row["patient_id"] for row in training}
-    records = chosen(partly, Selection.of(splits, "all"))
+    records = chosen(partly, Selection("all").on(splits))
     assert {r["cell_id"].decode(): int(r["fold"]) for r in records} == {c: splits.folds[p] for c, p in patients.items()}
-    left = names(chosen(partly, Selection.of(splits, "all", without_fold=1)))
+    left = names(chosen(partly, Selection("all", without_fold=1).on(splits)))
     assert left == sorted(cell for cell, patient in patients.items() if splits.folds[patient] == 0) != []
 
 
 def test_ids_that_only_the_selection_reads_do_not_go_further(partly, splits):
-    selection = Selection.of(splits)
+    selection = Selection().on(splits)
     assert selection.ids == {"patient_id"} and Selection().ids == set()
     record = next(pipeline.records(partly, "train", (), ids=False, selection=selection).as_numpy_iterator())
     assert set(record) == {"label", "dapi_present", "fold"}
@@ -84,7 +84,7 @@ def test_an_unknown_kind_is_refused():
 
 def test_a_selection_reads_as_a_sentence(splits):
     assert str(Selection()) == "labelled cells"
-    assert str(Selection.of(splits, "all", with_dapi=True, without_fold=1)) == "all cells with DAPI without fold 1"
+    assert str(Selection("all", with_dapi=True, without_fold=1).on(splits)) == "all cells with DAPI without fold 1"
 
 
 def test_batches_hold_so_many_of_each(partly, splits):

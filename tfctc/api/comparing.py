@@ -70,5 +70,5 @@ def compare(
             run_jobs(grid, pool, workers)
     if not any(outcome.tested for outcome in grid.results.values()):
         raise RunError("holds no finished run to report", path=folder, fix="run without --report-only")
-    files = write_report(folder, chosen, manifest.facts, grid.results)
-    return Comparison(folder, summarise(chosen, grid.results), tuple(files))
+    arms = summarise(chosen, grid.results)
+    return Comparison(folder, arms, tuple(write_report(folder, chosen, manifest.facts, arms)))

@@ -82,7 +82,8 @@ def export(
         if value not in QUANTIZE:
             raise ConfigError(f"quantize must be one of {', '.join(QUANTIZE)}, got {value!r}")
     start_tensorflow()
-    from tfctc.data.pipeline import ALL, LABELLED, id_batches, labelled_batches
+    from tfctc.data.pipeline import id_batches, labelled_batches
+    from tfctc.data.selection import ALL, LABELLED
     from tfctc.exporters.litert import CALIBRATED, PRECISIONS
     from tfctc.exporters.model import TrainedModel, model_name
     from tfctc.exporters.quantization.calibration import calibration_set

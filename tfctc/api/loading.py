@@ -1,7 +1,6 @@
 """Data sets as `tf.data.Dataset`: `tfctc.load_dataset`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,10 +66,9 @@ def load_dataset(
     from tfctc.data.selection import Selection
     from tfctc.data.splits import Splits
 
-    settings = {"seed": seed, "split": {"by": by, "validation": validation, "test": test}}
-    config = from_dict(RunConfig, settings)
+    config = from_dict(RunConfig, {"seed": seed, "split": {"by": by, "validation": validation, "test": test}})
     manifest = Manifest.open(data)
-    builder = build(manifest, Splits.make(manifest, replace(config, data=str(data))), progress=progress)
+    builder = build(manifest, Splits.make(manifest, config), progress=progress)
     selection = Selection(labels)
     if shuffle if shuffle is not None else split == "train":
         if split != "train":

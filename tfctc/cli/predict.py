@@ -89,8 +89,8 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
                 raise
     counts = ", ".join(f"{summary.labels[name]} {name}" for name in predictor.facts.classes)
     click.echo(f"Wrote {summary.cells} rows to {output}: {counts}", err=True)
-    if summary.unlike:
-        click.echo(f"note: {summary.unlike} image(s) are unlike those trained on, see column quality", err=True)
+    if summary.low_quality:
+        click.echo(f"note: {summary.low_quality} image(s) are unlike those trained on, see column quality", err=True)
     if summary.refused:
         refused = f"{summary.refused} of {summary.cells} images were refused; correct the files named above"
         click.echo(f"tfctc: error: {refused} and predict again", err=True)

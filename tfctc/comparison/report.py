@@ -9,26 +9,24 @@ from matplotlib.figure import Figure
 
 from tfctc.cells import DatasetFacts
 from tfctc.comparison.plan import ALL, Plan
-from tfctc.comparison.results import METRICS, RESULTS, Results
-from tfctc.comparison.summary import summarise
+from tfctc.comparison.results import METRICS, RESULTS
 from tfctc.io.files import atomic_file, write_json
 
 TITLES = {"auroc": "AUROC", "f1": "F1"}
 
 
-def write_report(folder: Path, plan: Plan, facts: DatasetFacts, results: Results) -> list[Path]:
+def write_report(folder: Path, plan: Plan, facts: DatasetFacts, entries: list[dict]) -> list[Path]:
     """Writes the report of the finished runs.
 
     Args:
         folder: folder of the comparison.
         plan: the plan.
         facts: facts of the data set.
-        results: outcome of every finished run.
+        entries: summary of the finished runs, as `tfctc.comparison.summary.summarise` returns it.
 
     Returns:
         Paths of the files of the report, the HTML page first.
     """
-    entries = summarise(plan, results)
     kind = f"SIMULATED cells ({facts.name})" if facts.simulated else facts.name
     image = _plot(plan, entries, kind)
     report = {

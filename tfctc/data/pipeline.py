@@ -16,14 +16,13 @@ import tensorflow_datasets as tfds
 from tfctc.cells import DAPI_PRESENT, UNLABELLED
 from tfctc.data.builder import Cells, without_warnings
 from tfctc.data.manifest import IDS
-from tfctc.data.selection import FOLD, Selection, visible_to
+from tfctc.data.selection import ALL, FOLD, LABELLED, Selection, visible_to
 
 #: Limits of the shuffle buffer: number of cells, and bytes of their pixels; the lower limit counts. The tfrecords are
 #: shuffled already, so the buffer only makes the epochs differ.
 SHUFFLE_CELLS, SHUFFLE_BYTES = 4096, 2**28
 #: Bytes of a cached record beside its pixels (ids, label, overhead), roughly measured.
 RECORD_BYTES = 300
-LABELLED, ALL = Selection(), Selection("all")
 
 
 def records(
@@ -195,16 +194,12 @@ def _pixel_bytes(builder: Cells, channels: tuple[str, ...]) -> int:
     return math.prod(builder.facts.image_size) * np.dtype(builder.facts.dtype).itemsize * len(channels)
 
 
-def _labelled(record):
-    return record["label"] != UNLABELLED
-
-
 def _examples(
     builder: Cells, channels: tuple[str, ...], batch: Mapping[str, tf.Tensor]
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
     facts = {name: batch[name] for name in (DAPI_PRESENT, FOLD) if name in batch}
     x = {channel: _to_unit(builder, batch[channel]) for channel in channels} | facts
-    return x, tf.maximum(batch["label"], 0), tf.cast(_labelled(batch), tf.float32)
+    return x, tf.maximum(batch["label"], 0), tf.cast(batch["label"] != UNLABELLED, tf.float32)
 
 
 def _to_unit(builder: Cells, pixels: tf.Tensor) -> tf.Tensor:

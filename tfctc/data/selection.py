@@ -1,7 +1,6 @@
 """Selections: the cells of a split that a training uses, and those labels of them that it may use."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import tensorflow as tf
 
@@ -42,17 +41,10 @@ class Selection:
         if self.labels not in KINDS:
             raise ConfigError(f"labels must be one of {', '.join(KINDS)}, got {self.labels!r}")
 
-    @classmethod
-    def of(cls, splits: Splits, labels: str = "labelled", **options: Any) -> "Selection":
-        """Selection of training cells with the kept labels and the folds of `splits`.
-
-        Args:
-            splits: splits of the data set.
-            labels: as for the class.
-            options: further arguments of the class.
-        """
+    def on(self, splits: Splits) -> "Selection":
+        """A copy of the selection for training cells, with the kept labels and the folds of `splits`."""
         folds = tuple(sorted(splits.folds.items()))
-        return cls(labels, kept_labels=splits.kept_labels, by=splits.by, folds=folds, **options)
+        return replace(self, kept_labels=splits.kept_labels, by=splits.by, folds=folds)
 
     @property
     def ids(self) -> set[str]:
@@ -85,6 +77,10 @@ class Selection:
         if self.without_fold is not None:
             chosen &= record[FOLD] != self.without_fold
         return chosen
+
+
+#: All labelled cells, and all cells.
+LABELLED, ALL = Selection(), Selection("all")
 
 
 def _hide_labels(record: dict[str, tf.Tensor], kept: KeptLabels) -> dict[str, tf.Tensor]:

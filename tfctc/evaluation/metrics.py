@@ -55,7 +55,7 @@ def _confusion(
 ) -> np.ndarray:
     # NumPy would round the threshold to float32 for a float32 array, and it could become equal to a cell's probability.
     called = np.asarray(probabilities, np.float64) >= threshold
-    # A bootstrap calls this a thousand times, and sklearn.metrics.confusion_matrix takes 100 times as long.
+    # A bootstrap calls this a thousand times, and sklearn.metrics.confusion_matrix is far slower.
     return np.bincount(2 * np.asarray(labels, np.int64) + called, weights, minlength=4).reshape(2, 2)
 
 

@@ -38,13 +38,13 @@ class BatchSummary:
         cells: number of rows.
         labels: label -> number of cells with this label.
         refused: number of refused images.
-        unlike: number of predicted images whose quality is not "ok".
+        low_quality: number of predicted images whose quality is not "ok".
     """
 
     cells: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     refused: int = 0
-    unlike: int = 0
+    low_quality: int = 0
 
 
 def predict_cells(
@@ -81,7 +81,7 @@ def predict_cells(
             on_refusal(error)
         else:
             summary.labels[row[LABEL]] += 1
-            summary.unlike += row[QUALITY] != OK
+            summary.low_quality += row[QUALITY] != OK
         summary.cells += 1
         writer.writerow(row)
         task.advance()

@@ -46,7 +46,11 @@ def image_measures(image: np.ndarray) -> dict[str, float]:
 
 
 def limits(images: Iterable[np.ndarray]) -> dict[str, list[float]]:
-    """Lower and upper limit of every measure, by its name, from training images as for `measure`; {} for no image."""
+    """Lower and upper limit of every measure, by its name; {} for no image.
+
+    Args:
+        images: training images, as for `image_measures`.
+    """
     measured = [image_measures(image) for image in images]
     found = {}
     for name in FAULTS if measured else ():
@@ -60,7 +64,7 @@ def describe_quality(image: np.ndarray, limits: Mapping[str, Sequence[float]]) -
     """`OK`, or the names of all faults of the image, separated by spaces: "dark flat".
 
     Args:
-        image: as for `measure`.
+        image: as for `image_measures`.
         limits: lower and upper limit of every measure, by its name.
     """
     values = image_measures(image)

@@ -7,13 +7,11 @@ from tfctc.augment.channels import ChannelChange, DapiDropout
 from tfctc.augment.policy import Policy
 from tfctc.cells import DAPI
 from tfctc.config import DistillConfig, ModelConfig, RunConfig
-from tfctc.data.selection import Selection, visible_to
+from tfctc.data.selection import LABELLED, Selection, visible_to
 from tfctc.distill.losses import LOSSES, DistillationLoss, build_losses
 from tfctc.errors import ConfigError
 from tfctc.recipes.recipe import STUDENT, Network, Recipe, Stage, stream_seed
 
-#: All labelled cells.
-LABELLED = Selection()
 #: Settings of `distill` that are used only with a teacher.
 TEACHER_SETTINGS = ("folds", "teacher_epochs", "teachers", "dapi_dropout", "start")
 
@@ -38,7 +36,7 @@ def recipe_from_labels(
     return Recipe(
         mode=config.mode,
         networks={STUDENT: _student_network(config)},
-        stages=(*pretraining, _student_stage(config, (Selection(),), channels=channels, required=required)),
+        stages=(*pretraining, _student_stage(config, (LABELLED,), channels=channels, required=required)),
         augmentation=Policy.from_config(config.augment),
         can_teach=can_teach,
         precision=config.training.precision,
@@ -116,7 +114,7 @@ def _taught_without_teacher(config: RunConfig, losses: Mapping[str, Distillation
 
 
 def _all_cells(losses: Mapping[str, DistillationLoss]) -> tuple[Selection, ...]:
-    return (Selection(), Selection("unlabelled")) if losses else (Selection(),)
+    return (LABELLED, Selection("unlabelled")) if losses else (LABELLED,)
 
 
 def _student_network(config: RunConfig) -> Network:

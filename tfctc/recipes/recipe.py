@@ -152,16 +152,11 @@ class Recipe:
 
     def on(self, splits: Splits) -> "Recipe":
         """A copy of the recipe for a split data set: its selections have the folds and the kept labels of `splits`."""
-        folds = tuple(sorted(splits.folds.items()))
-
-        def bound(selection: Selection) -> Selection:
-            return replace(selection, kept_labels=splits.kept_labels, by=splits.by, folds=folds)
-
         stages = [
             replace(
                 stage,
-                cells=tuple(map(bound, stage.cells)),
-                required=bound(stage.required) if stage.required else None,
+                cells=tuple(selection.on(splits) for selection in stage.cells),
+                required=stage.required.on(splits) if stage.required else None,
             )
             for stage in self.stages
         ]

@@ -3,6 +3,7 @@
 from tfctc.cells import DAPI
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
+from tfctc.data.selection import Selection
 from tfctc.errors import ManifestError
 from tfctc.models.weights import check_source
 from tfctc.recipes import Recipe
@@ -45,7 +46,7 @@ def check_cells(recipe: Recipe, builder: Cells, data: str) -> None:
                         fix="fit with --mode brightfield" if selection.with_dapi else "label more cells of this class",
                     )
         reading = [name for name, loss in stage.losses.items() if loss.reads_dapi]
-        pairs = pipeline.Selection("all", with_dapi=True)
+        pairs = Selection("all", with_dapi=True)
         if reading and not pipeline.count(builder, "train", pairs):
             kind = "pretraining" if stage.name == "pretraining" else "distillation"
             problem = f"no cell in the training split has the {DAPI} image that {kind} loss {reading[0]} reads"

@@ -19,7 +19,6 @@ from tfctc.models.fast import to_stock
 from tfctc.models.weights import copy_from_teacher
 from tfctc.progress import Progress, silent
 from tfctc.recipes import Recipe, Stage
-from tfctc.recipes.recipe import STUDENT
 from tfctc.training.callbacks import EpochLog, ProgressReport
 from tfctc.training.checkpoint import Checkpoint
 from tfctc.training.metrics import AUROC
@@ -175,7 +174,7 @@ class Trainer:
             stage.name if stage.name == stage.network else f"{stage.network} ({stage.name})",
             config.backbone,
             " + ".join(config.channels),
-            learns if stage.network == STUDENT else "labels alone",
+            learns,
             taught,
             resumed,
         )
