@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Fixtures and settings of all tests."""
 
 import gc
 import logging
@@ -14,8 +14,7 @@ from tfctc.system.startup import start_tensorflow
 def pytest_configure():
     """TensorFlow as the commands start it, with two logical CPUs for MirroredStrategy.
 
-    Tests that run side by side compute in one thread each: with more they wait for each other, and take half as long
-    again.
+    Tests that run side by side compute in one thread each: with more they wait for each other.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -32,7 +31,7 @@ def pytest_configure():
 def pytest_collection_modifyitems(items):
     """Files with slow tests come first, lest one process wait for the other at the end.
 
-    Coverage does not measure slow tests: it adds a third to the time of a training.
+    Coverage does not measure slow tests: it makes a training much slower.
     """
     slow = [item for item in items if item.get_closest_marker("slow")]
     for item in slow:
@@ -42,7 +41,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Garbage collection leaves alone what has been imported: without this, it takes a tenth of the suite's time."""
+    """Garbage collection leaves alone what has been imported: collecting would look through it again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)

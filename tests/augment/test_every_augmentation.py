@@ -1,4 +1,4 @@
-"""What every registered augmentation promises. A new one enters by being registered."""
+"""Promises of every registered augmentation. A new one enters by being registered."""
 
 import dataclasses
 
@@ -84,7 +84,7 @@ def test_nothing_is_clipped(name, cell):
 
 @pytest.fixture(scope="module")
 def streamed(cell):
-    """What every operation makes of a cell in a stream: for each seed, name -> channels."""
+    """Result of every operation for a cell in a stream: for each seed, name -> channels."""
 
     def apply(seed):
         return {name: AUGMENTATIONS[name]()(cell, seed) for name in AUGMENTATIONS}

@@ -79,7 +79,7 @@ def on_other_data(run, data, folder, **settings):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What the command asks of `write_version`, which writes the files' names alone."""
+    """Arguments with which the command calls `write_version`, which here writes the file names alone."""
     calls = []
 
     def write(trained, base, images, calibration, saved_model, precisions, optional, choice):

@@ -1,4 +1,4 @@
-"""What commands print: log lines, progress of tasks, the next command."""
+"""Output of the commands: log lines, progress of tasks, the next command."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""What a training step may and may not touch."""
+"""Training step of the distiller: the weights that it changes, and those that it leaves."""
 
 import keras
 import numpy as np

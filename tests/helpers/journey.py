@@ -26,7 +26,7 @@ class Journey:
 
 
 def tfctc(*arguments):
-    """What a command prints that must succeed."""
+    """Output of a command that must succeed."""
     result = CliRunner().invoke(main, [str(a) for a in arguments])
     assert result.exit_code == 0, result.output
     return result.output

@@ -32,7 +32,7 @@ def changed(data, folder, change):
 
 
 def plan(settings):
-    """What a run of these settings would do, and on which cells."""
+    """Plan of a run of these settings."""
     return plan_run(settings, Manifest.open(settings.data))
 
 

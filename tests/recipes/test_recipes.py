@@ -1,4 +1,4 @@
-"""What each mode will train, as its recipe says; nothing is trained here."""
+"""Recipes of all modes; nothing is trained here."""
 
 from dataclasses import replace
 

@@ -29,7 +29,7 @@ start_tensorflow(*[True] * (sys.argv[2] == "training"))
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What TensorFlow is asked for, in order; one GPU is there."""
+    """Calls to TensorFlow, in order, on a machine with one GPU."""
     said = []
     config = tf.config.experimental
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"] if kind == "GPU" else [])

@@ -1,4 +1,4 @@
-"""What is told while a network trains."""
+"""Callbacks: the log and the progress of a training."""
 
 import logging
 

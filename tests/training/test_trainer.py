@@ -1,4 +1,4 @@
-"""What a batch is made of, what is learnt at which rate, what an epoch is chosen by, and which network learns when."""
+"""Trainer: composition of a batch, learning rate, choice of the epoch, order of the stages."""
 
 from dataclasses import replace
 from itertools import islice

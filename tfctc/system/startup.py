@@ -22,7 +22,8 @@ def start_tensorflow(training: bool = False) -> None:
 
     Args:
         training: whether a network will be trained. Then x86-64 processors use oneDNN, unless the variable `ONEDNN` is
-            set. TensorFlow itself leaves oneDNN off on AMD, where a ResNet50 step of 64 px took 3 times as long (docs/speed.md).
+            set. TensorFlow itself leaves oneDNN off on AMD, where a ResNet50 step of 64 px took 3 times as long
+            (docs/speed.md).
     """
     if training and platform.machine().lower() in ("x86_64", "amd64"):
         os.environ.setdefault(ONEDNN, "1")
