@@ -1,0 +1,139 @@
+"""Plots as SVG elements of an HTML page, in the colours of its styles, so that they suit light and dark."""
+
+import io
+import re
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tfctc.data.inspect import Histograms, Intervals, Shifts
+
+#: Number of colours of the series that the page's styles define.
+SERIES = 8
+#: Colours that stand for those of the page: Matplotlib draws them, `_themed` replaces them.
+INK, MUTED, LIMIT = "#010203", "#010204", "#010205"
+COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LIMIT: "var(--limit)"} | {
+    f"#0a0b{i:02x}": f"var(--series-{i})" for i in range(SERIES)
+}
+STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+}
+
+
+def series(i: int) -> str:
+    """Colour of series `i`, to be replaced by the page's."""
+    return f"#0a0b{i % SERIES:02x}"
+
+
+def draw(plot: Histograms | Intervals | Shifts, name: str) -> str:
+    """A plot as an ``<svg>`` element without any reference to another file.
+
+    Args:
+        plot: the data.
+        name: text that differs between the plots of a page; ids inside the element are made from it.
+    """
+    with rc_context({**STYLE, "svg.hashsalt": name}):
+        height = (
+            0.28 * len(plot.values) + 0.8 if isinstance(plot, Intervals) else 3.6 if isinstance(plot, Shifts) else 2.5
+        )
+        figure = Figure(figsize=(5.2, height), layout="constrained")
+        ax = figure.subplots()
+        if isinstance(plot, Histograms):
+            _histograms(ax, plot)
+        elif isinstance(plot, Intervals):
+            _intervals(ax, plot)
+        else:
+            _shifts(ax, plot)
+        file = io.StringIO()
+        metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(file, format="svg", transparent=True, metadata=metadata)
+    return _themed(file.getvalue(), plot.title)
+
+
+def _themed(svg: str, title: str) -> str:
+    """The ``<svg>`` element alone, with the page's colours and fonts, without what HTML does not need."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    # Only ids that are referred to are kept: the others are the same in every plot.
+    used = set(re.findall(r'(?:href="#|url\(#)([\w-]+)', svg))
+    svg = re.sub(r' id="([\w-]+)"', lambda found: found[0] if found[1] in used else "", svg)
+    svg = re.sub(r"font: (\S+) [^;\"]*", r"font-size: \1", svg)
+    for drawn, shown in COLOURS.items():
+        svg = svg.replace(drawn, shown)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{title.replace(chr(34), "")}"', 1)
+
+
+def _histograms(ax: Axes, plot: Histograms) -> None:
+    shares = np.array(list(plot.shares.values()))
+    # The axis ends where there are hardly any pixels, so that a dark channel is not drawn as one line.
+    inside = np.flatnonzero((shares > 0.001 * shares.max()).any(axis=0)) if shares.size else np.arange(1)
+    low, high = plot.edges[inside[0]], plot.edges[inside[-1] + 1]
+    widths = np.diff(plot.edges)
+    equal = np.allclose(widths, widths[0])
+    for i, (name, one) in enumerate(plot.shares.items()):
+        # Bins differ in width: heights are densities then, so that areas are shares.
+        heights = one if equal else one / widths
+        ax.stairs(heights, plot.edges, color=series(i), label=name, linewidth=1.3)
+    ax.set_xlim(low, high)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel(plot.axis)
+    ax.set_ylabel("share" if equal else "density")
+    if not equal:
+        ax.set_yticks([])
+    if len(plot.shares) > 1:
+        ax.legend(fontsize=8, handlelength=1.2)
+
+
+def _intervals(ax: Axes, plot: Intervals) -> None:
+    names = list(plot.values)
+    for row, name in enumerate(names):
+        value, low, high = plot.values[name]
+        if np.isfinite([low, high]).all():
+            ax.plot((low, high), (row, row), color=series(0), linewidth=2, solid_capstyle="butt")
+        ax.plot(value, row, "o", color=series(0), markersize=5)
+    ax.axvline(plot.reference, color=MUTED, linewidth=0.8)
+    for limit in (plot.reference - plot.limit, plot.reference + plot.limit):
+        ax.axvline(limit, color=LIMIT, linewidth=0.8, linestyle=(0, (4, 3)))
+    ax.set_xlim(plot.reference - 0.5, plot.reference + 0.5)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(plot.axis)
+
+
+def _shifts(ax: Axes, plot: Shifts) -> None:
+    # A picture of more points would be a larger file and show no more.
+    step = max(1, len(plot.cells) // 1500)
+    down, right = plot.cells[::step].T
+    ax.plot(right, down, ".", color=MUTED, markersize=2.5, alpha=0.35, markeredgewidth=0, rasterized=False)
+    angle = np.linspace(0, 2 * np.pi, 100)
+    ax.plot(plot.limit * np.cos(angle), plot.limit * np.sin(angle), color=LIMIT, linewidth=0.9, linestyle=(0, (4, 3)))
+    markers = list(plot.groups.items())
+    few = len(markers) <= SERIES
+    for i, (name, (row, column)) in enumerate(markers):
+        ax.plot(
+            column, row, "o", color=series(i if few else 0), markersize=6 if few else 4, label=name if few else None
+        )
+    reach = max(5.0, *(1.3 * np.hypot(*one) for _, one in markers)) if markers else 5.0
+    ax.set_xlim(-reach, reach)
+    ax.set_ylim(reach, -reach)
+    ax.set_aspect("equal")
+    ax.set_xlabel("right, pixels")
+    ax.set_ylabel("down, pixels")
+    if few and markers:
+        ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), handlelength=1)
