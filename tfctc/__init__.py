@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tfctc.api.exporting import ExportedVersion, export
     from tfctc.api.fitting import fit
     from tfctc.api.importing import ImportedDataset, import_images
+    from tfctc.api.inspecting import Inspection, inspect_dataset
     from tfctc.api.loading import load_dataset
     from tfctc.api.predicting import predict, watch
     from tfctc.api.run import Run
@@ -36,6 +37,7 @@ _LAZY = {
     "Evaluation": "tfctc.evaluation.evaluate",
     "ExportedVersion": "tfctc.api.exporting",
     "ImportedDataset": "tfctc.api.importing",
+    "Inspection": "tfctc.api.inspecting",
     "Prediction": "tfctc.inference.predictor",
     "Predictor": "tfctc.inference.predictor",
     "Run": "tfctc.api.run",
@@ -46,6 +48,7 @@ _LAZY = {
     "export": "tfctc.api.exporting",
     "fit": "tfctc.api.fitting",
     "import_images": "tfctc.api.importing",
+    "inspect_dataset": "tfctc.api.inspecting",
     "load_dataset": "tfctc.api.loading",
     "predict": "tfctc.api.predicting",
     "simulate": "tfctc.api.simulating",
@@ -60,6 +63,7 @@ __all__ = [
     "Evaluation",
     "ExportedVersion",
     "ImportedDataset",
+    "Inspection",
     "Prediction",
     "Predictor",
     "Run",
@@ -72,6 +76,7 @@ __all__ = [
     "export",
     "fit",
     "import_images",
+    "inspect_dataset",
     "load_dataset",
     "predict",
     "simulate",
