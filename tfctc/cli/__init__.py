@@ -13,6 +13,7 @@ from tfctc.errors import DependencyError, TfctcError
 COMMANDS = {
     "simulate": ("simulate", "Write a data set of simulated cells."),
     "import": ("import_", "Pair image files by cell id and write a data set."),
+    "inspect": ("inspect", "Look for faults, leaks and shortcuts in a data set."),
     "fit": ("fit", "Train teacher and student; with no data, on simulated cells."),
     "evaluate": ("evaluate", "Compute metrics with intervals on the test patients of a run."),
     "compare": ("compare", "Compare ways of training on one data set."),
