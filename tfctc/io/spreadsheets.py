@@ -20,6 +20,8 @@ from tfctc.io.names import normalised
 HEAD_ROWS = 200
 #: A spreadsheet keeps so many digits of a number.
 DIGITS = 15
+#: Begin of a formula in the XML of a sheet.
+FORMULA = re.compile(rb"[<:]f[ >/]")
 
 
 def read_spreadsheet(file: BinaryIO, request: TableRequest) -> tuple[Header, Iterator[tuple[int, list[str]]], bool]:
@@ -94,6 +96,8 @@ def _rows(file: BinaryIO, sheet: Any, header: Header, request: TableRequest) -> 
     @cache
     def formulas() -> set[str]:
         """Addresses of the needed cells with a formula: a formula without a value looks like an empty cell."""
+        if not _has_formulas(file):
+            return set()
         other = _load(file, request, data_only=False)[sheet.title]
         rows = other.iter_rows(min_row=header.line + 1)
         cells = (row[i] for row in rows for i in header.positions.values() if i < len(row))
@@ -110,6 +114,20 @@ def _rows(file: BinaryIO, sheet: Any, header: Header, request: TableRequest) -> 
                     fix = "open it in the spreadsheet and save it there, or save it as CSV in UTF-8"
                     raise request.refusal(f"cell {address} has a formula without a value", fix)
             yield number, values + [""] * (len(header.names) - len(values))
+
+
+def _has_formulas(file: BinaryIO) -> bool:
+    """Whether a sheet has a formula. This takes a hundredth of the time of reading the sheets."""
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                with archive.open(name) as sheet:
+                    before = b""
+                    while chunk := sheet.read(2**20):
+                        if FORMULA.search(before + chunk):
+                            return True
+                        before = chunk[-3:]
+    return False
 
 
 def _check(cell: Any, name: str, request: TableRequest) -> None:
