@@ -1,4 +1,4 @@
-"""Label tables: what a CSV file of any spreadsheet says of the cells."""
+"""Label tables: ids of one column or several, rows that repeat one another, and what is refused."""
 
 import unicodedata
 
@@ -8,44 +8,106 @@ from tfctc.data.importers.labels import Columns, LabelRow, read_labels
 from tfctc.errors import ManifestError
 
 
-def test_a_label_table_by_its_own_column_names(tmp_path):
-    (tmp_path / "t.csv").write_text("\ufeffid,phase,block,hall\n a ,G1,b1,h1\nb,,b2,\n", encoding="utf-8")
-    known = read_labels(tmp_path / "t.csv", Columns("id", "phase", "block", "hall"))
-    assert known == {"a": LabelRow("G1", "b1", "h1"), "b": LabelRow("", "b2", "")}
+@pytest.fixture
+def table(tmp_path):
+    """Writes a table and returns its path."""
+
+    def write(text, encoding="utf-8"):
+        (tmp_path / "t.csv").write_text(text, encoding=encoding)
+        return tmp_path / "t.csv"
+
+    return write
+
+
+def test_a_label_table_by_its_own_column_names(table):
+    path = table("\ufeffid,phase,block,hall\n a ,G1,b1,h1\nb,,b2,\n")
+    labels = read_labels(path, Columns(("id",), "phase", "block", "hall"))
+    assert labels.rows == {"a": LabelRow("G1", "b1", "h1"), "b": LabelRow("", "b2", "")} and labels.notes == ()
+
+
+def test_several_columns_are_the_id(table):
+    path = table("field;patient;label;cell\n1;p1;x;7\n1;p2;y;7\n")
+    columns = Columns(("patient", "cell"), patient="patient")
+    assert read_labels(path, columns).rows == {"p1/7": LabelRow("x", "p1"), "p2/7": LabelRow("y", "p2")}
+    assert set(read_labels(path, columns, "{0[0]}_c{0[1]}".format).rows) == {"p1_c7", "p2_c7"}
+    with pytest.raises(ManifestError, match="line 2 has no value in the id column 'cell'; fill it in, or delete"):
+        read_labels(table("patient,cell,label\np1,,x\n"), Columns(("patient", "cell")))
 
 
 @pytest.mark.parametrize(("of_table", "typed"), [("NFD", "NFC"), ("NFC", "NFD")])
-def test_a_column_is_the_same_however_its_accents_are_coded(tmp_path, of_table, typed):
-    (tmp_path / "t.csv").write_text(unicodedata.normalize(of_table, "cell_id,célula\na,x\n"), encoding="utf-8")
-    assert read_labels(tmp_path / "t.csv", Columns(label=unicodedata.normalize(typed, "célula"))) == {
-        "a": LabelRow("x")
-    }
+def test_a_column_is_the_same_however_its_accents_are_coded(table, of_table, typed):
+    path = table(unicodedata.normalize(of_table, "cell_id,célula\né,ü\n"))
+    labels = read_labels(path, Columns(label=unicodedata.normalize(typed, "célula")))
+    assert labels.rows == {"é": LabelRow("ü")}
 
 
-def test_rows_that_a_spreadsheet_left_empty_are_none(tmp_path):
-    (tmp_path / "t.csv").write_text("cell_id,label\n,\na,x\n , \n,\n")
-    assert read_labels(tmp_path / "t.csv") == {"a": LabelRow("x")}
+@pytest.mark.parametrize(
+    "text", ["tumor\xa0cell", " tumor\u2009cell\u200b", "tu\u2060mor cell", "\ufefftumor cell\u200e"]
+)
+def test_characters_that_nobody_sees_do_not_make_another_label(table, text):
+    assert read_labels(table(f"cell_id,label\na,{text}\n")).rows == {"a": LabelRow("tumor cell")}
+
+
+def test_rows_that_a_spreadsheet_left_empty_are_none(table):
+    assert read_labels(table("cell_id,label\n,\na,x\n , \n,\n")).rows == {"a": LabelRow("x")}
+
+
+def test_what_was_recognised_is_told(table):
+    labels = read_labels(table("Größe in µm\nCell ID;label\na;x\n", "cp1252"))
+    assert labels.rows == {"a": LabelRow("x")}
+    assert labels.notes == (
+        "read as Windows-1252, which gives 'Größe in µm'",
+        "separated by semicolons",
+        "1 line above the header skipped",
+        "column 'Cell ID' read as 'cell_id'",
+    )
+
+
+def test_the_layout_is_given_by_hand(table):
+    path = table("cell_id:label\nfalse:header\ncell_id:label\na:x\n")
+    assert read_labels(path, delimiter=":", skip_lines=2).rows == {"a": LabelRow("x")}
+    with pytest.raises(ManifestError, match="leave out --sheet"):
+        read_labels(path, sheet="s")
+
+
+def test_a_row_that_repeats_another_in_every_column_counts_once(table):
+    labels = read_labels(table("cell_id,label,area\na,x,1\nb,y,2\na,x,1\nb,y,2\na,x,1\n"))
+    assert labels.rows == {"a": LabelRow("x"), "b": LabelRow("y")}
+    assert labels.notes == ("3 row(s) left out that repeat another one in every column: line 4, 5, 6",)
+
+
+@pytest.mark.parametrize("other", ["a,y,1", "a,x,2"])
+def test_different_rows_of_one_cell_are_listed(table, other):
+    """Even with the same label: two rows that differ elsewhere may be two cells."""
+    more = "".join(f"c{i},x,{i // 10}\n" for i in [*range(8), *range(8)])
+    path = table(f"cell_id,label,area\na,x,1\n{other}\n{more}c9,x,0\nc9,y,0\n")
+    with pytest.raises(ManifestError) as caught:
+        read_labels(path)
+    assert caught.value.problem == "2 row(s) repeat the id of a different row: a (lines 2 and 3), c9 (lines 20 and 21)"
+    assert caught.value.fix == (
+        "keep one row for each cell; if only several columns together are the id, give --id-column for each"
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,label\na,x\n", r"has no column 'cell_id' \(columns: 'id', 'label'\)"),
-        ("id,label\na,x\n", "; name it with --id-column"),
-        ("cell_id;label\na;x\n", r"has no column 'cell_id' \(columns: 'cell_id;label'\); save the table with commas"),
-        ("cell_id\tlabel\na\tx\n", "; save the table with commas between columns"),
-        ("cell_id,label\na,x\na,y\n", "line 3 repeats cell a; keep one row for each cell"),
-        ("cell_id,label\na,x\n,x\n", "line 3 has no id; fill it in, or delete the line"),
-        ("cell_id,label\na,x\nb\n", "line 3 has more or fewer values than the 2 columns"),
-        ("cell_id,label\na,b,x\n", "line 2 has more or fewer values than the 2 columns"),
-        ("cell_id,label\n\n", "has no row"),
+        ("id,label\na,x\n", r"has no column 'cell_id' \(columns on line 1: 'id', 'label'\); name it with --id-column"),
+        ("cell,label\na,x\n", "; did you mean --id-column cell?"),
+        ("cell_id,class\na,x\n", "has no column 'label' .*; name it with --label-column"),
+        ("cell_id,label\na,x\n,x\n", "line 3 has no value in the id column 'cell_id'; fill it in, or delete the line"),
+        ("cell_id,label\na,x\nb\n", "line 3 has 1 value, 2 expected"),
+        ("cell_id,label\na,b,x\n", "line 2 has 3 values, 2 expected"),
+        ("cell_id,label\n\n", "has no row below its header; add a row for each cell, or leave out --labels"),
         ("cell_id,label,label\na,x,y\n", "has several columns 'label'"),
-        ("", r"has no column 'cell_id' \(columns: none\)"),
+        ("", "is empty"),
     ],
 )
-def test_a_label_table_that_cannot_be_used(tmp_path, text, message):
-    (tmp_path / "t.csv").write_text(text)
+def test_a_label_table_that_cannot_be_used(table, text, message):
     with pytest.raises(ManifestError, match=message):
-        read_labels(tmp_path / "t.csv")
+        read_labels(table(text))
+
+
+def test_a_table_that_is_not_there(tmp_path):
     with pytest.raises(ManifestError, match="cannot be read"):
         read_labels(tmp_path / "none.csv")

@@ -1,19 +1,32 @@
-"""Label tables: CSV files with the label of each cell, and its patient and site if the path does not contain them."""
+"""Label tables: the label of each cell, and its patient and site if the path does not contain them."""
 
-import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfctc.data.importers.matching import match_ids  # noqa: F401
 from tfctc.errors import ManifestError
-from tfctc.io.names import normalised
+from tfctc.io.names import abbreviated, normalised
+from tfctc.io.tables import Table, read_table
+
+#: Spaces of other widths, and characters without width, inside pasted text.
+WIDE_SPACES, NO_WIDTH = (
+    re.compile("[\xa0\u2000-\u200a\u202f\u205f\u3000]"),
+    re.compile("[\u200b\u200e\u200f\u2060\ufeff]"),
+)
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns of a label table; `patient` and `site` may be empty if there is no such column."""
+    """Names of the columns of a label table; `patient` and `site` may be empty if there is no such column.
 
-    cell_id: str = "cell_id"
+    Args:
+        cell_id: one column, or several whose values together are the id.
+        label, patient, site: one column each.
+    """
+
+    cell_id: tuple[str, ...] = ("cell_id",)
     label: str = "label"
     patient: str = ""
     site: str = ""
@@ -28,79 +41,86 @@ class LabelRow:
     site: str = ""
 
 
-def read_labels(path: str | Path, columns: Columns = Columns()) -> dict[str, LabelRow]:  # noqa: B008  (frozen)
-    """Reads a label table: cell id -> row. All text is in Unicode normal form C.
+@dataclass(frozen=True)
+class Labels:
+    """A label table.
 
     Args:
-        path: path of the CSV file, in UTF-8 and with a header.
+        rows: cell id -> row.
+        notes: what was recognised or left out, one phrase each.
+    """
+
+    rows: dict[str, LabelRow]
+    notes: tuple[str, ...] = ()
+
+
+def read_labels(
+    path: str | Path,
+    columns: Columns = Columns(),  # noqa: B008  (frozen)
+    compose: Callable[[Sequence[str]], str] = "/".join,
+    *,
+    delimiter: str | None = None,
+    skip_lines: int | None = None,
+    sheet: str | None = None,
+) -> Labels:
+    """Reads a label table. All text is in Unicode normal form C.
+
+    Args:
+        path: path of the table, delimited text or an Excel file.
         columns: names of its columns.
+        compose: gives the id from the values of the id columns.
+        delimiter, skip_lines, sheet: as in `tfctc.io.tables.read_table`.
 
     Raises:
-        ManifestError: a file that cannot be read, a missing or repeated column, no row, a row with too few or too many
-            values, an empty or repeated id.
+        ManifestError: as `read_table`; no row, an empty part of an id, or rows with one id that differ in any column.
+        DependencyError: an Excel file, and openpyxl is not installed.
     """
-    path, known = Path(path), {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            wanted = tuple(map(normalised, (columns.cell_id, columns.label, columns.patient, columns.site)))
-            columns_there = reader.fieldnames = list(map(normalised, reader.fieldnames or []))
-            for name in filter(None, wanted):
-                if columns_there.count(name) != 1:
-                    count = "several columns" if name in columns_there else "no column"
-                    # Quoted, so that white space and a wrong separator can be seen.
-                    problem = f"has {count} {name!r} (columns: {', '.join(map(repr, columns_there)) or 'none'})"
-                    fix = "name it with --id-column, --label-column and so on"
-                    if len(columns_there) == 1 and {";", "\t"} & set(*columns_there):
-                        fix = "save the table with commas between columns"
-                    raise ManifestError(problem, path=path, fix=fix)
-            for row in reader:
-                line = f"line {reader.line_num}"
-                # DictReader gives surplus values the key None, and missing values the value None.
-                if None in row or None in row.values():
-                    fix = "separate values by commas, and quote those that contain one"
-                    problem = f"{line} has more or fewer values than the {len(columns_there)} columns"
-                    raise ManifestError(problem, path=path, fix=fix)
-                if not any(map(str.strip, row.values())):  # Spreadsheets save such rows where one was emptied.
-                    continue
-                cell_id, *rest = (normalised(row[name].strip()) if name else "" for name in wanted)
-                if not cell_id:
-                    raise ManifestError(f"{line} has no id", path=path, fix="fill it in, or delete the line")
-                if cell_id in known:
-                    raise ManifestError(f"{line} repeats cell {cell_id}", path=path, fix="keep one row for each cell")
-                known[cell_id] = LabelRow(*rest)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        fix = "make it readable, and save it as CSV in UTF-8"
-        raise ManifestError(f"cannot be read ({error})", path=path, fix=fix) from None
-    if not known:
-        fix = "add a row for each cell, or leave out --labels"
-        raise ManifestError("has no row below its header", path=path, fix=fix)
-    return known
-
-
-def class_of(
-    label: str, mapping: Mapping[str, str], classes: tuple[str, str], where: str, table: str | Path | None = None
-) -> str:
-    """Class name of a label; empty for an unlabelled cell.
-
-    Args:
-        label: label in the table.
-        mapping: label in the table -> class name; an empty name makes a cell unlabelled.
-        classes: names of the negative and the positive class.
-        where: name of the cell, for the message.
-        table: path of the label table, for the message.
-
-    Raises:
-        ManifestError: a label that is neither mapped nor a class.
-    """
-    label = mapping.get(label, label)
-    if label and label not in classes:
-        # A class that is the same word in another case is suggested alone.
-        likely = [name for name in classes if name.casefold() == label.casefold()] or classes
-        choices = " or ".join(f"--map {label}={name}" for name in likely)
+    options = dict.fromkeys(columns.cell_id, "--id-column")
+    names = {"--label-column": columns.label, "--patient-column": columns.patient, "--site-column": columns.site}
+    options |= {name: option for option, name in names.items() if name}
+    rows: dict[str, LabelRow] = {}
+    first: dict[str, tuple[int, int]] = {}
+    repeated: list[int] = []
+    contradictory: list[str] = []
+    with read_table(
+        path, tuple(options), options=options, delimiter=delimiter, skip_lines=skip_lines, sheet=sheet
+    ) as table:
+        places = [table.positions[normalised(name)] for name in columns.cell_id]
+        others = [table.positions[normalised(name)] if name else None for name in names.values()]
+        for line, values in table.rows:
+            parts = [_tidy(values[place]) for place in places]
+            if not all(parts):
+                column = columns.cell_id[parts.index("")]
+                problem = f"line {line} has no value in the id column {column!r}"
+                raise ManifestError(problem, path=path, fix="fill it in, or delete the line")
+            cell_id, content = compose(parts), hash(tuple(values))  # A hash: a table may have hundreds of columns.
+            known_line, known_content = first.setdefault(cell_id, (line, content))
+            if known_line == line:
+                rows[cell_id] = LabelRow(*("" if place is None else _tidy(values[place]) for place in others))
+            elif known_content == content:
+                repeated.append(line)
+            else:
+                contradictory.append(f"{cell_id} (lines {known_line} and {line})")
+    if contradictory:
+        problem = f"{len(contradictory)} row(s) repeat the id of a different row: {abbreviated(contradictory)}"
+        fix = "keep one row for each cell; if only several columns together are the id, give --id-column for each"
+        raise ManifestError(problem, path=path, fix=fix)
+    if not rows:
         raise ManifestError(
-            f"{where}: unknown label {label!r}, classes are {' and '.join(classes)}",
-            path=table,
-            fix=f"give {choices}, --drop {label}, or other --classes",
+            "has no row below its header", path=path, fix="add a row for each cell, or leave out --labels"
         )
-    return label
+    return Labels(rows, _notes(table, repeated))
+
+
+def _notes(table: Table, repeated: list[int]) -> tuple[str, ...]:
+    if not repeated:
+        return table.notes
+    lines = abbreviated([str(line) for line in repeated])
+    return (*table.notes, f"{len(repeated)} row(s) left out that repeat another one in every column: line {lines}")
+
+
+def _tidy(text: str) -> str:
+    """Text in normal form C, with plain spaces, and without characters of no width."""
+    if text.isascii():
+        return text
+    return normalised(NO_WIDTH.sub("", WIDE_SPACES.sub(" ", text)))
