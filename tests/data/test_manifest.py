@@ -144,9 +144,8 @@ def test_cells_of_no_site_are_not_one_site(tmp_path):
         ("a,M\u00fcller,,a.png,,\nb,Mu\u0308ller,,b.png,,\n", r"is 'Mu\\u0308ller' here and 'M\\xfcller' above"),
         ("a,p1,,a\0.png,,\n", "line 2 holds a NUL character; save it as CSV"),
         ("a,p1,S,a.png,,\nb,p2,s,b.png,,\n", r"line 3 \(cell b\): site is 's' here and 'S' above"),
-        ("a,p1 ,,a.png,,\n", r"line 2 \(cell a\): patient_id 'p1 ' has white space around it"),
-        ("a,p1,\ts,a.png,,\n", r"site '.ts' has white space around it"),
-        ("a ,p1,,a.png,,\n", "cell_id 'a ' has white space around it"),
+        ("a,p1,,a.png,,\na\xa0,p2,,b.png,,\n", "cell a is named on lines 2 and 3"),
+        ("1.2E+05,p1,,a.png,,\n", "line 2 has '1.2E[+]05' in column 'cell_id': a spreadsheet has shortened it"),
         (
             "a,p1,,a.png,,\nb,p2,,x/../a.png,,\n",
             "image .*/a.png is named on lines 2 and 3; give every cell .* of its own",
@@ -156,8 +155,8 @@ def test_cells_of_no_site_are_not_one_site(tmp_path):
         ("a,p1,,,,\n", r"line 2 \(cell 'a'\) has no brightfield"),
         ("a,,,a.png,,\n", "has no patient_id"),
         (",p1,,a.png,,\n", "has no cell_id"),
-        ("a,p1,,a.png\n", "line 2 must have 6 values, got 4"),
-        ("a,p1,,a.png,,,,\n", "line 2 must have 6 values, got 8"),
+        ("a,p1,,a.png\n", "line 2 has 4 values, 6 expected as in the header"),
+        ("a,p1,,a.png,,,,x\n", "line 2 has 8 values, 6 expected as in the header"),
         ("", "holds no cell"),
     ],
 )
@@ -170,11 +169,27 @@ def test_what_a_manifest_may_not_be(tmp_path, text, message):
     assert str(tmp_path) in str(error.value)
 
 
-@pytest.mark.parametrize("header", ["cell_id,label", "cell_id,patient_id,site,brightfield,dapi,label,label"])
-def test_columns_are_checked(tmp_path, header):
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (
+            "cell_id,label",
+            "has no columns 'patient_id', 'site', 'brightfield', 'dapi' .columns on line 1: 'cell_id', 'la",
+        ),
+        (
+            "cell_id,patient_id,site,brightfield,dapi,label,label",
+            "has several columns 'label'; rename or delete all but",
+        ),
+        (
+            "cell_id,patient_id,site,brightfield,dapi,label,area",
+            "columns must be cell_id, patient_id, site, brightfield, dapi, label, got 'cell_id', .*, 'area'; delete",
+        ),
+    ],
+)
+def test_columns_are_checked(tmp_path, header, message):
     write_manifest(tmp_path, FACTS, CELLS)
     (tmp_path / "manifest.csv").write_text(f"{header}\na,mitosis\n")
-    with pytest.raises(ManifestError, match=f"columns must be cell_id, .*, got {str(header.split(','))[1:-1]}"):
+    with pytest.raises(ManifestError, match=message):
         Manifest.open(tmp_path)
 
 
@@ -195,11 +210,17 @@ def refusing(*arguments, **options):
     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def test_columns_with_blanks_or_another_separator_are_seen_to_be_others(tmp_path):
-    write_manifest(tmp_path, FACTS, [])
-    (tmp_path / "manifest.csv").write_text("cell_id, patient_id, site, brightfield, dapi, label\n")
-    with pytest.raises(ManifestError, match="cell_id, patient_id, .*, got 'cell_id', ' patient_id', "):
-        Manifest.open(tmp_path)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", ", "])
+def test_a_manifest_saved_by_a_spreadsheet_has_the_same_cells(tmp_path, encoding, delimiter):
+    cells = [replace(cell, cell_id=cell.cell_id.replace(", ", " ")) for cell in CELLS]
+    write_manifest(tmp_path, FACTS, cells)
+    written = Manifest.open(tmp_path)
+    path = tmp_path / "manifest.csv"
+    text = path.read_text(encoding="utf-8").replace(",", delimiter) + delimiter.strip(" ") * 5 + "\n"
+    path.write_text(text, encoding=encoding, newline="\r\n")
+    saved = Manifest.open(tmp_path)
+    assert list(saved.index) == list(written.index) == cells and saved.digest == written.digest
 
 
 def test_the_digest_is_of_the_cells_and_not_of_where_they_lie(tmp_path):

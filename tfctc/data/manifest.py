@@ -21,6 +21,7 @@ from tfctc.io.duplicates import Fingerprints, fingerprint
 from tfctc.io.files import write_json
 from tfctc.io.folders import is_file
 from tfctc.io.names import normalised, spelling_key
+from tfctc.io.tables import read_table
 
 MANIFEST, FACTS = "manifest.csv", "dataset.json"
 #: Columns that can be the unit of splitting.
@@ -50,9 +51,9 @@ class Manifest:
         """Opens a data set by its folder or its manifest.csv, and checks every row (not the images).
 
         Raises:
-            ManifestError: a missing file, a manifest.csv that cannot be read, impossible facts, unknown or missing
-                columns, an empty required value, white space around an id, a `cell_id` or an image file on two lines,
-                a patient or site in two spellings, an unknown label, or no cell at all. The message names the line.
+            ManifestError: a missing file, a manifest.csv that `read_table` refuses, impossible facts, unknown columns,
+                an empty required value, a `cell_id` or an image file on two lines, a patient or site in two spellings,
+                an unknown label, or no cell at all. The message names the line.
             ConfigError: a dataset.json that cannot be read.
         """
         path = Path(path)
@@ -150,25 +151,14 @@ def _checked_rows(folder: Path, facts: DatasetFacts, used: Fingerprints) -> Iter
 
 def _rows(path: Path) -> Iterator[tuple[int, Cell]]:
     """Yields line number and cell of every row."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            if sorted(header) != sorted(COLUMNS):
-                # Quoted, so that white space and a wrong separator can be seen.
-                received = ", ".join(map(repr, header)) or "none"
-                raise ManifestError(f"columns must be {', '.join(COLUMNS)}, got {received}", path=path)
-            order = [header.index(column) for column in COLUMNS]
-            for row in reader:
-                if not row:
-                    continue
-                if len(row) != len(COLUMNS):
-                    problem = f"line {reader.line_num} must have {len(COLUMNS)} values, got {len(row)}"
-                    raise ManifestError(problem, path=path)
-                yield reader.line_num, Cell(*[row[i] for i in order])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        fix = "make it readable, and save it as CSV in UTF-8"
-        raise ManifestError(f"cannot be read ({error})", path=path, fix=fix) from None
+    with read_table(path, COLUMNS) as table:
+        if len(table.header) != len(COLUMNS):
+            received = ", ".join(map(repr, table.header))
+            problem = f"columns must be {', '.join(COLUMNS)}, got {received}"
+            raise ManifestError(problem, path=path, fix="delete the others")
+        order = [table.positions[column] for column in COLUMNS]
+        for line, row in table.rows:
+            yield line, Cell(*[row[i] for i in order])
 
 
 def _check_row(path: Path, facts: DatasetFacts, line: int, cell: Cell, spellings: dict[str, dict[str, str]]) -> None:
@@ -178,12 +168,6 @@ def _check_row(path: Path, facts: DatasetFacts, line: int, cell: Cell, spellings
         if not getattr(cell, name):
             problem = f"line {line} (cell {cell.cell_id!r}) has no {name}"
             raise ManifestError(problem, path=path, fix="fill it in")
-    if "\0" in "".join(astuple(cell)):
-        raise ManifestError(f"line {line} holds a NUL character", path=path, fix="save it as CSV in UTF-8")
-    for name in IDS:
-        value = getattr(cell, name)
-        if value != value.strip():
-            raise ManifestError(f"{where}: {name} {value!r} has white space around it", path=path, fix="remove it")
     for name, known in spellings.items():
         value = getattr(cell, name)
         first = known.setdefault(spelling_key(value), value)
