@@ -46,7 +46,6 @@ def counts_of(samples: np.ndarray, signed_in_imagej: bool = False) -> tuple[np.n
 
 def _check_floats(samples: np.ndarray) -> None:
     name = samples.dtype.name
-    # Their sum is finite or not as they are; with 64 bits no sum of smaller ones overflows.
     if not np.isfinite(samples).all():
         raise ImageError("holds NaN or infinite pixels", fix="export the raw counts again")
     whole = np.rint(samples) == samples
@@ -60,14 +59,16 @@ def _check_floats(samples: np.ndarray) -> None:
 
 
 def _check_range(samples: np.ndarray, name: str) -> None:
-    if (least := samples.min()) < 0:
+    # As Python's numbers: NumPy would compare `MOST` as a float16, in which it is infinite.
+    least, most = samples.min().item(), samples.max().item()
+    if least < 0:
         problem = f"has negative counts, e.g. {_short(least)} ({name}), 0 to {MOST} expected"
         raise ImageError(problem, fix=BEFORE_SUBTRACTION)
-    if (most := samples.max()) > MOST:
+    if most > MOST:
         problem = f"has counts above {MOST}, e.g. {_short(most)} ({name})"
         raise ImageError(problem, fix="save the counts of single exposures, not their sum, with 16 bits")
 
 
 def _short(value: float) -> str:
     """A count as in a message: 12.37, -3, 70000."""
-    return f"{float(value):.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.005 else f"{float(value):.2g}"
+    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.005 else f"{value:.2g}"

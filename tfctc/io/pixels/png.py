@@ -101,7 +101,7 @@ def _chunks(source: Source) -> tuple[Header, dict[bytes, bytes]]:
     pixels: list[memoryview] = []
     place, kind, count, stored = len(SIGNATURE), b"", 0, 0
     while kind != b"IEND":
-        count += 1
+        count, previous = count + 1, kind
         if count > MOST_CHUNKS:
             raise ImageError(f"has more than {MOST_CHUNKS} chunks", fix=FIJI_TIFF)
         size, kind = struct.unpack(">I4s", source.read(place, 8))
@@ -119,18 +119,15 @@ def _chunks(source: Source) -> tuple[Header, dict[bytes, bytes]]:
         if header is None:
             header = _header(content)
         elif kind == b"IDAT":
-            if pixels and b"IDAT" in chunks:
+            if pixels and previous != kind:
                 raise ImageError("is damaged: its pixels are not in one piece", fix=AGAIN)
             pixels.append(content)
-            continue
-        elif kind == b"IEND":
-            break
         elif kind in (b"PLTE", b"tRNS", b"eXIf") and kind not in chunks:
             chunks[kind] = bytes(content)
         elif kind == b"acTL" and int.from_bytes(content[:4], "big") > 1:
             frames = int.from_bytes(content[:4], "big")
             raise ImageError(f"holds {frames} frames (an animated PNG), one expected", fix="save each frame by itself")
-        elif not kind[0] & 32:  # A lower case letter marks what a reader may leave out.
+        elif not kind[0] & 32 and kind != b"IEND":  # A lower case letter marks what a reader may leave out.
             raise ImageError("is a PNG with a chunk that is not of the standard", fix=FIJI_TIFF)
     if header is None or not pixels:
         raise ImageError("is damaged: a PNG without pixels", fix=AGAIN)
