@@ -1,7 +1,8 @@
 """Inspection of a data set before training: `tfctc.inspect_dataset`."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,15 +110,18 @@ def inspect_dataset(
                 "cells": len(manifest),
                 "measured": len(survey),
                 "seed": seed,
-                "findings": findings,
+                "findings": [
+                    {"section": section.title, **_plain(finding)}
+                    for section in sections
+                    for finding in section.findings
+                ],
                 "missing_for_training": missing,
                 "unreadable": survey.unreadable,
                 "sections": {section.title: section.values for section in sections if section.values},
             }
         ),
     )
-    shown = [*notes, f"Training is not possible yet: {missing}."] if missing else notes
-    page = Page(f"Inspection of {title}", shown, _verdict(findings), findings, sections)
+    page = Page(f"Inspection of {title}", notes, _verdict(findings), findings, sections, missing)
     write_page(folder / PAGE, page, lambda position: images(manifest.cell(position), facts))
     summaries = {section.title: section.summary for section in sections if section.summary}
     return Inspection(folder / PAGE, folder / VALUES, title, notes, summaries, findings, missing)
@@ -143,7 +147,9 @@ def missing_for_training(manifest: "Manifest") -> str:
 
 
 def _unreadable(survey: "Survey") -> str:
-    return f"{len(survey.unreadable)} image(s) cannot be read" if survey.unreadable else ""
+    if not survey.unreadable:
+        return ""
+    return f"{len(survey.unreadable)} cell(s) have an image that cannot be read"
 
 
 def _verdict(findings: Sequence["Finding"]) -> str:
@@ -180,22 +186,15 @@ def _notes(survey: "Survey") -> list[str]:
     return notes
 
 
-def _json_values(value: Any) -> Any:
-    """Plain values for JSON: findings as objects, NaN as null, NumPy numbers as Python's."""
-    from tfctc.data.inspect import Finding
+def _plain(finding: "Finding") -> dict[str, Any]:
+    return {**asdict(finding), "cells": list(finding.cells), "groups": list(finding.groups)}
 
-    if isinstance(value, Finding):
-        return {
-            "problem": value.problem,
-            "advice": value.advice,
-            "cells": list(value.cells),
-            "groups": list(value.groups),
-        }
+
+def _json_values(value: Any) -> Any:
+    """Plain values for JSON: NaN as null, NumPy numbers as Python's."""
     if isinstance(value, Mapping):
         return {str(key): _json_values(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_json_values(one) for one in value]
-    if isinstance(value, float):
-        value = float(value)
-        return value if value == value and abs(value) != float("inf") else None
-    return value.item() if hasattr(value, "item") else value
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

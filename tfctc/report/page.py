@@ -32,6 +32,7 @@ class Page:
         verdict: sentence about the findings.
         findings: all findings, in order.
         sections: all sections, in order.
+        missing: why `tfctc fit` cannot train on the data set; empty if it can.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Page:
     verdict: str
     findings: Sequence[Finding]
     sections: Sequence[Section]
+    missing: str = ""
 
 
 def write_page(path: Path, page: Page, read: ReadCell) -> None:

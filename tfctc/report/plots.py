@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
 from tfctc.data.inspect import Histograms, Intervals, Shifts
 
@@ -17,6 +18,10 @@ INK, MUTED, LIMIT = "#010203", "#010204", "#010205"
 COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LIMIT: "var(--limit)"} | {
     f"#0a0b{i:02x}": f"var(--series-{i})" for i in range(SERIES)
 }
+#: Share of the highest bin below which a bin at the end of the axis is not shown.
+HARDLY = 0.002
+#: Ticks of an axis whose bins have equal widths in the root.
+ROOT_TICKS = (0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1)
 STYLE = {
     "svg.fonttype": "none",
     "font.size": 9,
@@ -80,21 +85,19 @@ def _themed(svg: str, title: str) -> str:
 
 def _histograms(ax: Axes, plot: Histograms) -> None:
     shares = np.array(list(plot.shares.values()))
-    # The axis ends where there are hardly any pixels, so that a dark channel is not drawn as one line.
-    inside = np.flatnonzero((shares > 0.001 * shares.max()).any(axis=0)) if shares.size else np.arange(1)
-    low, high = plot.edges[inside[0]], plot.edges[inside[-1] + 1]
-    widths = np.diff(plot.edges)
-    equal = np.allclose(widths, widths[0])
+    # The axis ends where there is hardly anything, so that a dark channel is not drawn as one line.
+    inside = np.flatnonzero((shares > HARDLY * shares.max()).any(axis=0)) if shares.size else np.arange(1)
     for i, (name, one) in enumerate(plot.shares.items()):
-        # Bins differ in width: heights are densities then, so that areas are shares.
-        heights = one if equal else one / widths
-        ax.stairs(heights, plot.edges, color=series(i), label=name, linewidth=1.3)
-    ax.set_xlim(low, high)
+        ax.stairs(one, plot.edges, color=series(i), label=name, linewidth=1.3)
+    if not np.allclose(np.diff(plot.edges), plot.edges[1] - plot.edges[0]):
+        # Bins of equal width in the root are drawn with equal widths, so that areas are shares.
+        ax.set_xscale("function", functions=(np.sqrt, np.square))
+        ax.xaxis.set_major_locator(FixedLocator(ROOT_TICKS))
+        ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xlim(plot.edges[inside[0]], plot.edges[inside[-1] + 1])
     ax.set_ylim(bottom=0)
     ax.set_xlabel(plot.axis)
-    ax.set_ylabel("share" if equal else "density")
-    if not equal:
-        ax.set_yticks([])
+    ax.set_ylabel("share")
     if len(plot.shares) > 1:
         ax.legend(fontsize=8, handlelength=1.2)
 
@@ -120,7 +123,7 @@ def _shifts(ax: Axes, plot: Shifts) -> None:
     # A picture of more points would be a larger file and show no more.
     step = max(1, len(plot.cells) // 1500)
     down, right = plot.cells[::step].T
-    ax.plot(right, down, ".", color=MUTED, markersize=2.5, alpha=0.35, markeredgewidth=0, rasterized=False)
+    ax.plot(right, down, ".", color=MUTED, markersize=2.5, alpha=0.35, markeredgewidth=0)
     angle = np.linspace(0, 2 * np.pi, 100)
     ax.plot(plot.limit * np.cos(angle), plot.limit * np.sin(angle), color=LIMIT, linewidth=0.9, linestyle=(0, (4, 3)))
     markers = list(plot.groups.items())

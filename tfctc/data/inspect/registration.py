@@ -146,7 +146,10 @@ def shifted_cells(shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inside, opposite = far[along > math.sqrt(0.5)], far[along < -math.sqrt(0.5)]
     if len(inside) - len(opposite) < SHARE * len(shifts):
         return none
-    return inside[np.argsort(-distance[inside])], np.median(apart[inside], axis=0)
+    common = np.median(apart[inside], axis=0)
+    # A second cell in the image can be in this direction too, but seldom at this distance.
+    inside = inside[np.hypot(*(apart[inside] - common).T) < max(FAR * spread, FAR_PIXELS)]
+    return inside[np.argsort(-distance[inside])], common
 
 
 def _words(shift: np.ndarray, mpp: float | None) -> str:

@@ -112,7 +112,9 @@ class Shortcuts(Check):
             "Background and noise should be at 0.5: a cell does not change them."
         )
         strongest = max(found, key=lambda name: abs(found[name][0] - 0.5))
-        summary = f"strongest single number: {QUANTITIES[strongest].title}, AUROC {found[strongest][0]:.2f}"
+        auroc = found[strongest][0]
+        lower = f", lower in {facts.positive}" if auroc < 0.5 else ""
+        summary = f"strongest single number: {QUANTITIES[strongest].title}, AUROC {max(auroc, 1 - auroc):.2f}{lower}"
         return Section(title, place, text, summary, parts, findings, values)
 
 
@@ -210,7 +212,7 @@ def _site_findings(
         holders = np.flatnonzero(counts[:, label])
         others = counts[:, 1 - label].sum() - counts[holders, 1 - label].sum() if len(holders) else 0
         if len(holders) == 1 and counts[:, label].sum() >= FEWEST and others >= FEWEST:
-            problem = f"All {name} cells are from site {names[holders[0]]}"
+            problem = f"All {name} cells are from one site"
             findings.append(Finding(problem, advice, groups=[str(names[holders[0]])]))
     if not findings and association >= ASSOCIATION and counts.sum(axis=0).min() >= FEWEST:
         problem = f"The site predicts the label (Cramer's V {association:.2f})"
