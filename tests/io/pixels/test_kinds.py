@@ -61,6 +61,11 @@ def test_data_files_of_ideas(write):
     assert refusal(write(b"\1\2\3\xff" * 9, "a.daf")) == "is a data file of IDEAS (.daf), without images"
 
 
+@pytest.mark.parametrize("name", ["a.cif", "a.RIF"])
+def test_image_files_of_ideas(write, raw, counts, name):
+    assert refusal(write(raw(counts), name)) == "is an IDEAS file (.cif, .rif), which is not read"
+
+
 def test_no_files(tmp_path):
     assert refusal(tmp_path / "none.tif") == "no such file"
     assert refusal(tmp_path).startswith("is a folder")

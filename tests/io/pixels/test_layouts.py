@@ -180,7 +180,15 @@ def test_strips_may_be_filled_up_or_without_sizes(write, raw, counts):
     strip = 8 * 22
     path = write(raw(filled, t257=13, t278=8, t273=(16, 16 + strip), t279=(strip, strip)))
     np.testing.assert_array_equal(read_plane(path).pixels, counts)
-    np.testing.assert_array_equal(read_plane(write(raw(counts, t278=2**32 - 1))).pixels, counts)
+    for tags in ({"t278": 2**32 - 1}, {"t278": None}, {"t279": None}):
+        np.testing.assert_array_equal(read_plane(write(raw(counts, **tags))).pixels, counts)
+    halves = {"t278": 8, "t273": (16, 16 + strip), "t279": None}
+    np.testing.assert_array_equal(read_plane(write(raw(counts, **halves))).pixels, counts)
+    both = {"t256": 11, "t257": 13, "t258": (16, 16), "t277": 2, "t284": 2, "t278": 8, "t279": None}
+    size = counts.nbytes
+    starts = (16, 16 + strip, 16 + size, 16 + size + strip)
+    path = write(raw(counts.tobytes() + (counts + np.uint16(1)).tobytes(), t273=starts, **both))
+    np.testing.assert_array_equal(read_plane(path, 1).pixels, counts + 1)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +205,7 @@ def test_strips_may_be_filled_up_or_without_sizes(write, raw, counts):
         ({"t256": 0}, "holds no pixel"),
         ({"t256": 2**16, "t257": 2**16}, "is too large for the image of one cell; crop"),
         ({"t322": 2**16 - 16, "t323": 2**16 - 16, "t324": 16, "t325": 100}, "is too large"),
-        ({"t257": 2**17, "t278": 1}, "is cut into 131072 strips"),
+        ({"t278": 1, "t273": (16,) * 70000}, "is cut into 70000 strips"),
         ({"t258": 1}, r"has 1 bit a pixel \(a mask or labels\)"),
         ({"t258": 24}, "has samples of 24 bits, which are not read"),
         ({"t258": (16, 8), "t277": 2, "t339": (1, 1)}, "has samples of different types"),

@@ -161,6 +161,10 @@ def test_names_of_micro_manager(write, raw, counts):
         assert plane_names(write(raw(counts, t51123=damaged, t285="page"))) == ("page",)
 
 
+def test_names_hold_nothing_that_a_terminal_acts_on(write, raw, counts):
+    assert plane_names(write(raw(counts, t285="\x1b[31mBF\r\n" + 200 * "x"))) == ("[31mBF" + 94 * "x",)
+
+
 def test_tifffile_stack_with_one_directory(tmp_path, pair):
     tifffile.imwrite(tmp_path / "a.tif", pair, photometric="minisblack", truncate=True)
     with pytest.raises(ImageError, match="is a stack with one directory"):

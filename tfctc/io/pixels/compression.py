@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tfctc.errors import ImageError
 from tfctc.io.pixels.lzw import Damaged, lzw_decoded
-from tfctc.io.pixels.plane import EXPORT_RAW, FIJI_TIFF
+from tfctc.io.pixels.plane import EXPORT_RAW, FIJI_TIFF, FROM_IDEAS
 
 NONE, PACKBITS = 1, 32773
 #: Compressions that may go with a predictor.
@@ -41,8 +41,7 @@ def check_compression(compression: int) -> None:
     elif compression in BLACK_AND_WHITE:
         raise ImageError(f"is {BLACK_AND_WHITE[compression]}, grey of 8 or 16 bits expected", fix=EXPORT_RAW)
     elif compression in IDEAS:
-        fix = "export its images from IDEAS as 16 bit TIFF (Tools > Export .tif Images)"
-        raise ImageError(f"is {IDEAS[compression]}, which is not read", fix=fix)
+        raise ImageError(f"is {IDEAS[compression]}, which is not read", fix=FROM_IDEAS)
     else:
         raise ImageError(f"is a TIFF of compression {compression}, which is not read", fix=FIJI_TIFF)
 

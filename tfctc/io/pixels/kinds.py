@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tfctc.errors import ImageError
-from tfctc.io.pixels.plane import AGAIN, EXPORT_RAW, FIJI_TIFF
+from tfctc.io.pixels.plane import AGAIN, EXPORT_RAW, FIJI_TIFF, FROM_IDEAS
 
 BIO_FORMATS = "open it in Fiji (Bio-Formats) and save each channel with File > Save As > Tiff"
 LOSSY = f"{EXPORT_RAW}: JPEG has changed the counts"
@@ -76,8 +76,7 @@ def not_an_image(head: bytes, size: int, path: str | Path) -> ImageError:
         if head[start : start + len(signature)] == signature:
             return ImageError(kind, fix=fix)
     if Path(path).suffix.lower() == ".daf":
-        fix = "export its images from IDEAS as 16 bit TIFF (Tools > Export .tif Images)"
-        return ImageError("is a data file of IDEAS (.daf), without images", fix=fix)
+        return ImageError("is a data file of IDEAS (.daf), without images", fix=FROM_IDEAS)
     if text := _text(head):
         start_of_page = text.lstrip()[:15].lower()
         if start_of_page.startswith(("<!doctype html", "<html")):

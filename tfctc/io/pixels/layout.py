@@ -118,6 +118,10 @@ def layout_of(directory: Directory) -> Layout:
     if predictor != 1 and (predictor not in possible or compression not in PREDICTED or bits not in (8, 16, 32, 64)):
         raise ImageError(f"has the TIFF predictor {predictor}, which does not go with its pixels", fix=FIJI_TIFF)
     tiled = TILES in directory
+    _, blocks, _ = directory.entries.get(TILES if tiled else STRIPS, (0, 0, b""))
+    if blocks > MOST_BLOCKS:
+        problem = f"is cut into {blocks} strips or tiles, {MOST_BLOCKS} at most are read"
+        raise ImageError(problem, fix=FIJI_TIFF)
     if tiled:
         block_width, block_height = directory.number(TILE_WIDTH, 0), directory.number(TILE_LENGTH, 0)
         check_size(block_width, block_height, bits / 8 * (1 if planar == 2 else samples))
@@ -129,6 +133,11 @@ def layout_of(directory: Directory) -> Layout:
     )
     if not offsets or block_height < 1:
         raise ImageError("is damaged: it does not say where its pixels are", fix=AGAIN)
+    if not counts and compression == NONE and not tiled:  # Old programs leave them out.
+        row_bytes = (width * (1 if planar == 2 else samples) * bits + 7) // 8
+        down = -(-height // block_height)
+        tops = [number % down * block_height for number in range(len(offsets))]
+        counts = tuple(min(block_height, height - top) * row_bytes for top in tops)
     layout = Layout(
         width, height, samples, planar == 2, bits, kind, directory.order, compression, predictor,
         block_width, block_height, tiled, offsets, counts,
@@ -157,9 +166,6 @@ def _sample_type(directory: Directory) -> tuple[int, str]:
 
 def _check_blocks(layout: Layout) -> None:
     blocks = layout.across * layout.down * (layout.samples if layout.planar else 1)
-    if blocks > MOST_BLOCKS:
-        fix = FIJI_TIFF if layout.height <= MOST_BLOCKS else "crop each cell to a file"
-        raise ImageError(f"is cut into {blocks} strips or tiles, {MOST_BLOCKS} at most are read", fix=fix)
     if len(layout.offsets) != blocks or len(layout.counts) != blocks:
         have = min(len(layout.offsets), len(layout.counts))
         raise ImageError(f"is damaged: it has {have} strips or tiles, {blocks} expected", fix=AGAIN)

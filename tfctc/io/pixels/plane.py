@@ -39,6 +39,7 @@ NOTES = (
 #: Remedies that several messages share.
 AGAIN = "copy or export the file again"
 FIJI_TIFF = "open it in Fiji and save it with File > Save As > Tiff"
+FROM_IDEAS = "export its images from IDEAS as 16 bit TIFF (Tools > Export .tif Images)"
 EXPORT_RAW = "export the raw counts as an uncompressed TIFF of 8 or 16 bits"
 
 

@@ -65,9 +65,11 @@ def read_png(source: Source) -> Plane:
         EOFError: a chunk that is not in the file.
     """
     header, chunks = _chunks(source)
-    content = _inflated(chunks[b"IDAT"], header.size)
-    own = header.bits == 16 and header.colour != GREY
-    samples = _unfiltered(content, header) if own else _pillow(header, chunks)
+    if header.bits == 16 and header.colour != GREY:
+        samples = _unfiltered(_inflated(chunks[b"IDAT"], header.size), header)
+    else:
+        _inflated(chunks[b"IDAT"], header.size)  # Pillow would not say that bytes are missing or too many.
+        samples = _pillow(header, chunks)
     if samples.shape != (SAMPLES[header.colour], header.height, header.width):
         raise ImageError("is damaged: its pixels do not fit its header", fix=AGAIN)
     notes: tuple[str, ...] = ()
@@ -174,9 +176,8 @@ def _pillow(header: Header, chunks: dict[bytes, bytes]) -> np.ndarray:
     # A warning of Pillow, such as that an image is large, would be printed beside the one line of an error.
     with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(b"".join(parts)), formats=("PNG",)) as image:
         pixels = np.asarray(image)
-    if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != "u" and header.bits == 16:
-        pixels = pixels.astype(np.uint16)  # Pillow before 11 has 32 bit pixels for PNGs of 16 bits.
-    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    # Pillow before 11 has 32 bit pixels for PNGs of 16 bits.
+    pixels = pixels.astype(np.uint8 if header.bits == 8 else np.uint16, copy=False)
     return pixels[np.newaxis] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfctc.errors import ImageError
 from tfctc.io.pixels.kinds import not_an_image
-from tfctc.io.pixels.plane import AGAIN, Plane
+from tfctc.io.pixels.plane import AGAIN, FROM_IDEAS, Plane
 from tfctc.io.pixels.png import SIGNATURE, check_png, read_png
 from tfctc.io.pixels.source import Source, open_source
 from tfctc.io.pixels.stack import read_stack
@@ -61,6 +61,8 @@ def _is_tiff(source: Source, path: str | Path) -> bool:
     """Whether a file is a TIFF, not a PNG. Raises an ImageError for any other."""
     head = bytes(source.head[:8])
     if head[:4] in HEADERS:
+        if Path(path).suffix.lower() in (".cif", ".rif"):  # A TIFF of many images with a compression of its own.
+            raise ImageError("is an IDEAS file (.cif, .rif), which is not read", fix=FROM_IDEAS)
         return True
     if head == SIGNATURE:
         return False

@@ -15,6 +15,8 @@ from tfctc.io.pixels.tags import Directory, directories
 SUBFILE, OLD_SUBFILE, PHOTOMETRIC, DESCRIPTION, PAGE_NAME, EXTRA_SAMPLES = 254, 255, 262, 270, 285, 338
 METAMORPH, MICRO_MANAGER = 33629, 51123
 BLACK_IS_ZERO, WHITE_IS_ZERO = 1, 0
+#: Number of characters of a name that are kept.
+LONGEST_NAME = 100
 SPLIT = "save each plane as a file of its own"
 
 
@@ -68,7 +70,13 @@ class Stack:
             raise ImageError(f"holds {known.stack}, one expected", fix="save the right one as a file of its own")
 
     def names(self) -> tuple[str, ...]:
-        """A name of each plane, "" for one without: from OME-XML, ImageJ, Micro-Manager, or the tag PageName."""
+        """A name of each plane, "" for one without: from OME-XML, ImageJ, Micro-Manager, or the tag PageName.
+
+        They hold no character that a terminal would act on.
+        """
+        return tuple("".join(filter(str.isprintable, name))[:LONGEST_NAME] for name in self._names())
+
+    def _names(self) -> tuple[str, ...]:
         first = self.planes[0].directory
         if self.ome and any(self.ome.channels):
             if len(self.ome.channels) == len(self.planes) and len({plane.number for plane in self.planes}) == 1:
@@ -109,12 +117,10 @@ def read_stack(source: Source) -> Stack:
 
 
 def alpha_of(directory: Directory) -> int | None:
-    """Number of the sample that is the alpha channel: declared as one, or the fourth of an RGB image; None without."""
-    samples, extra = directory.number(SAMPLES, 1), directory.numbers(EXTRA_SAMPLES, ())
-    for number, kind in enumerate(extra, samples - len(extra)):
-        if kind in (1, 2) and 0 < number < samples:
-            return number
-    return 3 if directory.number(PHOTOMETRIC, -1) == 2 and samples == 4 else None
+    """Number of the last sample if it is declared an alpha channel, or the fourth of an RGB image; otherwise None."""
+    samples, extra = directory.number(SAMPLES, 1), directory.numbers(EXTRA_SAMPLES, (0,))
+    declared = extra[-1] in (1, 2) or (samples == 4 and directory.number(PHOTOMETRIC, -1) == 2)
+    return samples - 1 if declared and samples > 1 else None
 
 
 def _planes_of(directory: Directory) -> int:
@@ -123,7 +129,7 @@ def _planes_of(directory: Directory) -> int:
         raise ImageError(f"has {samples} samples a pixel, 1 to {MOST_SAMPLES} expected", fix=FIJI_TIFF)
     if directory.number(PHOTOMETRIC, BLACK_IS_ZERO) not in (BLACK_IS_ZERO, WHITE_IS_ZERO):
         return 1
-    return samples - (alpha_of(directory) == samples - 1 > 0)
+    return samples - (alpha_of(directory) is not None)
 
 
 def _is_extra(directory: Directory) -> bool:
