@@ -101,6 +101,8 @@ def inspect_dataset(
     title, notes = _title(manifest), _notes(survey)
     folder = Path(output) if output is not None else manifest.folder / FOLDER
     facts = manifest.facts
+    page = Page(f"Inspection of {title}", notes, _verdict(findings), findings, sections, missing)
+    write_page(folder / PAGE, page, lambda position: images(manifest.cell(position), facts))
     write_json(
         folder / VALUES,
         _json_values(
@@ -121,8 +123,6 @@ def inspect_dataset(
             }
         ),
     )
-    page = Page(f"Inspection of {title}", notes, _verdict(findings), findings, sections, missing)
-    write_page(folder / PAGE, page, lambda position: images(manifest.cell(position), facts))
     summaries = {section.title: section.summary for section in sections if section.summary}
     return Inspection(folder / PAGE, folder / VALUES, title, notes, summaries, findings, missing)
 

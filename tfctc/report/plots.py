@@ -76,7 +76,7 @@ def _themed(svg: str, title: str) -> str:
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     # Only ids that are referred to are kept: the others are the same in every plot.
     used = set(re.findall(r'(?:href="#|url\(#)([\w-]+)', svg))
-    svg = re.sub(r' id="([\w-]+)"', lambda found: found[0] if found[1] in used else "", svg)
+    svg = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", svg)
     svg = re.sub(r"font: (\S+) [^;\"]*", r"font-size: \1", svg)
     for drawn, shown in COLOURS.items():
         svg = svg.replace(drawn, shown)
@@ -86,7 +86,8 @@ def _themed(svg: str, title: str) -> str:
 def _histograms(ax: Axes, plot: Histograms) -> None:
     shares = np.array(list(plot.shares.values()))
     # The axis ends where there is hardly anything, so that a dark channel is not drawn as one line.
-    inside = np.flatnonzero((shares > HARDLY * shares.max()).any(axis=0)) if shares.size else np.arange(1)
+    visible = (shares > HARDLY * shares.max()).any(axis=0) if shares.size else np.zeros(len(plot.edges) - 1, bool)
+    inside = np.flatnonzero(visible) if visible.any() else np.arange(len(visible))
     for i, (name, one) in enumerate(plot.shares.items()):
         ax.stairs(one, plot.edges, color=series(i), label=name, linewidth=1.3)
     if not np.allclose(np.diff(plot.edges), plot.edges[1] - plot.edges[0]):
