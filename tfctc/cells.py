@@ -7,8 +7,9 @@ by division by the full scale of the declared bit depth, never by an image's own
 
 import math
 import re
-from dataclasses import dataclass, fields
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
 
 from tfctc.errors import ManifestError
 
@@ -22,6 +23,15 @@ UNLABELLED = -1
 #: Key of the cells without a label in counts by class.
 NO_LABEL = "unlabelled"
 SPLITS = ("train", "validation", "test")
+#: Highest binning of a channel; a camera bins 1, 2, 3, 4 or 8 pixels.
+MOST_BINNING = 16
+#: Relative difference from which two values of micrometres per pixel count as different.
+MPP_TOLERANCE = 0.02
+
+
+def same_scale(one: float, other: float) -> bool:
+    """Whether two values of micrometres per pixel are the same but for rounding."""
+    return abs(one - other) <= MPP_TOLERANCE * other
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,57 @@ class Cell:
 
 
 #: Manifest columns, in order.
-COLUMNS = tuple(field.name for field in fields(Cell))
+COLUMNS = tuple(column.name for column in fields(Cell))
+
+
+@dataclass(frozen=True)
+class FileNaming:
+    """Names of the image files of a source: which cell, channel and patient a path belongs to.
+
+    `tfctc.io.naming` applies it. It is kept in dataset.json and in every exported file, so that `tfctc predict` finds
+    the bright-field images of the next run of the same instrument.
+
+    Args:
+        files: templates for the path of a file below its folder, such as ``{patient}/{cell}_{channel}.tif``; the first
+            one that fits counts.
+        pattern: regular expression for the path with named groups, in place of templates.
+        cell_id: template of the cell id, such as ``{patient}/{cell}``; empty is ``{cell}``.
+        channels: name of a channel in a path, or name or number of a plane -> `BRIGHTFIELD` or `DAPI`.
+        planes: meaning of the planes (pages, samples) of a file. "single": a file has one, and its path tells the
+            channel. "channels": every plane is a channel of one cell. "cells": every plane is a cell, and its number is
+            the end of the cell id.
+        first_plane: number of the first plane in cell ids, 0 or 1.
+    """
+
+    files: tuple[str, ...] = ()
+    pattern: str = ""
+    cell_id: str = ""
+    channels: Mapping[str, str] = field(default_factory=dict)
+    planes: Literal["single", "channels", "cells"] = "single"
+    first_plane: int = 0
+
+
+@dataclass(frozen=True)
+class ChannelFacts:
+    """Facts of the stored pixels of one channel.
+
+    Args:
+        bit_depth: significant bits of a pixel, 8 to 16.
+        binning: side of the square of bright-field pixels that one pixel of this channel covers.
+    """
+
+    bit_depth: int
+    binning: int = 1
+
+    @property
+    def full_scale(self) -> int:
+        """Pixel value that becomes 1.0: ``2**bit_depth - 1``."""
+        return 2**self.bit_depth - 1
+
+    @property
+    def dtype(self) -> str:
+        """NumPy name of the unsigned integer type of a stored pixel."""
+        return "uint8" if self.bit_depth == 8 else "uint16"
 
 
 @dataclass(frozen=True)
@@ -56,11 +116,20 @@ class DatasetFacts:
     Args:
         name: short name; letters, digits, ``-`` and ``_``.
         classes: the negative and the positive class name, in this order.
-        bit_depth: significant bits of a pixel, 8 to 16 (12-bit cameras write 12 into 16-bit files).
+        bit_depth: significant bits of a bright-field pixel, 8 to 16 (12-bit cameras write 12 into 16-bit files).
         image_size: height and width in pixels.
         mpp: micrometres per pixel, or None if unknown.
         group: what `patient_id` stands for if not for a patient, for example "block of cells".
         simulated: whether the cells are simulated.
+        dapi_bit_depth: significant bits of a DAPI pixel; None if as in bright-field.
+        dapi_binning: side of the square of bright-field pixels that one DAPI pixel covers; 2 for 2 x 2 binning.
+        crop_or_pad: whether image files may have any size; they are cropped or padded to `image_size`. If not, they all
+            have this size.
+        files_mpp: micrometres per pixel that the image files declare, where that is not `mpp`: the images were
+            rescaled, or the user has said that the files are wrong. Otherwise None.
+        rescaled: whether the images were rescaled from `files_mpp` to `mpp` when they were imported.
+        naming: names of the image files that the data set was imported from; None if unknown. It does not count when
+            facts are compared.
 
     Raises:
         ManifestError: a value that no data set can have.
@@ -73,6 +142,12 @@ class DatasetFacts:
     mpp: float | None = None
     group: str = "patient"
     simulated: bool = False
+    dapi_bit_depth: int | None = None
+    dapi_binning: int = 1
+    crop_or_pad: bool = False
+    files_mpp: float | None = None
+    rescaled: bool = False
+    naming: FileNaming | None = field(default=None, compare=False)
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
@@ -83,12 +158,16 @@ class DatasetFacts:
         if NO_LABEL in self.classes:
             fix = "choose another name; the label of an unlabelled cell is left empty"
             raise ManifestError(f"no class may be called {NO_LABEL}", fix=fix)
-        if not 8 <= self.bit_depth <= 16:
-            raise ManifestError(f"bit_depth must be 8 to 16, got {self.bit_depth}")
+        for name in ("bit_depth", "dapi_bit_depth"):
+            if (bits := getattr(self, name)) is not None and not 8 <= bits <= 16:
+                raise ManifestError(f"{name} must be 8 to 16, got {bits}")
+        if not 1 <= self.dapi_binning <= MOST_BINNING:
+            raise ManifestError(f"dapi_binning must be 1 to {MOST_BINNING}, got {self.dapi_binning}")
         if len(self.image_size) != 2 or min(self.image_size) < 1:
             raise ManifestError(f"image_size must be (height, width) in pixels, got {list(self.image_size)}")
-        if self.mpp is not None and not 0 < self.mpp < math.inf:
-            raise ManifestError(f"mpp must be micrometres per pixel above 0, got {self.mpp}")
+        for name in ("mpp", "files_mpp"):
+            if (mpp := getattr(self, name)) is not None and not 0 < mpp < math.inf:
+                raise ManifestError(f"{name} must be micrometres per pixel above 0, got {mpp}")
 
     @property
     def negative(self) -> str:
@@ -100,15 +179,31 @@ class DatasetFacts:
         """Name of the positive class, class index 1."""
         return self.classes[1]
 
+    def channel(self, name: str) -> ChannelFacts:
+        """Facts of the stored pixels of one of the `CHANNELS`."""
+        if name == BRIGHTFIELD:
+            return ChannelFacts(self.bit_depth)
+        return ChannelFacts(self.dapi_bit_depth or self.bit_depth, self.dapi_binning)
+
     @property
     def full_scale(self) -> int:
-        """Pixel value that becomes 1.0: ``2**bit_depth - 1``."""
-        return 2**self.bit_depth - 1
+        """Pixel value of bright-field that becomes 1.0: ``2**bit_depth - 1``."""
+        return self.channel(BRIGHTFIELD).full_scale
 
     @property
     def dtype(self) -> str:
-        """NumPy name of the unsigned integer type of a stored pixel."""
-        return "uint8" if self.bit_depth == 8 else "uint16"
+        """NumPy name of the unsigned integer type of a stored bright-field pixel."""
+        return self.channel(BRIGHTFIELD).dtype
+
+    def identity(self) -> dict[str, Any]:
+        """The facts that decide the content of the cells, as plain values.
+
+        Names of files do not. A fact that came to tfctc after its first data sets is left out while it has its default
+        value, so that their digests stay as they are.
+        """
+        later = ("dapi_bit_depth", "dapi_binning", "crop_or_pad", "files_mpp", "rescaled")
+        values = {fact.name: (getattr(self, fact.name), fact.default) for fact in fields(self) if fact.compare}
+        return {name: value for name, (value, default) in values.items() if name not in later or value != default}
 
     def class_index(self, label: str) -> int:
         """Class index of a label: 0 for the negative class, 1 for the positive, `UNLABELLED` for an empty label.

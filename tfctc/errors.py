@@ -1,5 +1,6 @@
 """Errors that a user can correct: one base class, and one class for each kind of mistake."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -10,12 +11,17 @@ class TfctcError(Exception):
         problem: one clause with what was expected and what was received.
         path: the file or folder that is wrong, if there is one.
         fix: one clause with the remedy.
+        details: lines that list what is wrong, where that is more than one thing. A command prints them before the
+            line of the error.
     """
 
     exit_code = 2
 
-    def __init__(self, problem: str, *, path: str | Path | None = None, fix: str | None = None):
+    def __init__(
+        self, problem: str, *, path: str | Path | None = None, fix: str | None = None, details: Sequence[str] = ()
+    ):
         self.problem, self.path, self.fix = problem, None if path is None else str(path), fix
+        self.details = tuple(details)
         where = f"{self.path}: " if self.path else ""
         remedy = f"; {fix}" if fix else ""
         super().__init__(" ".join(f"{where}{problem}{remedy}".split()))

@@ -47,7 +47,7 @@ def test_says_what_it_wrote_where_and_what_is_next(scans):
     with (out / "manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["cell_id"] for row in rows] == [f"c{n:02}" for n in range(24)]
-    assert all(os.path.isfile(row["brightfield"]) and os.path.isfile(row["dapi"]) for row in rows)
+    assert all(os.path.isfile(out / row["brightfield"]) and os.path.isfile(out / row["dapi"]) for row in rows)
 
 
 def test_a_label_is_the_same_however_its_accents_are_encoded(scans, tmp_path):
@@ -64,7 +64,8 @@ def test_a_label_is_the_same_however_its_accents_are_encoded(scans, tmp_path):
         assert result.exit_code == 0, result.output
         with (output / "manifest.csv").open(encoding="utf-8") as file:
             assert [row["label"] for row in csv.DictReader(file)] == [one, "ctc"] * 12
-    result = run(scans, "--drop", apart, output=tmp_path / "dropped")
+    arguments = ["import", scans, "--pattern", PATTERN, "--labels", scans / "labels.csv", "--map", "CTC=ctc"]
+    result = CliRunner().invoke(main, [*map(str, arguments), "--drop", apart, "--output", str(tmp_path / "dropped")])
     assert result.exit_code == 0, result.output
     assert "12 cell(s) dropped by label" in result.output
 
@@ -90,7 +91,7 @@ def spoil(folder, what):
         values[2, 3] = np.nan
         Image.fromarray(values).save(brightfield.with_suffix(".tif"))
     elif what == "RGB file":
-        Image.fromarray(np.zeros((10, 12, 3), np.uint8)).save(brightfield)
+        Image.fromarray(np.arange(360, dtype=np.uint8).reshape(10, 12, 3)).save(brightfield)
     elif what == "above the bit depth":
         Image.fromarray(pixels + np.uint16(4096)).save(brightfield)
     elif what == "unknown label":
@@ -107,13 +108,16 @@ def spoil(folder, what):
     [
         ("missing channel", "1 cell(s) without a bright-field image: c01; add the images, or leave these cells out"),
         ("duplicate id", "cell c02 has two brightfield images, p0_c02_BF.png and p0_c02_BF.tif"),
-        ("size mismatch", "p0_c01_DAPI.png: is 9 x 12 px, 10 x 12 expected; crop it to this size"),
-        ("bit depth mix", "p0_c01_DAPI.png: has uint8 pixels, uint16 expected"),
-        ("truncated file", "p0_c01_BF.png: cannot be read"),
+        ("size mismatch", "p0_c01_DAPI.png: is 9 x 12 px, and bright-field of the same cell 10 x 12 px; save both"),
+        ("bit depth mix", "p0_c01_DAPI.png: has 8 bit pixels, 16 bit ones expected like most dapi images"),
+        ("truncated file", "p0_c01_BF.png: ends too early: a part is missing; copy or export the file again"),
         ("NaN", "p0_c01_BF.tif: holds NaN or infinite pixels; export the raw counts again"),
-        ("RGB file", "p0_c01_BF.png: has Pillow mode RGB, one grey channel of 8 or 16 bits expected"),
-        ("above the bit depth", "above 4095 (bit depth 12); give images of 12 bits, or import all again with"),
-        ("unknown label", "scans/labels.csv: cell c24: unknown label 'platelet'"),
+        ("RGB file", "p0_c01_BF.png: is a colour"),
+        (
+            "above the bit depth",
+            "above 4095 (brightfield: bit depth 12); give images of 12 bits, or --bit-depth brightfield=13",
+        ),
+        ("unknown label", "scans/labels.csv: unknown label 'platelet' (1 cells); classes are leukocyte and ctc; give"),
         ("empty folder", "scans: holds no PNG or TIFF image; export the images as one of these"),
     ],
 )
@@ -131,7 +135,7 @@ def refused(result, message):
 
 def test_a_preset_that_matches_no_file_advises_a_pattern_of_ones_own(scans):
     result = CliRunner().invoke(main, ["import", str(scans), "--preset", "deparray"])
-    refused(result, "scans: no image file matches the pattern (e.g. p0_c00_BF.png); give a --pattern that does")
+    refused(result, "(e.g. p0_c00_BF.png); leave out --files, --pattern and --preset to see the templates that fit")
 
 
 def test_an_output_that_cannot_be_written(scans):
@@ -172,7 +176,7 @@ def test_a_single_class_or_patient_is_refused_by_fit(scans, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--preset", "deparray"], "give either --pattern or --preset"),
+        (["--preset", "deparray"], "one of --files, --pattern and --preset is needed, got --pattern and --preset"),
         (["--map", "WBC"], "--map expects OLD=NEW, got 'WBC'"),
         (["--map", "=ctc"], "--map expects OLD=NEW, got '=ctc'"),
         (["--map", " =ctc"], "--map expects OLD=NEW, got ' =ctc'"),

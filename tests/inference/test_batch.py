@@ -15,6 +15,7 @@ from tfctc.cli import main
 from tfctc.errors import TfctcError
 from tfctc.inference.batch import predict_cells
 from tfctc.inference.predictor import Predictor
+from tfctc.inference.sources import FoundImage
 
 
 def predict(*arguments, code=0):
@@ -98,12 +99,13 @@ from itertools import repeat
 from pathlib import Path
 from tfctc.inference.batch import predict_cells
 from tfctc.inference.predictor import Predictor
+from tfctc.inference.sources import FoundImage
 
 if __name__ == "__main__":
     model, image, table = sys.argv[1:]
     with open(table, "w", newline="") as file:
         told = lambda task, done, total: print("working", flush=True)
-        predict_cells(Predictor(model), repeat(("a", Path(image))), file, progress=told, workers=2)
+        predict_cells(Predictor(model), repeat(FoundImage("a", Path(image))), file, progress=told, workers=2)
 """
 
 
@@ -120,7 +122,7 @@ def test_a_process_that_is_killed_is_one_line(write_model, write_image, tmp_path
     def kill(task, done, total):
         multiprocessing.active_children()[0].kill()
 
-    cells = repeat(("a", write_image("a.png")))
+    cells = repeat(FoundImage("a", write_image("a.png")))
     message = "a process was killed, perhaps for lack of memory; start the command again, with fewer --workers"
     with (tmp_path / "table.csv").open("w", newline="") as file, pytest.raises(TfctcError, match=message):
         predict_cells(Predictor(write_model()), cells, file, progress=kill, workers=2)

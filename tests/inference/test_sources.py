@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from tfctc.cells import FileNaming
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
-from tfctc.inference.sources import find_cells
+from tfctc.inference import sources as search
+from tfctc.inference.sources import SearchRules
 from tfctc.io import duplicates
 
 
@@ -25,8 +27,14 @@ def folder(tmp_path):
     return make
 
 
+def find_cells(images, pattern=None):
+    """The images, with a naming of the user's own if there is a pattern."""
+    naming = FileNaming(pattern=pattern) if pattern else None
+    return search.find_cells(images, SearchRules.of(naming, None))
+
+
 def found(root, *arguments, **options):
-    return {cell: str(path.relative_to(root)) for cell, path in find_cells(*arguments, **options)}
+    return {cell: str(path.relative_to(root)) for cell, path, _ in find_cells(*arguments, **options)}
 
 
 def test_a_folder_is_searched_at_any_depth_for_images(folder):
@@ -38,7 +46,7 @@ def test_a_folder_is_searched_at_any_depth_for_images(folder):
 
 def test_files_are_taken_in_the_order_given(folder):
     root = folder("b.png", "a.png")
-    assert [cell for cell, _ in find_cells([root / "b.png", root / "a.png"])] == ["b", "a"]
+    assert [cell for cell, *_ in find_cells([root / "b.png", root / "a.png"])] == ["b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -47,8 +55,8 @@ def test_files_are_taken_in_the_order_given(folder):
 def test_ids_are_those_that_import_gives_the_same_names(folder, pattern):
     """A Mac writes an umlaut in two characters, everybody else in one."""
     root = folder("Mu\u0308ller.png")
-    assert [cell for cell, _ in find_cells([root], pattern)] == ["M\u00fcller"]
-    assert [cell for cell, _ in find_cells([root / "Mu\u0308ller.png"])] == ["M\u00fcller"]
+    assert [cell for cell, *_ in find_cells([root], pattern)] == ["M\u00fcller"]
+    assert [cell for cell, *_ in find_cells([root / "Mu\u0308ller.png"])] == ["M\u00fcller"]
 
 
 @pytest.mark.parametrize("channel", ["BF", "brightfield", "Bright-Field", "trans"])
@@ -80,7 +88,7 @@ def test_a_pattern_without_channel_selects_by_itself(folder):
 )
 def test_a_name_that_looks_like_dapi_asks_for_a_pattern(folder, name):
     root = folder("1_bf.png", name)
-    with pytest.raises(ImageError, match=r"looks like a DAPI image.*--pattern") as caught:
+    with pytest.raises(ImageError, match=r"looks like a DAPI image.*--files") as caught:
         find_cells([root])
     assert caught.value.path == str(root / name)
 
@@ -96,7 +104,7 @@ def test_fluorescence_of_other_channels_is_refused(folder, name, word, pattern):
 
 def test_files_that_differ_in_their_last_word_ask_for_a_pattern(folder):
     root = folder("p1/7_red.png", "p1/7_trans.png", "p1/8_red.png", "p1/8_trans.png")
-    with pytest.raises(ImageError, match="7_red.png and 7_trans.png look like two channels of one cell; .*--pattern"):
+    with pytest.raises(ImageError, match="7_red.png and 7_trans.png may be two channels of one cell; .*--files"):
         find_cells([root])
     pattern = r"p1/(?P<cell>\d)_(?P<channel>\w+)\.png"
     assert found(root, [root], pattern=pattern) == {"7": "p1/7_trans.png", "8": "p1/8_trans.png"}
@@ -123,17 +131,17 @@ def test_a_table_gives_ids_and_paths_relative_to_itself_or_absolute(folder):
     table = root / "data" / "manifest.csv"
     other = root / "elsewhere" / "8.png"
     table.write_text(f"patient_id,brightfield,cell_id\np,images/7.png,c7\np,{other},c8\n", encoding="utf-8-sig")
-    assert list(find_cells([table])) == [("c7", root / "data" / "images" / "7.png"), ("c8", other)]
+    assert list(find_cells([table])) == [("c7", root / "data" / "images" / "7.png", None), ("c8", other, None)]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "cell_id and brightfield expected"),
-        ("cell_id,path\n1,a.png\n", "cell_id and brightfield expected"),
-        ("cell_id,brightfield,brightfield\n1,a.png,b.png\n", "cell_id and brightfield expected, each once"),
+        ("", "is empty"),
+        ("cell_id,path\n1,a.png\n", "has no column 'brightfield'"),
+        ("cell_id,brightfield,brightfield\n1,a.png,b.png\n", "has several columns 'brightfield'"),
         ("cell_id,brightfield\n1,a.png\n2,\n", "line 3 has no"),
-        ("cell_id,brightfield\n1\n", "line 2 has no"),
+        ("cell_id,brightfield\n1\n", "line 2 has 1 value, 2 expected"),
     ],
 )
 def test_a_table_without_what_is_needed_is_refused(tmp_path, text, message):
@@ -175,7 +183,7 @@ def test_what_was_found_is_not_held_but_read_again(folder):
     images = find_cells([root / "t.csv"])
     (root / "t.csv").write_text("cell_id,brightfield\n3,c.png\nx\n")
     cells = iter(images)
-    assert next(cells) == ("3", root / "c.png") and len(images) == 2
+    assert next(cells) == ("3", root / "c.png", None) and len(images) == 2
     with pytest.raises(ManifestError, match="line 3"):
         next(cells)
 
@@ -201,7 +209,7 @@ def test_a_cell_whose_id_cannot_be_written_is_one_line(folder):
     # What counts is the id.
     (root / os.fsdecode(b"p\xfc")).mkdir()
     (root / os.fsdecode(b"p\xfc") / "c.png").touch()
-    assert [cell for cell, _ in find_cells([root], r".*/(?P<cell>c)\.png")] == ["c"]
+    assert [cell for cell, *_ in find_cells([root], r".*/(?P<cell>c)\.png")] == ["c"]
 
 
 def test_what_cannot_be_asked_for_is_one_line(tmp_path, monkeypatch):
@@ -221,12 +229,15 @@ def test_nothing_found_is_a_mistake(folder):
     (root / "empty.csv").write_text("cell_id,brightfield\n")
     table = root / "empty.csv"
     for sources, pattern, where in (
-        ([root], r"(?P<cell>x)\.png", f" in {root}"),
         ([table], None, f" in {table}"),
         ([table] * 7, None, f" in {', '.join([str(table)] * 5)} and 2 more"),
         ([], None, ""),
     ):
-        with pytest.raises(ImageError, match=f"^no images found{where}; PNG or TIFF files, or a CSV file's rows, are"):
+        with pytest.raises(
+            ImageError, match=f"^no images found{where}; give PNG or TIFF files, their folder, or a CSV file"
+        ):
             find_cells(sources, pattern)
+    with pytest.raises(PairingError, match="holds no file with a name like --pattern .*; there is 7.png, for example"):
+        find_cells([root], r"(?P<cell>x)\.png")
     with pytest.raises(ImageError, match="no such file or folder"):
         find_cells([root / "nowhere"])

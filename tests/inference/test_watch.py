@@ -94,7 +94,8 @@ def test_an_image_that_may_be_read_at_last_is_predicted(begin, write_image, tmp_
     """Its size and the time of its content stay the same."""
     watcher, read = begin(), watch.predict_row
     image = write_image("cells/a.png", 0.8)
-    refuse = lambda predictor, cell_id, path, threshold: read(predictor, cell_id, tmp_path / "shut", threshold)  # noqa: E731
+    shut = tmp_path / "shut"
+    refuse = lambda predictor, found, threshold: read(predictor, found._replace(path=shut), threshold)  # noqa: E731
     monkeypatch.setattr(watch, "predict_row", refuse)
     assert watcher.look() == 1
     monkeypatch.undo()
@@ -211,7 +212,7 @@ def test_other_channels_are_told_or_passed_over(begin, write_image):
         (["cells"], ["--settle", "nan"], "nan is not a finite number"),
         (["cells"], ["--settle", "inf"], "inf is not a finite number"),
         (["cells"], ["-o", "cells.png"], "cells.png: is the name of an image or a model"),
-        (["cells"], ["--pattern", "("], "--pattern '(' is not a regular expression"),
+        (["cells"], ["--pattern", "("], "--pattern is not a regular expression"),
     ],
 )
 def test_what_cannot_be_watched_says_so(write_model, write_image, tmp_path, monkeypatch, images, options, message):

@@ -1,162 +1,13 @@
-"""Reading one channel: exactly the stored counts, or one clear refusal."""
-
-import warnings
-import zlib
+"""Channel images: checked and fitted to the facts of a data set."""
 
 import numpy as np
 import pytest
+import scipy.ndimage
 from PIL import Image
 
 from tfctc.cells import DatasetFacts
 from tfctc.errors import ImageError
-from tfctc.io.images import read_channel, read_pixels, to_unit
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate"])
-def test_pixels_come_back_as_they_were(tmp_path, dtype, suffix, compression):
-    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (7, 5), dtype=dtype, endpoint=True)
-    options = {"compression": compression} if suffix == "tif" and compression else {}
-    Image.fromarray(pixels).save(tmp_path / f"a.{suffix}", **options)
-    read = read_pixels(tmp_path / f"a.{suffix}")
-    assert read.dtype == dtype and read.dtype.isnative
-    np.testing.assert_array_equal(read, pixels)
-
-
-def big_endian_tiff(pixels, **tags):
-    """Written byte by byte: one strip of ``(2, 2)``, Motorola order. A further tag's name is t and its number."""
-    pixels, height, width = pixels.astype(pixels.dtype.newbyteorder(">")), *pixels.shape
-    shorts = {256: width, 257: height, 258: 8 * pixels.itemsize, 259: 1, 262: 1, 277: 1, 278: height}
-    shorts |= {int(name[1:]): value for name, value in tags.items()}
-    longs = {273: 8, 279: pixels.nbytes}
-    directory = b""
-    for tag, value in sorted((shorts | longs).items()):
-        if value is not None:
-            kind, stored = (4, value.to_bytes(4, "big")) if tag in longs else (3, value.to_bytes(2, "big") + b"\0\0")
-            directory += tag.to_bytes(2, "big") + kind.to_bytes(2, "big") + (1).to_bytes(4, "big") + stored
-    head = b"MM\0*" + (8 + pixels.nbytes).to_bytes(4, "big")
-    return head + pixels.tobytes() + (len(directory) // 12).to_bytes(2, "big") + directory + b"\0\0\0\0"
-
-
-def test_big_endian_tiff(tmp_path):
-    pixels = np.array([[1, 258], [65535, 4096]], np.uint16)
-    (tmp_path / "a.tif").write_bytes(big_endian_tiff(pixels))
-    np.testing.assert_array_equal(read_pixels(tmp_path / "a.tif"), pixels)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_tiff_whose_zero_is_white_or_may_be_is_refused(tmp_path, dtype):
-    """Pillow takes what does not say for white, and turns 8 bit round, but not 16."""
-    pixels = np.array([[0, 1], [2, 250]], dtype)
-    Image.fromarray(pixels).save(tmp_path / "white.tif", tiffinfo={262: 0})
-    (tmp_path / "untold.tif").write_bytes(big_endian_tiff(pixels.astype(np.uint8), t262=None))
-    for name in ("white.tif", "untold.tif"):
-        with pytest.raises(ImageError, match=f"{name}: does not say that zero is black .*; save it as BlackIsZero"):
-            read_pixels(tmp_path / name)
-
-
-@pytest.mark.parametrize(
-    ("image", "message"),
-    [
-        (np.zeros((4, 4, 3), np.uint8), "has Pillow mode RGB, one grey channel"),
-        (np.zeros((4, 4), np.int32), "has int32 pixels"),
-        (np.zeros((4, 4), np.float32), "has float32 pixels"),
-        (np.full((4, 4), np.inf, np.float32), "holds NaN or infinite"),
-        (np.zeros((4, 4), bool), "has Pillow mode 1, one grey channel"),
-    ],
-)
-def test_what_is_not_raw_counts_is_refused(tmp_path, image, message):
-    Image.fromarray(image).save(tmp_path / "a.tif")
-    with pytest.raises(ImageError, match=message) as error:
-        read_pixels(tmp_path / "a.tif")
-    assert str(tmp_path / "a.tif") in str(error.value)
-
-
-@pytest.mark.parametrize("kind", ["jpeg", "bmp", "ppm", "gif"])
-def test_another_kind_of_file_is_refused_whatever_its_name(tmp_path, kind):
-    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "a.png", kind)
-    with pytest.raises(ImageError, match="a.png: is not a PNG or TIFF image; "):
-        read_pixels(tmp_path / "a.png")
-
-
-def test_files_that_are_no_images(tmp_path):
-    (tmp_path / "a.png").write_text("not an image")
-    with pytest.raises(ImageError, match="is not a PNG or TIFF image"):
-        read_pixels(tmp_path / "a.png")
-    with pytest.raises(ImageError, match="no such file"):
-        read_pixels(tmp_path / "b.png")
-    frames = [Image.fromarray(np.zeros((4, 4), np.uint8))] * 2
-    frames[0].save(tmp_path / "c.tif", save_all=True, append_images=frames[1:])
-    with pytest.raises(ImageError, match="holds 2 frames"):
-        read_pixels(tmp_path / "c.tif")
-
-
-@pytest.mark.parametrize("cut", [0.2, 0.5, 0.9, 0.99])
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_a_truncated_file_is_refused_wherever_it_was_cut(tmp_path, cut, suffix):
-    path = tmp_path / f"a.{suffix}"
-    Image.fromarray(np.random.default_rng(0).integers(0, 65535, (32, 32), np.uint16)).save(path)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(cut * len(content))])
-    with pytest.raises(ImageError):
-        read_pixels(path)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_whatever_bit_of_a_png_is_flipped_the_pixels_are_those_stored_or_it_is_refused(tmp_path, dtype):
-    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (6, 5), dtype=dtype)
-    Image.fromarray(pixels).save(tmp_path / "whole.png")
-    whole, refused = bytearray((tmp_path / "whole.png").read_bytes()), 0
-    for bit in range(8 * len(whole)):
-        whole[bit // 8] ^= 1 << bit % 8
-        (tmp_path / "a.png").write_bytes(whole)
-        whole[bit // 8] ^= 1 << bit % 8
-        try:
-            np.testing.assert_array_equal(read_pixels(tmp_path / "a.png"), pixels)
-        except ImageError as error:
-            refused += 1
-            assert str(error).startswith(str(tmp_path / "a.png"))
-    # All but the length and the check sum of the end, behind which there is nothing.
-    assert refused == 8 * (len(whole) - 8)
-
-
-def test_what_pillow_warns_of_is_not_printed_beside_the_answer(tmp_path):
-    pixels = np.array([[1, 2], [3, 4]], np.uint8)
-    one, many = ((282).to_bytes(2, "big") + b"\0\3\0\0" + count for count in (b"\0\1", b"\xff\xff"))
-    (tmp_path / "a.tif").write_bytes(big_endian_tiff(pixels, t282=7).replace(one, many))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        with Image.open(tmp_path / "a.tif") as image:
-            image.load()
-        assert caught
-        caught.clear()
-        np.testing.assert_array_equal(read_pixels(tmp_path / "a.tif"), pixels)
-        assert not caught
-
-
-def test_whatever_byte_of_a_tiff_is_damaged_it_is_read_or_refused(tmp_path):
-    Image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4)).save(tmp_path / "whole.tif")
-    whole, refused = (tmp_path / "whole.tif").read_bytes(), 0
-    for place in range(len(whole)):
-        for value in (0, 255):
-            (tmp_path / "a.tif").write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
-            try:
-                assert read_pixels(tmp_path / "a.tif").dtype in (np.uint8, np.uint16)
-            except ImageError as error:
-                refused += 1
-                assert str(error).startswith(str(tmp_path / "a.tif")) and "()" not in str(error)
-    assert refused
-
-
-@pytest.mark.parametrize("size", [(8192, 8193), (10**5, 10**5)])
-def test_an_image_far_too_large_is_refused_by_its_header(tmp_path, size):
-    """The second is beyond what Pillow opens at all. No pixel follows."""
-    header = b"IHDR" + size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
-    chunk = (13).to_bytes(4, "big") + header + zlib.crc32(header).to_bytes(4, "big")
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + (10).to_bytes(4, "big") + b"IDAT")
-    with pytest.raises(ImageError, match="a.png: is too large for the image of one cell; crop"):
-        read_pixels(tmp_path / "a.png")
+from tfctc.io.images import crop_or_pad, fit_to_facts, read_channel, rescaled, to_unit
 
 
 def test_a_channel_must_be_as_declared(tmp_path):
@@ -167,7 +18,7 @@ def test_a_channel_must_be_as_declared(tmp_path):
     for other, message in (
         (pixels.T.copy(), "is 6 x 4 px, 4 x 6 expected"),
         (pixels.astype(np.uint8), "has uint8 pixels, uint16 expected"),
-        (pixels + np.uint16(4090), r"has a pixel of 4113, above 4095 \(bit depth 12\)"),
+        (pixels + np.uint16(4090), r"has a pixel of 4113, above 4095 \(brightfield: bit depth 12\)"),
     ):
         Image.fromarray(other).save(tmp_path / "b.png")
         with pytest.raises(ImageError, match=message):
@@ -179,3 +30,57 @@ def test_unit_scale_is_the_declared_one_and_not_the_images():
     unit = to_unit(np.array([0, 2048, 4095], np.uint16), facts)
     assert unit.dtype == np.float32
     np.testing.assert_array_equal(unit, np.array([0, 2048, 4095], np.float32) / np.float32(4095))
+
+
+def test_channels_have_scales_of_their_own():
+    facts = DatasetFacts("few", bit_depth=8, dapi_bit_depth=12)
+    pixels = np.array([0, 128, 255], np.uint8)
+    np.testing.assert_array_equal(to_unit(pixels, facts), pixels.astype(np.float32) / np.float32(255))
+    np.testing.assert_array_equal(to_unit(pixels, facts, "dapi"), pixels.astype(np.float32) / np.float32(4095))
+    with pytest.raises(ImageError, match="has uint8 pixels, uint16 expected .dapi: bit depth 12"):
+        fit_to_facts(np.zeros((64, 64), np.uint8), facts, channel="dapi")
+
+
+def test_binned_pixels_are_repeated():
+    facts = DatasetFacts("few", image_size=(4, 6), dapi_binning=2)
+    binned = np.arange(6, dtype=np.uint16).reshape(2, 3)
+    np.testing.assert_array_equal(fit_to_facts(binned, facts, channel="dapi")[..., 0], np.kron(binned, np.ones((2, 2))))
+    with pytest.raises(ImageError, match="is 2 x 3 px, 4 x 6 expected"):
+        fit_to_facts(binned, facts)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (8, 8), (3, 9), (1, 4), (5, 1), (1, 1), (12, 6), (2, 2)])
+@pytest.mark.parametrize("size", [(4, 6), (7, 5), (9, 9)])
+def test_the_middle_is_kept_and_the_border_level_padded(shape, size):
+    """The oracle places every pixel on its own."""
+    pixels = np.random.default_rng(0).integers(0, 100, shape, np.uint16)
+    border = sorted(
+        int(pixels[y, x])
+        for y in range(shape[0])
+        for x in range(shape[1])
+        if y in (0, shape[0] - 1) or x in (0, shape[1] - 1)
+    )
+    level = border[(len(border) - 1) // 2]
+    starts = [
+        (have - want) // 2 if have > want else -((want - have) // 2) for have, want in zip(shape, size, strict=True)
+    ]
+    expected = [
+        [
+            pixels[y, x] if 0 <= y < shape[0] and 0 <= x < shape[1] else level
+            for x in range(starts[1], starts[1] + size[1])
+        ]
+        for y in range(starts[0], starts[0] + size[0])
+    ]
+    np.testing.assert_array_equal(crop_or_pad(pixels, size), expected)
+
+
+def test_a_rescaled_image_keeps_its_mean_and_its_field():
+    y, x = np.mgrid[:40, :60]
+    pixels = (2000 + 1000 * np.exp(-((y - 20) ** 2 + (x - 30) ** 2) / 60)).astype(np.uint16)
+    smaller = rescaled(pixels, 0.5, 1.0)
+    assert smaller.shape == (20, 30) and smaller.dtype == np.uint16
+    assert abs(float(smaller.mean()) - pixels.mean()) < 1
+    peak = scipy.ndimage.center_of_mass(smaller.astype(float) - 2000)
+    np.testing.assert_allclose(peak, (9.75, 14.75), atol=0.05)
+    assert rescaled(pixels, 1.0, 0.5).shape == (80, 120)
+    np.testing.assert_array_equal(rescaled(pixels, 0.64, 0.64), pixels)

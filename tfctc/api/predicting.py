@@ -2,11 +2,12 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from tfctc.api.naming import naming_of
 from tfctc.errors import ConfigError, ImageError, OutputError
 from tfctc.io.files import atomic_file
 from tfctc.io.folders import SUFFIXES, image_files, is_folder
@@ -27,7 +28,13 @@ def predict(
     images: Sequence[str | Path],
     output: str | Path | TextIO = "predictions.csv",
     *,
+    files: str | Sequence[str] = (),
     pattern: str | None = None,
+    preset: str | None = None,
+    cell_id: str = "",
+    channels: Mapping[str, str] | None = None,
+    mpp: float | None = None,
+    rescale_mpp: bool = False,
     threshold: float | None = None,
     threads: int | None = None,
     runtime: str = "litert",
@@ -41,8 +48,14 @@ def predict(
         model: TFLite file that `tfctc export` wrote, or a predictor.
         images: image files, folders, and CSV files with the columns `cell_id` and `brightfield`.
         output: CSV file, written at the end; or a text file open for writing with ``newline=""``.
-        pattern: for folders: regular expression for the path of a file inside the folder, with the group `cell` and
-            optionally `channel`.
+        files: for folders: template for the path of a file inside the folder, as for `tfctc.import_images`; where no
+            naming is given, that of the images that the model was trained on counts.
+        pattern: regular expression in place of a template.
+        preset: name of a known file naming in place of a template.
+        cell_id: template of the cell id.
+        channels: name of a channel in the file names, or name or number of a plane -> "brightfield" or "dapi".
+        mpp: micrometres per pixel of the images; None takes what their files declare, else those of the model.
+        rescale_mpp: whether images of another scale are rescaled to that of the model; otherwise they are refused.
         threshold: threshold of the probability; None for the model's own.
         threads: threads for one image; None for the runtime's choice.
         runtime: "litert" or "openvino".
@@ -59,14 +72,16 @@ def predict(
             kind of file.
     """
     from tfctc.inference.batch import check_table, columns, predict_cells
-    from tfctc.inference.sources import find_cells
+    from tfctc.inference.sources import SearchRules, find_cells
 
     if isinstance(output, str | Path):
         check_output(output, model, images)
-    predictor = _predictor(model, threads, runtime)
+    predictor = _predictor(model, threads, runtime, mpp, rescale_mpp)
     if isinstance(output, str | Path):
         check_table(output, columns(predictor))
-    cells = find_cells(images, pattern)
+    rules = SearchRules.of(naming_of(files, pattern, preset, cell_id, channels), predictor.naming)
+    predictor.naming = rules.naming
+    cells = find_cells(images, rules)
     options = (threshold, on_refusal, progress, workers)
     if not isinstance(output, str | Path):
         return predict_cells(predictor, cells, output, *options)
@@ -110,10 +125,10 @@ class Watch:
 
     def _report_other_files(self, on_other_files: Callable[[str, int], None]) -> bool:
         """Reports the files if none of them is an image to predict; returns False while there is no file at all."""
-        from tfctc.inference.sources import cells_in_folder
+        from tfctc.inference.sources import images_in_folder
 
         folder = self.watcher.folder
-        if any(cells_in_folder(folder, self.watcher.pattern)):
+        if any(images_in_folder(folder, self.watcher.rules)):
             return True
         journal = os.path.realpath(self.journal.path)
         others = [path for path in image_files(folder, ("",)) if os.path.realpath(path) != journal]
@@ -127,7 +142,13 @@ def watch(
     folder: str | Path,
     output: str | Path,
     *,
+    files: str | Sequence[str] = (),
     pattern: str | None = None,
+    preset: str | None = None,
+    cell_id: str = "",
+    channels: Mapping[str, str] | None = None,
+    mpp: float | None = None,
+    rescale_mpp: bool = False,
     threshold: float | None = None,
     threads: int | None = None,
     runtime: str = "litert",
@@ -136,7 +157,7 @@ def watch(
 ) -> Watch:
     """Prepares the prediction of every image that arrives in a folder; `Watch.run` of the result starts it.
 
-    `model`, `pattern`, `threshold`, `threads` and `runtime` are as for `predict`.
+    `model`, the naming of the files, the scale, `threshold`, `threads` and `runtime` are as for `predict`.
 
     Args:
         folder: folder that images arrive in.
@@ -149,17 +170,21 @@ def watch(
     """
     from tfctc.inference.batch import columns
     from tfctc.inference.journal import Journal
-    from tfctc.inference.sources import compile_pattern
+    from tfctc.inference.sources import SearchRules
     from tfctc.inference.watch import Watcher
 
     check_output(output, model, [folder])
-    predictor = _predictor(model, threads, runtime)
+    predictor = _predictor(model, threads, runtime, mpp, rescale_mpp)
     if not is_folder(Path(folder), ImageError):
         problem = f"--watch needs one existing folder, got {str(folder)!r}"
         raise ConfigError(problem, fix="name the folder that images arrive in, and nothing else")
-    expression = compile_pattern(pattern)  # Before the table is created: a wrong pattern leaves no file behind.
+    # Before the table is created: a naming that cannot be used leaves no file behind.
+    rules = SearchRules.of(naming_of(files, pattern, preset, cell_id, channels), predictor.naming)
+    if rules.naming and rules.naming.planes == "cells":
+        raise ConfigError("--watch needs one cell in each file", fix="give --files, if these files have one")
+    predictor.naming = rules.naming
     journal = Journal(output, columns(predictor), predictor.model_version)
-    return Watch(Watcher(predictor, Path(folder), journal, expression, threshold, settle, on_row), journal)
+    return Watch(Watcher(predictor, Path(folder), journal, rules, threshold, settle, on_row), journal)
 
 
 def check_output(output: str | Path, model: object, images: Sequence[str | Path]) -> None:
@@ -179,7 +204,13 @@ def check_output(output: str | Path, model: object, images: Sequence[str | Path]
         raise OutputError(problem, path=output, fix="choose another --output")
 
 
-def _predictor(model: "str | Path | Predictor", threads: int | None, runtime: str) -> "Predictor":
+def _predictor(
+    model: "str | Path | Predictor", threads: int | None, runtime: str, mpp: float | None, rescale: bool
+) -> "Predictor":
     from tfctc.inference.predictor import Predictor
 
-    return Predictor(model, threads, runtime) if isinstance(model, str | Path) else model
+    if isinstance(model, str | Path):
+        return Predictor(model, threads, runtime, mpp=mpp, rescale=rescale)
+    if mpp is not None or rescale:
+        raise ConfigError("the scale of the images is set where the predictor is made", fix="Predictor(path, mpp=...)")
+    return model

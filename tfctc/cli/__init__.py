@@ -60,6 +60,8 @@ class Commands(click.Group):
                 f"tfctc {ctx.invoked_subcommand} needs {error.name}, which is not installed",
                 fix="in the folder of tfctc's source: pip install '.[train]'",
             )
+        for line in failure.details:
+            click.echo(line, err=True)
         click.echo(f"tfctc: error: {failure}", err=True)
         ctx.exit(failure.exit_code)
 

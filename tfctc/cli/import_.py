@@ -1,50 +1,69 @@
 """tfctc import."""
 
+import shlex
 from pathlib import Path
 
 import click
 
-from tfctc.api.importing import import_images
-from tfctc.cli.options import HELP
+from tfctc.api.importing import import_images, preview_images
+from tfctc.cli.options import HELP, naming_options, pairs
 from tfctc.cli.output import ProgressBar, print_next
 
 EPILOG = (
-    r"Example: tfctc import scans --pattern '(?P<cell>(?P<patient>[^/]+)/\d+)_(?P<channel>BF|DAPI)\.tif' "
-    "--labels labels.csv --map WBC=leukocyte --map CTC=ctc --bit-depth 12 --mpp 0.64"
+    "Example: tfctc import scans --files '{patient}/{cell}_{channel}.tif' --labels labels.csv --map WBC=leukocyte "
+    "--map CTC=ctc --bit-depth 12 --mpp 0.64"
 )
 
 
 @click.command("import", context_settings=HELP, epilog=EPILOG)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--pattern", help="Regular expression for a path below FOLDER; groups cell, channel [patient, site].")
-@click.option("--preset", help="A known file naming in place of a pattern: deparray (unverified).")
+@naming_options
 @click.option(
-    "--channel",
-    "channels",
+    "--planes",
+    type=click.Choice(["channels", "cells"]),
+    help="Meaning of the planes of a file  [default: one plane; channels if the names tell no channel].",
+)
+@click.option(
+    "--first-plane", type=click.IntRange(0, 1), default=0, help="With --planes cells: number of the first plane."
+)
+@click.option("--dry-run", is_flag=True, help="Show a few files with their parts and count cells; write nothing.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Table with one row for each cell: CSV or .xlsx.")
+@click.option(
+    "--id-column",
     multiple=True,
-    metavar="OLD=NEW",
-    help="Channel that a name in the files stands for, e.g. trans=brightfield.",
+    default=["cell_id"],
+    show_default=True,
+    help="Column of cell ids in that table; several are joined like the id.",
 )
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV file with one row for each cell.")
-@click.option("--id-column", default="cell_id", show_default=True, help="Column of cell ids in that file.")
-@click.option("--label-column", default="label", show_default=True, help="Column of labels in that file.")
-@click.option(
-    "--patient-column", default="", help="Column of patients in that file, if the path does not contain them."
-)
-@click.option("--site-column", default="", help="Column of sites in that file, if the path does not contain them.")
+@click.option("--label-column", default="label", show_default=True, help="Column of labels in that table.")
+@click.option("--patient-column", default="", help="Column of patients in that table, if the path does not have them.")
+@click.option("--site-column", default="", help="Column of sites in that table, if the path does not have them.")
+@click.option("--delimiter", help="Character between the columns of that table  [default: recognised].")
+@click.option("--skip-lines", type=click.IntRange(0), help="Lines above its header  [default: recognised].")
+@click.option("--sheet", help="Sheet of an .xlsx table  [default: the only one].")
 @click.option(
     "--map",
     "mapping",
     multiple=True,
     metavar="OLD=NEW",
-    help="Class of a label in the table, e.g. WBC=leukocyte; an empty NEW makes its cells unlabelled.",
+    help="Class of a label, e.g. WBC=leukocyte; an empty NEW makes its cells unlabelled.",
 )
 @click.option("--drop", multiple=True, metavar="LABEL", help="Leave out cells with this label.")
 @click.option("--classes", default="leukocyte,ctc", show_default=True, help="Negative and positive class.")
-@click.option("--bit-depth", type=click.IntRange(8, 16), help="Significant bits of a pixel  [default: the files'].")
-@click.option("--mpp", type=float, help="Micrometres per pixel.")
+@click.option(
+    "--bit-depth",
+    multiple=True,
+    metavar="BITS",
+    help="Significant bits of a pixel, 8 to 16; CHANNEL=BITS for one channel  [default: the files'].",
+)
+@click.option("--binning", multiple=True, metavar="dapi=N", help="DAPI was binned N x N on the camera.")
+@click.option("--size", metavar="PX", help="Crop or pad every image to this side, or HEIGHTxWIDTH; never resized.")
+@click.option("--mpp", type=float, help="Micrometres per pixel  [default: as the files declare].")
+@click.option("--rescale-mpp", type=float, metavar="MPP", help="Rescale the images to these micrometres per pixel.")
 @click.option("--group-name", default="patient", show_default=True, help="What the patient ids stand for, in reports.")
 @click.option("--skip-orphans", is_flag=True, help="Leave out cells without bright-field or patient.")
+@click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be used; skipped.csv lists them.")
+@click.option("--copy", is_flag=True, help="Pack the pixels into the data set, so that it can be moved alone.")
 @click.option("--name", help="Name of the data set  [default: that of the output folder].")
 @click.option(
     "-o",
@@ -54,37 +73,92 @@ EPILOG = (
     show_default=True,
     help="Data set folder to write.",
 )
-def command(folder, output, channels, mapping, classes, **options):
+def command(
+    folder, output, dry_run, mapping, classes, bit_depth, binning, size, delimiter, skip_lines, sheet, **options
+):
     """Pair the image files in FOLDER by cell id, label them, check every one, and write a data set.
 
     The result is a folder with manifest.csv and dataset.json; the images stay where they are. A bright-field image
-    without DAPI or label is kept; DAPI without bright-field is an error.
+    without DAPI or label is kept; DAPI without bright-field is an error. With no --files, --pattern or --preset, the
+    names that fit are proposed.
     """
-    options |= {"channels": _pairs(channels, "--channel"), "mapping": _pairs(mapping, "--map")}
+    naming = {name: options.pop(name) for name in ("files", "pattern", "preset", "cell_id", "channels")}
+    naming |= {"channels": pairs(naming["channels"], "--channel")}
+    naming |= {name: options.pop(name) for name in ("planes", "first_plane")}
+    if dry_run:
+        return _preview(folder, naming)
+    formats = {"delimiter": _character(delimiter), "skip_lines": skip_lines, "sheet": sheet}
     with ProgressBar() as progress:
-        written = import_images(folder, output, classes=classes.split(","), progress=progress, **options)
+        written = import_images(
+            folder,
+            output,
+            mapping=pairs(mapping, "--map"),
+            classes=classes.split(","),
+            bit_depth=_bit_depth(bit_depth),
+            binning=_numbers(binning, "--binning"),
+            size=_size(size),
+            table_format={name: value for name, value in formats.items() if value is not None},
+            progress=progress,
+            **naming,
+            **options,
+        )
     for note in written.notes:
         click.echo(f"note: {note}")
     counts = ", ".join(f"{count} {label}" for label, count in written.cells.items())
     facts, (height, width) = written.facts, written.facts.image_size
+    depth = f"{facts.bit_depth} bit" + (f" (DAPI {facts.dapi_bit_depth} bit)" if facts.dapi_bit_depth else "")
     click.echo(
         f"Wrote {sum(written.cells.values())} cells ({counts}) in {written.groups} groups by {facts.group}, "
-        f"{height} x {width} px, {facts.bit_depth} bit, to {written.folder}"
+        f"{height} x {width} px, {depth}, to {written.folder}"
     )
-    print_next("tfctc", "fit", written.folder)
+    if written.missing:
+        click.echo(f"Before tfctc fit can train on it: {'; '.join(written.missing)}")
+    else:
+        print_next("tfctc", "fit", written.folder, *([] if written.has_dapi else ["--mode", "brightfield"]))
 
 
-def _pairs(assignments: tuple[str, ...], option: str) -> dict[str, str]:
-    """OLD -> NEW, from values of an option that may be repeated."""
+def _preview(folder, naming):
+    found = preview_images(folder, **naming)
+    for path, groups in found.examples:
+        click.echo(f"{path}: {', '.join(f'{name} {text}' for name, text in groups.items())}")
+    for note in found.notes:
+        click.echo(f"note: {note}")
+    counts = ", ".join(f"{count} {kind}" for kind, count in found.files.items() if count)
+    click.echo(f"Files: {counts}. Cells: {found.cells}, {found.paired} with both channels. Nothing was written.")
+    click.echo("Next: the same command without --dry-run")
+
+
+def _character(delimiter):
+    return {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+
+
+def _size(text):
     from tfctc.errors import ConfigError
-    from tfctc.io.names import normalised
 
-    pairs: dict[str, str] = {}
-    for text in assignments:
-        old, equals, new = normalised(text).partition("=")
-        # An unset variable of a shell leaves OLD empty, which would mean the label of every unlabelled cell.
-        if not old.strip() or not equals:
-            raise ConfigError(f"{option} expects OLD=NEW, got {text!r}")
-        if pairs.setdefault(old, new) != new:
-            raise ConfigError(f"{option} {old}: given as {pairs[old]!r} and as {new!r}", fix="give it once")
-    return pairs
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if not 1 <= len(sides) <= 2 or not all(side.strip().isdecimal() and int(side) for side in sides):
+        raise ConfigError(
+            f"--size expects a number of pixels, or HEIGHTxWIDTH, got {text!r}", fix="for example --size 48"
+        )
+    return int(sides[0]), int(sides[-1])
+
+
+def _bit_depth(values):
+    if len(values) == 1 and "=" not in values[0]:
+        return _number(values[0], "--bit-depth")
+    return _numbers(values, "--bit-depth") or None
+
+
+def _numbers(values, option):
+    return {name: _number(text, option) for name, text in pairs(values, option).items()}
+
+
+def _number(text, option):
+    from tfctc.errors import ConfigError
+
+    if not text.strip().isdecimal():
+        fix = f"for example {shlex.join([option, 'dapi=2' if option == '--binning' else '12'])}"
+        raise ConfigError(f"{option} expects a whole number, got {text!r}", fix=fix)
+    return int(text)

@@ -1,9 +1,11 @@
 """Options that several commands share."""
 
 import math
+from collections.abc import Callable, Iterable
 
 import click
 
+from tfctc.data.importers.presets import PRESETS
 from tfctc.runtime import RUNTIMES
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -26,3 +28,44 @@ runtime_option = click.option(
     show_default=True,
     help="Runtime of the TFLite file; openvino may be faster on x86-64, and needs: pip install openvino.",
 )
+
+
+def naming_options(command: Callable) -> Callable:
+    """Decorator that adds the options for the names of image files."""
+    options = (
+        click.option(
+            "--files",
+            multiple=True,
+            metavar="TEMPLATE",
+            help="Template for a path below the folder: {cell}, {channel}, {patient}, {site}, {label}; * and **/.",
+        ),
+        click.option("--pattern", metavar="REGEX", help="Regular expression with these groups, in place of --files."),
+        click.option("--preset", help=f"Known file names, in place of --files: {', '.join(PRESETS)}."),
+        click.option("--cell-id", default="", metavar="TEMPLATE", help="Cell id, e.g. '{patient}/{cell}'."),
+        click.option(
+            "--channel",
+            "channels",
+            multiple=True,
+            metavar="NAME=CHANNEL",
+            help="Channel that a name in the files stands for, e.g. w1=brightfield; or a plane, e.g. 0=brightfield.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def pairs(assignments: Iterable[str], option: str) -> dict[str, str]:
+    """OLD -> NEW, from values of an option that may be repeated."""
+    from tfctc.errors import ConfigError
+    from tfctc.io.names import normalised
+
+    found: dict[str, str] = {}
+    for text in assignments:
+        old, equals, new = normalised(text).partition("=")
+        # An unset variable of a shell leaves OLD empty, which would mean the label of every unlabelled cell.
+        if not old.strip() or not equals:
+            raise ConfigError(f"{option} expects OLD=NEW, got {text!r}")
+        if found.setdefault(old, new) != new:
+            raise ConfigError(f"{option} {old}: given as {found[old]!r} and as {new!r}", fix="give it once")
+    return found

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tfctc.api.predicting import predict, watch
-from tfctc.cli.options import HELP, FiniteRange, runtime_option
+from tfctc.cli.options import HELP, FiniteRange, naming_options, pairs, runtime_option
 from tfctc.cli.output import ProgressBar
 
 #: Default of --settle, in seconds.
@@ -18,15 +18,15 @@ SOME_REFUSED = 1
 
 @click.command(
     context_settings=HELP,
-    epilog="Example: tfctc predict exports/ctc/1/model_int8.tflite cells/ --pattern '(?P<cell>.+)_(?P<channel>BF).tif'",
+    epilog="Example: tfctc predict exports/ctc/1/model_int8.tflite scans/ --files '{patient}/{cell}_{channel}.tif'",
 )
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@naming_options
 @click.option(
-    "--pattern",
-    metavar="REGEX",
-    help="For folders: regular expression for the path of a file inside; groups cell and, optionally, channel.",
+    "--mpp", type=FiniteRange(min=0, min_open=True), help="Micrometres per pixel of the images  [default: as declared]."
 )
+@click.option("--rescale-mpp", is_flag=True, help="Rescale images of another scale to that of the model.")
 @click.option("--threshold", type=FiniteRange(0, 1), help="Threshold of the probability.  [default: the model's]")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads for one image.  [default: the runtime's choice]")
 @runtime_option
@@ -53,8 +53,10 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
     """Classify bright-field images with the TFLite file MODEL, without TensorFlow.
 
     IMAGES are image files, folders, and CSV files with the columns cell_id and brightfield (a manifest.csv, or the
-    predictions.csv of a run). An image is refused if it cannot be read, or if its size, pixel type or bit depth is not
-    that of the training images. It gets a row without a probability, and the exit code is 1.
+    predictions.csv of a run). The files of a folder are expected to be named like those that the model was trained on,
+    unless --files, --pattern or --preset says otherwise. An image is refused if it cannot be read, or if its size,
+    pixel type, bit depth or scale is not that of the training images. It gets a row without a probability, and the exit
+    code is 1.
 
     With --watch each cell gets its row as soon as its image is complete. Started again, the same command continues with
     the cells that have no row. A refused image is read again when its file changes and when the command is started
@@ -64,6 +66,7 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
     from tfctc.inference.predictor import Predictor
     from tfctc.io.files import DISK_ERRORS, output_errors
 
+    options["channels"] = pairs(options["channels"], "--channel")
     if watching:
         if workers > 1:
             raise ConfigError("--watch works in one process", fix="leave out --workers")
@@ -73,7 +76,8 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
     options |= {"workers": workers, "on_refusal": lambda error: click.echo(f"refused: {error}", err=True)}
     if output != "-":
         _check_output(output, model, images)
-    predictor = Predictor(model, options.pop("threads"), options.pop("runtime"))
+    scale = {"mpp": options.pop("mpp"), "rescale": options.pop("rescale_mpp")}
+    predictor = Predictor(model, options.pop("threads"), options.pop("runtime"), **scale)
     with ProgressBar() as progress:
         if output != "-":
             summary = predict(predictor, images, output, progress=progress, **options)
@@ -89,6 +93,8 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
                 raise
     counts = ", ".join(f"{summary.labels[name]} {name}" for name in predictor.facts.classes)
     click.echo(f"Wrote {summary.cells} rows to {output}: {counts}", err=True)
+    for note in summary.notes:
+        click.echo(f"note: {note}", err=True)
     if summary.low_quality:
         click.echo(f"note: {summary.low_quality} image(s) are unlike those trained on, see column quality", err=True)
     if summary.refused:
@@ -117,7 +123,7 @@ def _watch(model, images, output, settle, options):
         click.echo(f"refused: {error}" if error else f"{row[0]}: {row[2]} ({float(row[1]):.3f})", err=True)
 
     def note_other_files(name, count):
-        hint = "and no PNG or TIFF to predict; does --pattern match the whole path?"
+        hint = "and no PNG or TIFF to predict; do their names fit --files, or those of the training images?"
         click.echo(f"note: {count} file(s) so far, for example {name!r}, {hint}", err=True)
 
     watched = watch(model, images[0], output, settle=settle, on_row=print_row, **options)

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.constants import INCOMPLETE_PREFIX
 
-from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, DAPI_PRESENT, SPLITS
+from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, DAPI_PRESENT, SPLITS, DatasetFacts
 from tfctc.data.manifest import Manifest
 from tfctc.data.splits import Splits
 from tfctc.errors import ImageError, OutputError, SplitError
@@ -73,9 +73,9 @@ class Cells(tfds.core.ShardBasedBuilder):
         super().__init__(**options)
 
     def _info(self):
-        shape, dtype = (*self.facts.image_size, 1), np.dtype(self.facts.dtype)
+        shape, dtypes = (*self.facts.image_size, 1), {c: np.dtype(self.facts.channel(c).dtype) for c in CHANNELS}
         # Raw bytes, not PNG: PNG hardly compresses noise, and decoding it would take most of the time of an epoch.
-        images = {c: tfds.features.Tensor(shape=shape, dtype=dtype, encoding="bytes") for c in CHANNELS}
+        images = {c: tfds.features.Tensor(shape=shape, dtype=dtypes[c], encoding="bytes") for c in CHANNELS}
         texts = {name: tfds.features.Text() for name in ("cell_id", "patient_id", "site")}
         scalars = {"label": tfds.features.Scalar(np.int32), DAPI_PRESENT: tfds.features.Scalar(np.float32)}
         return tfds.core.DatasetInfo(
@@ -87,7 +87,7 @@ class Cells(tfds.core.ShardBasedBuilder):
         )
 
     def _shard_iterators_per_split(self, dl_manager):
-        pixels = math.prod(self.facts.image_size) * np.dtype(self.facts.dtype).itemsize * len(CHANNELS)
+        pixels = pixel_bytes(self.facts, CHANNELS)
         files = {}
         for split, rows in self._shuffled_rows().items():
             shards = max(1, min(len(rows), math.ceil(len(rows) * pixels / SHARD_BYTES)))
@@ -101,7 +101,7 @@ class Cells(tfds.core.ShardBasedBuilder):
         return {split: own[np.argsort(keys[own], kind="stable")] for split, own in rows.items()}
 
     def _records(self, rows: np.ndarray) -> Iterator[tuple[str, dict[str, Any]]]:
-        blank = np.zeros((*self.facts.image_size, 1), self.facts.dtype)
+        blank = np.zeros((*self.facts.image_size, 1), self.facts.channel(DAPI).dtype)
         for row in rows.tolist():
             cell = self.manifest.cell(row)
             yield (
@@ -112,7 +112,7 @@ class Cells(tfds.core.ShardBasedBuilder):
                     "site": cell.site,
                     "label": self.facts.class_index(cell.label),
                     BRIGHTFIELD: read_channel(cell.brightfield, self.facts),
-                    DAPI: read_channel(cell.dapi, self.facts) if cell.dapi else blank,
+                    DAPI: read_channel(cell.dapi, self.facts, DAPI) if cell.dapi else blank,
                     DAPI_PRESENT: float(bool(cell.dapi)),
                 },
             )
@@ -122,6 +122,11 @@ class Cells(tfds.core.ShardBasedBuilder):
         """Logs nothing: nothing is downloaded."""
 
     _log_download_done = _log_download_bytes
+
+
+def pixel_bytes(facts: DatasetFacts, channels: Iterable[str]) -> int:
+    """Bytes of the stored pixels of one cell in these channels."""
+    return math.prod(facts.image_size) * sum(np.dtype(facts.channel(c).dtype).itemsize for c in channels)
 
 
 def build(manifest: Manifest, splits: Splits, data_dir: str | Path | None = None, progress: Progress = silent) -> Cells:
@@ -180,8 +185,8 @@ def build(manifest: Manifest, splits: Splits, data_dir: str | Path | None = None
 
 
 def _fingerprint(manifest: Manifest, splits: Splits) -> str:
-    facts = (manifest.facts, manifest.digest, splits.by, sorted(splits.assignment.items()))
-    digest = hashlib.sha256(repr(facts).encode())
+    # The manifest's digest includes the facts.
+    digest = hashlib.sha256(repr((manifest.digest, splits.by, sorted(splits.assignment.items()))).encode())
     for cell in manifest.index:
         for path in filter(None, (cell.brightfield, cell.dapi)):
             try:

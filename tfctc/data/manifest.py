@@ -115,7 +115,7 @@ class Manifest:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the facts and of every cell's ids, label, and whether it has DAPI; paths are left out."""
-        digest = hashlib.sha256(json.dumps(configs.to_dict(self.facts), sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps(self.facts.identity(), sort_keys=True).encode())
         for cell in self.index:
             digest.update(repr((cell.cell_id, cell.patient_id, cell.site, bool(cell.dapi), cell.label)).encode())
         return digest.hexdigest()
@@ -131,7 +131,8 @@ def write_manifest(folder: Path, facts: DatasetFacts, cells: Iterable[Cell]) -> 
         facts: facts that all cells share.
         cells: the cells, in the order of the rows.
     """
-    write_json(folder / FACTS, configs.to_dict(facts))
+    naming = {"naming": configs.to_dict(facts.naming)} if facts.naming else {}
+    write_json(folder / FACTS, facts.identity() | naming)
     with (folder / MANIFEST).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)

@@ -9,12 +9,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfctc.cells import DAPI_PRESENT, UNLABELLED
-from tfctc.data.builder import Cells, without_warnings
+from tfctc.data.builder import Cells, pixel_bytes, without_warnings
 from tfctc.data.manifest import IDS
 from tfctc.data.selection import ALL, FOLD, LABELLED, Selection, visible_to
 
@@ -60,7 +59,7 @@ def records(
         dataset = dataset.map(lambda record: {name: record[name] for name in record if name not in IDS})
     if not cache_mb:
         return dataset
-    record_bytes = _pixel_bytes(builder, channels) + RECORD_BYTES
+    record_bytes = pixel_bytes(builder.facts, channels) + RECORD_BYTES
     return dataset.cache() if count(builder, split, selection) * record_bytes <= cache_mb * 2**20 else dataset
 
 
@@ -94,7 +93,7 @@ def train_batches(
         cells = records(
             builder, "train", channels, ids=False, selection=selection, parallelism=parallelism, cache_mb=cache_mb
         )
-        held = max(1, min(SHUFFLE_CELLS, SHUFFLE_BYTES // _pixel_bytes(builder, channels)))
+        held = max(1, min(SHUFFLE_CELLS, SHUFFLE_BYTES // pixel_bytes(builder.facts, channels)))
         passed, skipped = divmod(start_step * size, count(builder, "train", selection))
 
         def one_pass(number):
@@ -151,7 +150,7 @@ def id_batches(
 
     def select(batch):
         names = {name: batch[name] for name in ("cell_id", "patient_id", "label")}
-        return names | {channel: _to_unit(builder, batch[channel]) for channel in channels}
+        return names | {channel: _to_unit(builder, batch[channel], channel) for channel in channels}
 
     return cells.batch(batch_size).map(select, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
@@ -190,18 +189,14 @@ def class_weights(builder: Cells, selection: Selection = LABELLED) -> tuple[floa
     return (negative + positive) / (2 * negative), (negative + positive) / (2 * positive)
 
 
-def _pixel_bytes(builder: Cells, channels: tuple[str, ...]) -> int:
-    return math.prod(builder.facts.image_size) * np.dtype(builder.facts.dtype).itemsize * len(channels)
-
-
 def _examples(
     builder: Cells, channels: tuple[str, ...], batch: Mapping[str, tf.Tensor]
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
     facts = {name: batch[name] for name in (DAPI_PRESENT, FOLD) if name in batch}
-    x = {channel: _to_unit(builder, batch[channel]) for channel in channels} | facts
+    x = {channel: _to_unit(builder, batch[channel], channel) for channel in channels} | facts
     return x, tf.maximum(batch["label"], 0), tf.cast(batch["label"] != UNLABELLED, tf.float32)
 
 
-def _to_unit(builder: Cells, pixels: tf.Tensor) -> tf.Tensor:
+def _to_unit(builder: Cells, pixels: tf.Tensor, channel: str) -> tf.Tensor:
     """Pixels in [0, 1]. Divided as in `tfctc.io.images.to_unit`: a product with the reciprocal rounds differently."""
-    return tf.cast(pixels, tf.float32) / tf.constant(builder.facts.full_scale, tf.float32)
+    return tf.cast(pixels, tf.float32) / tf.constant(builder.facts.channel(channel).full_scale, tf.float32)

@@ -34,7 +34,6 @@ def measure(builder: Cells, channels: tuple[str, ...]) -> Statistics:
         builder: the built data set.
         channels: channels to measure.
     """
-    full_scale = float(builder.facts.full_scale)
     moments = {channel: np.zeros(3) for channel in channels}
     cells = {}
     for split in SPLITS:
@@ -46,7 +45,7 @@ def measure(builder: Cells, channels: tuple[str, ...]) -> Statistics:
                 counts[name] += int((labels == value).sum())
             for channel in read:
                 pixels = batch[channel][with_dapi] if channel == DAPI else batch[channel]
-                pixels = pixels.astype(np.float64) / full_scale
+                pixels = pixels.astype(np.float64) / float(builder.facts.channel(channel).full_scale)
                 moments[channel] += pixels.size, pixels.sum(), np.square(pixels).sum()
         cells[split] = counts
     return Statistics(cells, {channel: _mean_and_deviation(*sums) for channel, sums in moments.items()})

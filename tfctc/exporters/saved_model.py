@@ -22,6 +22,8 @@ def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Pat
     serving_bytes takes ``image_bytes``, string ``(B,)``: grey PNG files of the declared bit depth. TensorFlow Serving
     expects them base64-encoded, as for every input whose name ends in ``_bytes``.
 
+    If the facts say `crop_or_pad`, both take images of any size, and crop or pad them as in training.
+
     Args:
         model: ``brightfield`` -> logits ``(B, 2)``.
         facts: facts of the data set: size and bit depth of the images.
@@ -37,7 +39,10 @@ def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Pat
 
     archive = keras.export.ExportArchive()
     # add_endpoint finds the weights without track(model), which would store each of them twice, as model.export() does.
-    archive.add_endpoint("serving_default", from_images, [image_spec(facts, None)])
+    spec = image_spec(facts, None)
+    if facts.crop_or_pad:
+        spec = tf.TensorSpec((None, None, None, 1), tf.float32, name=BRIGHTFIELD)
+    archive.add_endpoint("serving_default", from_images, [spec])
     archive.add_endpoint("serving_bytes", from_bytes, [tf.TensorSpec((None,), tf.string, name=IMAGE_BYTES)])
     archive.write_out(str(folder), verbose=False)
 
@@ -53,22 +58,47 @@ def predict(model: keras.Model, brightfield: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def checked(brightfield: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:
-    """Images ``(B, H, W, 1)`` unchanged, with checks in the graph: a signature's shape does not restrict requests.
+    """Images ``(B, H, W, 1)`` of the declared size, with checks in the graph: a signature does not restrict requests.
 
     Raises:
-        tf.errors.InvalidArgumentError: images of another size than declared, a value outside [0, 1], or NaN.
+        tf.errors.InvalidArgumentError: images of another size than declared (where they are not cropped or padded), a
+            value outside [0, 1], or NaN.
     """
-    height, width = facts.image_size
-    size = f"tfctc: {height} x {width} px expected"
     checks = [
-        tf.debugging.assert_equal(tf.shape(brightfield)[1:], (height, width, 1), size),
+        _check_size(tf.shape(brightfield)[1:], (*facts.image_size, 1), facts),
         # Written so that NaN fails.
         tf.debugging.Assert(
             tf.reduce_all((brightfield >= 0) & (brightfield <= 1)), ["tfctc: numbers from 0 to 1 expected"]
         ),
     ]
     with tf.control_dependencies(checks):
-        return tf.identity(brightfield)
+        images = tf.identity(brightfield)
+    return crop_or_pad(images, facts.image_size) if facts.crop_or_pad else images
+
+
+def crop_or_pad(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """`tfctc.io.images.crop_or_pad` in the graph, for images ``(B, h, w, 1)`` of any number type: ``(B, H, W, 1)``."""
+    shape = tf.shape(images)
+    have, want = shape[1:3], tf.constant(size, tf.int32)
+    rows, columns = tf.range(have[0])[:, tf.newaxis], tf.range(have[1])[tf.newaxis]
+    ring = (rows == 0) | (rows == have[0] - 1) | (columns == 0) | (columns == have[1] - 1)
+    border = tf.sort(tf.boolean_mask(images[..., 0], ring, axis=1), axis=1)
+    level = border[:, (tf.shape(border)[1] - 1) // 2]
+    cut, kept = tf.maximum(have - want, 0) // 2, tf.minimum(have, want)
+    middle = images[:, cut[0] : cut[0] + kept[0], cut[1] : cut[1] + kept[1]]
+    before = tf.maximum(want - have, 0) // 2
+    paddings = tf.pad(tf.stack([before, want - kept - before], axis=1), [[1, 1], [0, 0]])
+    is_image = tf.pad(tf.ones_like(middle, tf.bool), paddings)
+    padded = tf.where(is_image, tf.pad(middle, paddings), level[:, tf.newaxis, tf.newaxis, tf.newaxis])
+    return tf.ensure_shape(padded, (None, *size, 1))
+
+
+def _check_size(shape: tf.Tensor, expected: tuple[int, ...], facts: DatasetFacts) -> tf.Operation:
+    """Check that an image has the declared size, or one pixel at least where it is cropped or padded."""
+    if facts.crop_or_pad:
+        return tf.debugging.assert_positive(shape, "tfctc: an image without pixels")
+    height, width = facts.image_size
+    return tf.debugging.assert_equal(shape, expected, f"tfctc: {height} x {width} px expected")
 
 
 def encode(images: np.ndarray, facts: DatasetFacts) -> np.ndarray:
@@ -85,23 +115,30 @@ def decode(data: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:
     instead of dividing.
 
     Raises:
-        tf.errors.InvalidArgumentError: a file that is not a PNG, is not grey, or has another size or bit depth than
-            declared.
+        tf.errors.InvalidArgumentError: a file that is not a PNG, is not grey, or has another bit depth or (where it is
+            not cropped or padded) another size than declared.
     """
     bits = 8 if facts.bit_depth == 8 else 16
     height, width = facts.image_size
-    size = list(width.to_bytes(4, "big") + height.to_bytes(4, "big"))
+    size = tuple(width.to_bytes(4, "big") + height.to_bytes(4, "big"))
     whole = (tf.strings.length(data) > 33) & (tf.strings.substr(data, 0, 8) == PNG_SIGNATURE)
     with tf.control_dependencies([tf.debugging.Assert(whole, ["tfctc: not a PNG file"])]):
         header = tf.cast(tf.io.decode_raw(tf.strings.substr(data, 16, 10), tf.uint8), tf.int32)
     checks = [
         tf.debugging.assert_equal(header[9], 0, "tfctc: one grey channel expected, got a colour PNG"),
         tf.debugging.assert_equal(header[8], bits, f"tfctc: {bits}-bit PNG expected (bit depth {facts.bit_depth})"),
-        tf.debugging.assert_equal(header[:8], size, f"tfctc: {height} x {width} px expected"),
     ]
+    if facts.crop_or_pad:
+        # Sides up to 8191 px; an image with larger ones could fill the memory.
+        sides = (header[0:8:4] + header[1:8:4]) * 256 + header[2:8:4]
+        checks.append(tf.debugging.assert_less(sides, 32, "tfctc: the image is too large"))
+    else:
+        checks.append(_check_size(header[:8], size, facts))
     with tf.control_dependencies(checks):
-        pixels = tf.io.decode_png(data, channels=1, dtype=tf.uint8 if bits == 8 else tf.uint16)
-    pixels = tf.cast(tf.ensure_shape(pixels, (height, width, 1)), tf.int32)
+        pixels = tf.cast(tf.io.decode_png(data, channels=1, dtype=tf.uint8 if bits == 8 else tf.uint16), tf.int32)
     above = f"tfctc: a pixel is above {facts.full_scale} (bit depth {facts.bit_depth})"
     with tf.control_dependencies([tf.debugging.assert_less_equal(tf.reduce_max(pixels), facts.full_scale, above)]):
-        return tf.cast(pixels, tf.float32) / facts.full_scale
+        image = tf.cast(pixels, tf.float32) / facts.full_scale
+    if facts.crop_or_pad:
+        image = crop_or_pad(image[tf.newaxis], facts.image_size)[0]
+    return tf.ensure_shape(image, (height, width, 1))

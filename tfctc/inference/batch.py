@@ -14,9 +14,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from tfctc.cells import FileNaming
 from tfctc.errors import ImageError, OutputError, TfctcError
 from tfctc.inference.predictor import Predictor
 from tfctc.inference.quality import OK
+from tfctc.inference.scale import Scale
+from tfctc.inference.sources import FoundImage
 from tfctc.io.files import output_errors
 from tfctc.progress import Progress, Task, silent
 from tfctc.system.processes import exit_with_parent
@@ -39,17 +42,19 @@ class BatchSummary:
         labels: label -> number of cells with this label.
         refused: number of refused images.
         low_quality: number of predicted images whose quality is not "ok".
+        notes: remarks on files that were passed over, one sentence each.
     """
 
     cells: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     low_quality: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def predict_cells(
     predictor: Predictor,
-    cells: Iterable[tuple[str, Path]],
+    cells: Iterable[FoundImage],
     file: TextIO,
     threshold: float | None = None,
     on_refusal: Callable[[ImageError], None] = lambda error: None,
@@ -62,7 +67,7 @@ def predict_cells(
 
     Args:
         predictor: the model.
-        cells: cell id and bright-field image file of each cell; read as a stream, so a million need no more memory.
+        cells: the bright-field image of each cell; read as a stream, so a million need no more memory.
         file: text file open for writing with ``newline=""``.
         threshold: threshold of the probability; None for the model's own.
         on_refusal: called with the error of each refused image.
@@ -72,7 +77,7 @@ def predict_cells(
     Raises:
         TfctcError: one of the processes was killed.
     """
-    writer, summary = csv.writer(file), BatchSummary()
+    writer, summary = csv.writer(file), BatchSummary(notes=getattr(cells, "notes", ()))
     task = Task(progress, "Predicting", len(cells) if isinstance(cells, Sized) else 0)
     writer.writerow(columns(predictor))
     for row, error in _rows(predictor, cells, threshold, workers):
@@ -88,16 +93,16 @@ def predict_cells(
     return summary
 
 
-def predict_row(predictor: Predictor, cell_id: str, path: Path, threshold: float | None = None) -> Row:
+def predict_row(predictor: Predictor, found: FoundImage, threshold: float | None = None) -> Row:
     """The row of one cell, and the error of its image if that was refused, else None."""
     limit = predictor.threshold if threshold is None else threshold
     try:
-        (p, label, quality), error = predictor(path, limit), None
+        (p, label, quality), error = predictor(found.path, limit, found.plane), None
         # Nine digits keep every bit of a float32, so that the threshold gives the same label when applied to the table.
         values = [f"{p:.9g}", label, quality]
     except ImageError as refusal:
         values, error = ["", REFUSED, REFUSED], refusal
-    return [cell_id, *values, repr(limit), predictor.model_version], error
+    return [found.cell_id, *values, repr(limit), predictor.model_version], error
 
 
 def columns(predictor: Predictor) -> list[str]:
@@ -128,15 +133,13 @@ def check_table(path: str | Path, header: list[str]) -> None:
         raise OutputError("exists and is no table of such predictions", path=path, fix="choose another --output")
 
 
-def _rows(
-    predictor: Predictor, cells: Iterable[tuple[str, Path]], threshold: float | None, workers: int
-) -> Iterator[Row]:
+def _rows(predictor: Predictor, cells: Iterable[FoundImage], threshold: float | None, workers: int) -> Iterator[Row]:
     if workers == 1:
-        yield from (predict_row(predictor, *cell, threshold) for cell in cells)
+        yield from (predict_row(predictor, cell, threshold) for cell in cells)
         return
     # Spawned, because a forked process would inherit locks of LiteRT's threads, but not the threads that release them.
     spawn = multiprocessing.get_context("spawn")
-    options = (predictor.path, predictor.threads or 1, predictor.runtime, threshold)
+    options = (predictor.path, predictor.threads or 1, predictor.runtime, predictor.scale, predictor.naming, threshold)
     try:
         with ProcessPoolExecutor(workers, spawn, _start_process, options) as pool:
             # Not `pool.map`, which would read all cells at once.
@@ -155,14 +158,18 @@ def _rows(
 _predictor: tuple[Predictor, float | None]
 
 
-def _start_process(path: Path, threads: int, runtime: str, threshold: float | None) -> None:
+def _start_process(
+    path: Path, threads: int, runtime: str, scale: Scale, naming: FileNaming | None, threshold: float | None
+) -> None:
     """Prepares a process of the pool. It ignores Ctrl-C, because its parent ends it then."""
     global _predictor
     exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _predictor = Predictor(path, threads, runtime), threshold
+    predictor = Predictor(path, threads, runtime)
+    predictor.scale, predictor.naming = scale, naming
+    _predictor = predictor, threshold
 
 
-def _predict_portion(cells: list[tuple[str, Path]]) -> list[Row]:
+def _predict_portion(cells: list[FoundImage]) -> list[Row]:
     predictor, threshold = _predictor
-    return [predict_row(predictor, *cell, threshold) for cell in cells]
+    return [predict_row(predictor, cell, threshold) for cell in cells]

@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfctc.cells import DatasetFacts
+from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.config import from_dict
-from tfctc.errors import ArtefactError, DependencyError, OutputError, TfctcError, UnknownNameError
+from tfctc.errors import ArtefactError, DependencyError, ImageError, OutputError, TfctcError, UnknownNameError
 from tfctc.inference.quality import FAULTS, describe_quality
-from tfctc.io.images import check_pixels, read_channel, to_unit
+from tfctc.inference.scale import Scale
+from tfctc.io.images import fit_to_facts, to_unit
+from tfctc.io.naming import Names, named_planes
+from tfctc.io.pixels import read_plane
 from tfctc.io.record import read_record
 from tfctc.runtime import load_network
 
@@ -35,6 +38,8 @@ class Predictor:
         path: path of the file.
         threads: number of threads for one image; None leaves the choice to the runtime.
         runtime: name of a runtime, one of `tfctc.runtime.RUNTIMES`.
+        mpp: micrometres per pixel of the images; None takes what their files declare, else those of the model.
+        rescale: whether images of another scale are rescaled to that of the model; otherwise they are refused.
 
     Attributes:
         path: path of the file.
@@ -42,6 +47,8 @@ class Predictor:
         runtime: name of the runtime.
         record: description of the model, from the file.
         facts: facts of the images that the model takes: size, bit depth, classes.
+        naming: names of image files and of their planes: those of the data set that the model was trained on, unless it
+            is set to others; None if they are not known.
         threshold: threshold of the probability.
         model_version: name, version and hash of the model's weights.
 
@@ -49,13 +56,22 @@ class Predictor:
         ArtefactError: a file that tfctc did not write, or that has changed since then.
         UnknownNameError, DependencyError: a runtime that is not known, or not installed.
         OutputError: no space for the temporary file that OpenVINO needs.
+        ConfigError: `mpp` is not that of the model, and `rescale` is not set.
 
     Example:
         >>> predictor = Predictor("exports/ctc/1/model_int8.tflite")
         >>> probability, label, quality = predictor("cell_0001_BF.tif")
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None, runtime: str = "litert"):
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int | None = None,
+        runtime: str = "litert",
+        *,
+        mpp: float | None = None,
+        rescale: bool = False,
+    ):
         self.path, self.threads, self.runtime = Path(path), threads, runtime
         flatbuffer, self.record = read_record(path)
         try:
@@ -73,22 +89,27 @@ class Predictor:
         except (AttributeError, KeyError, TypeError, ValueError, TfctcError) as error:
             problem = f"cannot be used ({type(error).__name__}: {str(error)[:200]})"
             raise ArtefactError(problem, path=path, fix="export the model again") from None
+        self.scale, self.naming = Scale(self.facts, mpp, rescale), self.facts.naming
 
-    def __call__(self, image: str | Path | np.ndarray, threshold: float | None = None) -> Prediction:
+    def __call__(
+        self, image: str | Path | np.ndarray, threshold: float | None = None, plane: int | None = None
+    ) -> Prediction:
         """Prediction for one bright-field image.
 
         Args:
             image: path of an image file, or unsigned integer pixels ``(H, W)`` or ``(H, W, 1)``.
             threshold: threshold of the probability; None for the model's own.
+            plane: number of the plane in a file that holds several; None finds bright-field by `naming`.
 
         Raises:
-            ImageError: an image that cannot be read, or whose size, pixel type or bit depth is not that of the training
-                images.
+            ImageError: an image that cannot be read, or whose size, pixel type, bit depth or scale is not that of the
+                training images.
         """
         if isinstance(image, str | Path):
-            pixels = read_channel(image, self.facts)
+            found = read_plane(image, self._plane(Path(image)) if plane is None else plane)
+            pixels = fit_to_facts(self.scale.apply(found.pixels, found.mpp, image), self.facts, image)
         else:
-            pixels = check_pixels(np.asarray(image), self.facts)
+            pixels = fit_to_facts(self.scale.apply(np.asarray(image), None, "image"), self.facts)
         unit = to_unit(pixels, self.facts)
         probability = float(self._run(unit[np.newaxis])[0])
         return Prediction(probability, self.label(probability, threshold), describe_quality(unit, self._limits))
@@ -97,3 +118,13 @@ class Predictor:
         """Name of the class: positive if `probability` is `threshold` or higher; None for the model's own threshold."""
         limit = self.threshold if threshold is None else threshold
         return self.facts.positive if probability >= limit else self.facts.negative
+
+    def _plane(self, path: Path) -> int | None:
+        """Number of the bright-field plane, if the naming says that the planes of a file are channels; else None."""
+        if self.naming is None or self.naming.planes != "channels":
+            return None
+        planes = named_planes(path, Names(self.naming))
+        if BRIGHTFIELD not in planes:
+            names = ", ".join(f"{name}={channel}" for name, channel in self.naming.channels.items())
+            raise ImageError(f"has no plane of bright-field by {names}", path=path, fix="give --channel with its name")
+        return planes[BRIGHTFIELD]

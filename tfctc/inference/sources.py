@@ -1,183 +1,297 @@
 """Bright-field images in the files, folders and CSV tables that a user names."""
 
-import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from tfctc.cells import BRIGHTFIELD, DAPI
-from tfctc.data.importers.pairing import cell_of, channel_of
+from tfctc.cells import BRIGHTFIELD, DAPI, FileNaming
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
+from tfctc.inference.twins import check_twins
 from tfctc.io.duplicates import Fingerprints, fingerprint
-from tfctc.io.folders import image_files, is_folder
+from tfctc.io.folders import image_files, is_file, is_folder, other_file_notes
 from tfctc.io.names import abbreviated, check_encodable, normalised
+from tfctc.io.naming import ALIASES, Match, Names, plain
+from tfctc.io.pixels import plane_count
+from tfctc.io.tables import read_table
 
 #: Names of fluorescence channels in file names.
 FLUORESCENCE = {"ck", "panck", "cytokeratin", "epcam", "cd45", "fitc", "tritc", "pe", "apc", "gfp", "cy3", "cy5"}
 #: A word of a file name, as in 12_cellDAPI and cellCD45Left; and capital letters before small ones, as in DAPIcell.
 WORD, CAPITALS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*"), re.compile(r"[A-Z]+\d*")
-#: A file name that ends in a word, which may be a channel: 7_red, 7-ch01. Not 7_12 or 7_A12, a number or a position.
-LAST_WORD = re.compile(r"(?P<cell>.+)[ _.-](?P<channel>[A-Za-z]+|[Cc]h\d+)")
+#: Number of names of a folder that are compared with one another.
+COMPARED = 20_000
+#: Number of folders above the one that was named which may be part of the naming.
+ABOVE = 3
 FIX = (
-    "choose the bright-field files of a folder with --pattern, for example '(?P<cell>.+)_(?P<channel>BF|DAPI)[.]png', "
-    "or give a manifest.csv"
+    "say how the files are named, for example --files '{cell}_{channel}.tif', with --channel NAME=brightfield if need "
+    "be; or give a manifest.csv"
 )
+
+
+class FoundImage(NamedTuple):
+    """The bright-field image of a cell.
+
+    Attributes:
+        cell_id: id of the cell.
+        path: the file.
+        plane: number of its plane, if every plane of the file is a cell; else None.
+    """
+
+    cell_id: str
+    path: Path
+    plane: int | None = None
+
+
+@dataclass(frozen=True)
+class SearchRules:
+    """Rules that tell which files of a folder are bright-field images, and of which cells.
+
+    Args:
+        naming: names of the files; None if they are not known: then every file is a cell, unless its name says
+            otherwise.
+        is_explicit: whether the user gave the naming with this command, and not the model.
+    """
+
+    naming: FileNaming | None = None
+    is_explicit: bool = False
+
+    @classmethod
+    def of(cls, own: FileNaming | None, of_model: FileNaming | None) -> "SearchRules":
+        """Rules of a command: its own naming if it gives one, else that of the model.
+
+        Args:
+            own: naming that the user gave; with channels only, they are added to those of the model.
+            of_model: naming of the images that the model was trained on.
+
+        Raises:
+            ConfigError: a naming that cannot be used, or channels without a naming.
+        """
+        if own is None:
+            return cls(of_model)
+        if not own.files and not own.pattern:
+            if of_model is None:
+                problem = "--channel and --cell-id need the names of the files, and the model has none"
+                raise ConfigError(problem, fix="add --files, for example --files '{cell}_{channel}.tif'")
+            channels = {**of_model.channels, **own.channels}
+            own = replace(of_model, channels=channels, cell_id=own.cell_id or of_model.cell_id)
+        Names(own)  # Reports a mistake before anything is read.
+        return cls(own, True)
 
 
 @dataclass(frozen=True)
 class Images:
-    """Iterable of cell ids and their bright-field image files.
+    """Iterable of cells and their bright-field images, as `FoundImage`.
 
     The sources are searched again in every iteration, so that the images of a million cells need no list in memory.
 
     Args:
         sources: files, folders and CSV files, in order.
-        pattern: regular expression for the files in folders, or None.
+        rules: rules for files and folders.
         count: number of cells.
+        notes: remarks on files that were passed over, one sentence each.
     """
 
     sources: tuple[Path, ...]
-    pattern: re.Pattern | None
+    rules: SearchRules
     count: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[tuple[str, Path]]:
+    def __iter__(self) -> Iterator[FoundImage]:
+        return self.search(Counter())
+
+    def search(self, passed_over: Counter[str]) -> Iterator[FoundImage]:
+        """Yields the images; adds the files that are not of bright-field to `passed_over`, by kind."""
         for source in self.sources:
-            for cell_id, path in _cells_of(source, self.pattern):
-                check_encodable(cell_id, path)
-                yield cell_id, path
+            for found in _images_of(source, self.rules, passed_over):
+                check_encodable(found.cell_id, found.path)
+                yield found
 
 
-def find_cells(sources: Iterable[str | Path], pattern: str | None = None) -> Images:
-    """The bright-field image of every cell in `sources`. All sources are searched once; no image is opened.
+def find_cells(sources: Iterable[str | Path], rules: SearchRules = SearchRules()) -> Images:  # noqa: B008
+    """The bright-field image of every cell in `sources`. All sources are searched once; no image is decoded.
 
     Args:
         sources: image files; folders, searched for PNG and TIFF files at any depth; CSV files with the columns
             `cell_id` and `brightfield` (a path, relative to the CSV file's folder or absolute).
-        pattern: for folders: a regular expression for the whole path of a file in the folder, with ``/`` between
-            parts, with the group `cell` and optionally `channel`. Files that do not match, or whose channel is not
-            bright-field, are skipped. Without a pattern, and for single files, the cell id is the file name without its
-            ending.
+        rules: rules for the names of files. Files of a folder that the naming does not fit, or whose channel is not
+            bright-field, are passed over. Without a naming, the cell id is the file name without its ending.
 
     Raises:
-        ConfigError: a pattern that is not a regular expression, or finds no cell in a path.
-        ImageError: a source that does not exist, a file that by its name is of another channel, two files of a folder
-            that may be channels of one cell, a cell id that is not UTF-8, or no image at all.
+        ConfigError: a naming that fits a path in two ways.
+        ImageError: a source that does not exist, a single file of another channel, images that may be channels of one
+            cell, a cell id that is not UTF-8, or no image at all.
         ManifestError: a CSV file without these columns.
-        PairingError: two files of one cell id, or a folder that cannot be read.
+        PairingError: two files of one cell id, a folder that cannot be read, or one in which no file fits the naming.
     """
-    images = Images(tuple(map(Path, sources)), compile_pattern(pattern))
+    images = Images(tuple(map(Path, sources)), rules)
+    _check_single_files(images)
+    passed_over: Counter[str] = Counter()
     with Fingerprints() as ids:
-        for cell_id, _ in images:
-            ids.add(cell_id)
+        for found in images.search(passed_over):
+            ids.add(found.cell_id)
         if not ids:
             where = f" in {abbreviated([str(source) for source in images.sources])}" if images.sources else ""
-            fix = "PNG or TIFF files, or a CSV file's rows, are expected; does --pattern match the whole path?"
-            raise ImageError(f"no images found{where}", fix=fix)
+            raise ImageError(
+                f"no images found{where}", fix="give PNG or TIFF files, their folder, or a CSV file with rows"
+            )
         if repeated := ids.repeated():
             _check_duplicates(images, repeated)
-        return replace(images, count=len(ids))
+        notes = [f"{count} file(s) {kind} passed over" for kind, count in sorted(passed_over.items())]
+        for source in images.sources:
+            if is_folder(source, ImageError):
+                notes += other_file_notes(source)
+        return replace(images, count=len(ids), notes=tuple(notes))
 
 
 def _check_duplicates(images: Images, repeated: set[int]) -> None:
     """Raises if two images have the same cell id; `repeated` are the fingerprints that occur twice."""
     first: dict[str, Path] = {}
-    for cell_id, path in images:
+    for cell_id, path, _ in images:
         if fingerprint(cell_id) in repeated:
             if cell_id in first:
                 problem = f"cell {cell_id} has two images: {first[cell_id]} and {path}"
-                raise PairingError(problem, fix="give each cell once, or give cells different ids by --pattern")
+                fix = "give each cell once; for cells of the same number: --files '{patient}/{cell}_{channel}.tif'"
+                raise PairingError(problem, fix=f"{fix} --cell-id '{{patient}}/{{cell}}', for example")
             first[cell_id] = path
 
 
-def compile_pattern(pattern: str | None) -> re.Pattern | None:
-    """The compiled regular expression for `find_cells`; None for None.
-
-    Raises:
-        ConfigError: a pattern that is not a regular expression, or has no group `cell`.
-    """
-    if pattern is None:
-        return None
-    try:
-        expression = re.compile(normalised(pattern))
-    except re.error as error:
-        raise ConfigError(f"--pattern {pattern!r} is not a regular expression ({error})") from None
-    if "cell" not in expression.groupindex:
-        raise ConfigError(f"--pattern {pattern!r} has no group named cell", fix="write (?P<cell>...) in it")
-    return expression
+def _check_single_files(images: Images) -> None:
+    """Checks the names of single files, such as those of a pattern that the shell has filled in."""
+    if images.rules.naming is None:
+        files = [source for source in images.sources if source.suffix.lower() != ".csv" and is_file(source, ImageError)]
+        for folder in dict.fromkeys(file.parent for file in files):
+            check_twins([file for file in files if file.parent == folder])
 
 
-def _cells_of(source: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
+def _images_of(source: Path, rules: SearchRules, passed_over: Counter[str]) -> Iterator[FoundImage]:
     if is_folder(source, ImageError):
-        yield from cells_in_folder(source, pattern)
+        before, count = passed_over.total(), 0
+        for found in images_in_folder(source, rules, passed_over):
+            count += 1
+            yield found
+        if not count and passed_over.total() > before:
+            _raise_without_brightfield(source, rules)
     elif not source.exists():
         raise ImageError("no such file or folder", path=source, fix="check the path")
     elif source.suffix.lower() == ".csv":
         yield from _table(source)
     else:
-        _check_fluorescence(source)
-        yield normalised(source.stem), source
+        yield from _single_file(source, rules)
 
 
-def cells_in_folder(folder: Path, pattern: re.Pattern | None) -> Iterator[tuple[str, Path]]:
-    """Yields cell id and path of each bright-field image in `folder`; ids are normalised as by `tfctc import`.
+def _single_file(path: Path, rules: SearchRules) -> Iterator[FoundImage]:
+    """The cell of a file that the user names; it need not fit the naming, but must not be of another channel by it."""
+    names = Names(rules.naming) if rules.naming else None
+    match = _match(path, path.parent, names, rules) if names else None
+    if names is None or match is None:
+        _check_fluorescence(path)
+        yield FoundImage(normalised(path.stem), path)
+        return
+    if names.naming.planes == "single" and match.channel_name and match.channel != BRIGHTFIELD:
+        problem = f"is an image of channel {match.channel_name} by its name ({names.option}), not of bright-field"
+        raise ImageError(problem, path=path, fix="give bright-field images, or --channel NAME=brightfield")
+    yield from _cells(path, match, names)
+
+
+def images_in_folder(folder: Path, rules: SearchRules, passed_over: Counter[str] | None = None) -> Iterator[FoundImage]:
+    """Yields the bright-field images in `folder`.
+
+    Args:
+        folder: the folder.
+        rules: rules for the names of the files.
+        passed_over: counter that gets the files that are not of bright-field, by kind.
 
     Raises:
-        ConfigError: the pattern finds no cell in a path.
-        ImageError: a file that by its name is of another channel, or two that may be channels of one cell.
+        ConfigError: a naming that fits a path in two ways.
+        ImageError: without a naming: a file that by its name is of another channel, or images that come in twos.
         PairingError: a folder that cannot be read.
     """
-    before = folder
-    for path in image_files(folder):
-        if pattern is None:
+    if rules.naming is None:
+        check_twins(islice(image_files(folder), COMPARED), folder)
+        for path in image_files(folder):
             _check_fluorescence(path)
-            _check_channels(before, path)
-            before = path
-            yield normalised(path.stem), path
-        elif match := pattern.fullmatch(normalised(path.relative_to(folder).as_posix())):
-            channel = match.groupdict().get("channel")
-            if channel is None:
+            yield FoundImage(normalised(path.stem), path)
+        return
+    names, passed_over = Names(rules.naming), Counter() if passed_over is None else passed_over
+    for path in image_files(folder):
+        match = _match(path, folder, names, rules)
+        if match is None:
+            passed_over["with other names"] += 1
+        elif names.naming.planes == "single" and match.channel_name and match.channel != BRIGHTFIELD:
+            passed_over[f"of channel {match.channel_name}"] += 1
+        else:
+            if "channel" not in names.groups and names.naming.planes == "single":
                 _check_fluorescence(path)
-            elif channel_of(channel) != BRIGHTFIELD:
-                continue
-            yield cell_of(match), path
+            yield from _cells(path, match, names)
 
 
-def _table(path: Path) -> Iterator[tuple[str, Path]]:
-    try:
-        # utf-8-sig: spreadsheets write a byte order mark in front of the first column's name.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            if any((reader.fieldnames or []).count(name) != 1 for name in ("cell_id", BRIGHTFIELD)):
-                problem = f"has columns {reader.fieldnames}, cell_id and {BRIGHTFIELD} expected, each once"
-                raise ManifestError(problem, path=path, fix="give a manifest.csv or a run's predictions.csv")
-            for row in reader:
-                if not row["cell_id"] or not row[BRIGHTFIELD]:
-                    problem = f"line {reader.line_num} has no cell_id or no {BRIGHTFIELD} path"
-                    raise ManifestError(problem, path=path, fix="fill in both, or remove the line")
-                yield row["cell_id"], path.parent / row[BRIGHTFIELD]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"cannot be read ({error})", path=path, fix="give a readable CSV file in UTF-8") from None
+def _raise_without_brightfield(folder: Path, rules: SearchRules) -> None:
+    """Raises the error for a folder in which no file is a bright-field image by the naming."""
+    assert rules.naming is not None
+    names = Names(rules.naming)
+    matches = {path: _match(path, folder, names, rules) for path in islice(image_files(folder), COMPARED)}
+    channels = {match.channel_name for match in matches.values() if match}
+    whose = "" if rules.is_explicit else ", the naming of the training images"
+    if channels:
+        listed = ", ".join(sorted(channels))
+        problem = f"holds no bright-field image by {names.option}{whose}; its channels are {listed}"
+        fix = f"say which one is bright-field, for example --channel {min(channels)}=brightfield"
+    else:
+        other = next(iter(matches))
+        shown = other.relative_to(folder).as_posix()
+        problem = f"holds no file with a name like {names.option}{whose}; there is {shown}, for example"
+        every = "{cell}" + other.suffix
+        fix = f"say how these files are named: --files '{every}' if every file is the bright-field image of a cell"
+    raise PairingError(problem, path=folder, fix=fix)
+
+
+def _match(path: Path, folder: Path, names: Names, rules: SearchRules) -> Match | None:
+    """Groups of a file by a naming.
+
+    The path below `folder` counts. The model's naming began at the folder that was imported, which may be above or
+    below this one; so its path from further above is tried too, then from further below.
+    """
+    relative = path.relative_to(folder)
+    if (match := names.match(relative.as_posix())) or rules.is_explicit:
+        return match
+    parts, inside = path.absolute().parts[1:], len(relative.parts)
+    for count in (*range(inside + 1, inside + 1 + ABOVE), *range(inside - 1, 0, -1)):
+        if count <= len(parts) and (match := names.match("/".join(parts[-count:]))):
+            return match
+    return None
+
+
+def _cells(path: Path, match: Match, names: Names) -> Iterator[FoundImage]:
+    """The cell of a bright-field file, or all cells of a file whose planes are cells."""
+    cell_id = names.compose(match.groups)
+    if names.naming.planes == "cells":
+        for plane in range(plane_count(path)):
+            yield FoundImage(f"{cell_id}/{plane + names.naming.first_plane}", path, plane)
+    else:
+        yield FoundImage(cell_id, path)
+
+
+def _table(path: Path) -> Iterator[FoundImage]:
+    with read_table(path, ("cell_id", BRIGHTFIELD)) as table:
+        id_at, path_at = table.positions["cell_id"], table.positions[BRIGHTFIELD]
+        for line, row in table.rows:
+            if not row[id_at] or not row[path_at]:
+                problem = f"line {line} has no cell_id or no {BRIGHTFIELD} path"
+                raise ManifestError(problem, path=path, fix="fill in both, or remove the line")
+            yield FoundImage(row[id_at], path.parent / row[path_at])
 
 
 def _check_fluorescence(path: Path) -> None:
     """Raises if a word of the file name, or the name of its folder, is the name of a fluorescence channel."""
-    words = (*WORD.findall(path.stem), *CAPITALS.findall(path.stem), path.parent.name)
-    for name in (*words, *(word.rstrip("0123456789") for word in words)):
-        is_dapi = channel_of(name) == DAPI
+    for name in (*WORD.findall(path.stem), *CAPITALS.findall(path.stem), path.parent.name):
+        # A number behind other names is that of a patient, as in PE012.
+        is_dapi = DAPI in (ALIASES.get(plain(name)), ALIASES.get(plain(name.rstrip("0123456789"))))
         if is_dapi or name.casefold() in FLUORESCENCE:
             raise ImageError(f"looks like a {'DAPI' if is_dapi else name} image by its name", path=path, fix=FIX)
-
-
-def _check_channels(one: Path, other: Path) -> None:
-    """Raises if the names of two files of a folder differ only in their last word."""
-    first, second = LAST_WORD.fullmatch(one.stem), LAST_WORD.fullmatch(other.stem)
-    if not first or not second:
-        return
-    same_cell = (one.parent, first["cell"]) == (other.parent, second["cell"])
-    if same_cell and first["channel"] != second["channel"]:
-        problem = f"{one.name} and {other.name} look like two channels of one cell"
-        raise ImageError(problem, path=one.parent, fix=FIX)

@@ -1,6 +1,5 @@
 """Watcher of a folder: predicts the image of every new cell once."""
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from tfctc.errors import ImageError, PairingError
 from tfctc.inference.batch import REFUSED, predict_row
 from tfctc.inference.journal import Journal
 from tfctc.inference.predictor import Predictor
-from tfctc.inference.sources import cells_in_folder
+from tfctc.inference.sources import SearchRules, images_in_folder
 from tfctc.io.duplicates import fingerprint
 from tfctc.io.names import check_encodable
 
@@ -29,7 +28,7 @@ class Watcher:
         predictor: the model.
         folder: the folder.
         journal: the table of predictions.
-        pattern: compiled regular expression, as for `tfctc.inference.sources.find_cells`; None for all images.
+        rules: rules for the names of the files, as for `tfctc.inference.sources.find_cells`.
         threshold: threshold of the probability; None for the model's own.
         settle: seconds for which a file must keep its size and times before it counts as complete.
         tell: called with every row, and with the error of its image if that was refused, else None.
@@ -38,7 +37,7 @@ class Watcher:
     predictor: Predictor
     folder: Path
     journal: Journal
-    pattern: re.Pattern | None = None
+    rules: SearchRules = SearchRules()
     threshold: float | None = None
     settle: float = 1.0
     tell: Callable[[list[str], ImageError | None], None] = lambda row, error: None
@@ -58,13 +57,15 @@ class Watcher:
             Number of new rows.
 
         Raises:
-            ImageError: a file that by its name is not bright-field; a pattern with the group `channel` skips it.
+            ConfigError: a naming that fits a path in two ways.
+            ImageError: without a naming: a file that by its name is not bright-field, or images that come in twos.
             OutputError: the journal cannot be written, or has been replaced or removed.
             PairingError: a new image of a cell that has been predicted already, or a folder that cannot be read.
         """
         self.journal.check()
-        arriving, found = {}, 0
-        for cell_id, path in cells_in_folder(self.folder, self.pattern):
+        arriving, rows = {}, 0
+        for found in images_in_folder(self.folder, self.rules):
+            cell_id, path = found.cell_id, found.path
             if not self._has_valid_name(cell_id, path) or self._is_predicted(cell_id, path):
                 continue
             state, moment = _state(path), now()
@@ -76,18 +77,18 @@ class Watcher:
             if moment - since < self.settle:
                 arriving[path] = state, since
                 continue
-            row, error = predict_row(self.predictor, cell_id, path, self.threshold)
+            row, error = predict_row(self.predictor, found, self.threshold)
             if _state(path) != state:  # The file was changed or removed while it was read.
                 continue
             if error:
                 self._refused[path] = state
             self.journal.add(row, path)
             self.tell(row, error)
-            found += 1
+            rows += 1
         self._arriving, self._has_looked = arriving, True
-        if found:
+        if rows:
             self.journal.sync()
-        return found
+        return rows
 
     def _has_valid_name(self, cell_id: str, path: Path) -> bool:
         """Whether a row can hold the cell id; if not, this is reported once for each file."""
@@ -111,7 +112,7 @@ class Watcher:
             self.journal.predicted[key] = file
         elif known not in (None, file):
             problem = f"cell {cell_id} has been predicted already, from another image"
-            raise PairingError(problem, path=path, fix="give cells different ids by --pattern, or remove the image")
+            raise PairingError(problem, path=path, fix="give cells different ids by --cell-id, or remove the image")
         return known is not None
 
 

@@ -8,6 +8,30 @@ from tfctc.errors import ImageError, PairingError, TfctcError
 
 #: File name endings of images.
 SUFFIXES = (".png", ".tif", ".tiff")
+#: File name endings of images that are not read -> name of the format.
+OTHER_SUFFIXES = {
+    ".bmp": "BMP images",
+    ".cif": "CIF files of an Amnis cytometer",
+    ".czi": "CZI files of a Zeiss microscope",
+    ".daf": "DAF files of an Amnis cytometer",
+    ".dcm": "DICOM images",
+    ".dv": "DeltaVision files",
+    ".gif": "GIF images",
+    ".ims": "Imaris files",
+    ".jp2": "JPEG 2000 images",
+    ".jpeg": "JPEG images",
+    ".jpg": "JPEG images",
+    ".lif": "LIF files of a Leica microscope",
+    ".lsm": "LSM files of a Zeiss microscope",
+    ".nd2": "ND2 files of a Nikon microscope",
+    ".npy": "NumPy arrays",
+    ".oib": "OIB files of an Olympus microscope",
+    ".oir": "OIR files of an Olympus microscope",
+    ".rif": "RIF files of an Amnis cytometer",
+    ".rtdc": "RTDC files of a deformability cytometer",
+    ".vsi": "VSI files of an Olympus microscope",
+    ".webp": "WebP images",
+}
 
 
 def is_file(path: Path, error: type[TfctcError]) -> bool:
@@ -55,6 +79,21 @@ def image_files(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[
             for name in sorted(files):
                 if name.lower().endswith(suffixes) and not name.startswith("."):
                     yield Path(parent, name)
+
+
+def other_file_notes(folder: Path) -> list[str]:
+    """Notes on image files below `folder` in formats that are not read, one sentence for each format.
+
+    Raises:
+        ImageError, PairingError: as `image_files`.
+    """
+    found: dict[str, list[str]] = {}
+    for path in image_files(folder, tuple(OTHER_SUFFIXES)):
+        found.setdefault(OTHER_SUFFIXES[path.suffix.lower()], []).append(path.relative_to(folder).as_posix())
+    return [
+        f"{len(names)} file(s) are {kind}, which is not read (e.g. {names[0]}); docs/data.md says how to convert them"
+        for kind, names in found.items()
+    ]
 
 
 def _raise_unreadable(error: OSError) -> None:

@@ -1,127 +1,128 @@
-"""Reader of one channel image. Pillow reads PNG and TIFF; tifffile would need another library for LZW compression."""
+"""Channel images: pixels of a file, checked and fitted to the facts of a data set."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL import Image
 
-from tfctc.cells import DatasetFacts
+from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.errors import ImageError
-
-FORMATS = ("PNG", "TIFF")
-#: TIFF tag PhotometricInterpretation, and its value for images in which 0 is white.
-PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
-#: Largest number of pixels that is decoded, above the frame of any camera. A larger image, of a whole slide, could fill
-#: the memory.
-MOST_PIXELS = 2**26
+from tfctc.io.pixels import read_plane
 
 
-def read_pixels(path: str | Path) -> np.ndarray:
-    """Reads a single-channel image without any conversion of its pixels.
-
-    Returns:
-        ``(H, W)``, uint8 or uint16.
-
-    Raises:
-        ImageError: a file that is missing, damaged, or neither PNG nor TIFF; an image of more than `MOST_PIXELS`
-            pixels, several frames, colour, or 0 for white; signed, 32-bit or floating point pixels.
-    """
-    try:
-        # A warning of Pillow about a file that it can read would be printed beside the one line of an error.
-        with warnings.catch_warnings(action="ignore"):
-            pixels = _decoded(path)
-    except FileNotFoundError:
-        raise ImageError("no such file", path=path, fix="check the path or the manifest") from None
-    except UnidentifiedImageError:
-        raise ImageError("is not a PNG or TIFF image", path=path, fix="export it as PNG or TIFF") from None
-    except Image.DecompressionBombError:
-        raise ImageError("is too large for the image of one cell", path=path, fix="crop each cell to a file") from None
-    except ImageError:
-        raise
-    except Exception as error:  # On a damaged file, Pillow's decoders may raise anything.
-        problem = f"cannot be read ({str(error) or type(error).__name__})"
-        raise ImageError(problem, path=path, fix="copy or export the file again") from None
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise ImageError("holds NaN or infinite pixels", path=path, fix="export the raw counts again")
-    if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:
-        problem = f"has {pixels.dtype} pixels, 8 or 16 bit unsigned expected"
-        raise ImageError(problem, path=path, fix="export the raw counts as 8 or 16 bit unsigned integers")
-    return pixels.astype(pixels.dtype.newbyteorder("="))
-
-
-def _decoded(path: str | Path) -> np.ndarray:
-    with Image.open(path, formats=FORMATS) as image:
-        _check_header(image, path)
-        if image.format != "PNG":
-            return np.asarray(image)
-        # Decoding does not check the pixels' checksums, `verify` does; after it the file must be opened again.
-        image.verify()
-    with Image.open(path, formats=FORMATS) as image:
-        return np.asarray(image)
-
-
-def _check_header(image: Image.Image, path: str | Path) -> None:
-    """Checks size, frames, colour and black level by the header alone. Raises as `read_pixels`."""
-    if image.width * image.height > MOST_PIXELS:
-        raise Image.DecompressionBombError
-    if (frames := getattr(image, "n_frames", 1)) != 1:
-        raise ImageError(f"holds {frames} frames, one expected", path=path, fix="save each frame as a file of its own")
-    if image.mode not in ("L", "I;16", "I;16L", "I;16B", "I;12", "F", "I"):
-        problem = f"has Pillow mode {image.mode}, one grey channel of 8 or 16 bits expected"
-        raise ImageError(problem, path=path, fix="export the raw channel")
-    # Without this tag Pillow assumes that zero is white. It then inverts 8-bit pixels, but not 16-bit ones.
-    if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC, WHITE_IS_ZERO) == WHITE_IS_ZERO:
-        problem = "does not say that zero is black (TIFF tag PhotometricInterpretation)"
-        raise ImageError(problem, path=path, fix="save it as BlackIsZero")
-
-
-def read_channel(path: str | Path, facts: DatasetFacts) -> np.ndarray:
-    """Reads a single-channel image and checks it against the facts of its data set.
-
-    Returns:
-        ``(H, W, 1)``, `facts.dtype`, values 0 to `facts.full_scale`.
-
-    Raises:
-        ImageError: as `read_pixels` and `check_pixels`.
-    """
-    return check_pixels(read_pixels(path), facts, path)
-
-
-def check_pixels(pixels: np.ndarray, facts: DatasetFacts, path: str | Path = "image") -> np.ndarray:
-    """Checks pixels against the facts of their data set, and returns them as ``(H, W, 1)``.
+def read_channel(
+    path: str | Path, facts: DatasetFacts, channel: str = BRIGHTFIELD, plane: int | None = None
+) -> np.ndarray:
+    """Reads the image of one channel, and checks and fits it to the facts of its data set.
 
     Args:
-        pixels: ``(H, W)`` or ``(H, W, 1)``.
+        path: the image file.
         facts: facts of the data set.
-        path: file of the pixels, for messages.
+        channel: one of the `CHANNELS`.
+        plane: number of the plane in a file that holds several; None for a file with one.
+
+    Returns:
+        ``(H, W, 1)``, values 0 to the full scale of the channel.
 
     Raises:
-        ImageError: the pixels have another size or type than the facts say, or a value above `facts.full_scale`.
+        ImageError: as `tfctc.io.pixels.read_plane` and `fit_to_facts`.
     """
-    if pixels.dtype != facts.dtype:
+    return fit_to_facts(read_plane(path, plane).pixels, facts, path, channel)
+
+
+def fit_to_facts(
+    pixels: np.ndarray, facts: DatasetFacts, path: str | Path = "image", channel: str = BRIGHTFIELD
+) -> np.ndarray:
+    """Checks pixels against the facts of their data set; binned pixels are repeated, other sizes cropped or padded.
+
+    Args:
+        pixels: ``(H, W)`` or ``(H, W, 1)``, unsigned integers.
+        facts: facts of the data set.
+        path: file of the pixels, for messages.
+        channel: one of the `CHANNELS`.
+
+    Returns:
+        ``(H, W, 1)`` of `facts.image_size`, the same type.
+
+    Raises:
+        ImageError: the pixels have another type than the facts say, a value above the full scale of the channel, or
+            another size where the facts allow none.
+    """
+    stored = facts.channel(channel)
+    if pixels.dtype != stored.dtype:
         raise ImageError(
-            f"has {pixels.dtype} pixels, {facts.dtype} expected (bit depth {facts.bit_depth})",
+            f"has {pixels.dtype} pixels, {stored.dtype} expected ({channel}: bit depth {stored.bit_depth})",
             path=path,
-            fix=f"export it again as {facts.dtype}, like all images of its data set",
+            fix=f"export it again as {stored.dtype}, like all {channel} images of its data set",
         )
-    if pixels.shape not in (tuple(facts.image_size), (*facts.image_size, 1)):
+    if pixels.shape[2:] not in ((), (1,)) or pixels.ndim < 2:
+        raise ImageError(f"has the shape {pixels.shape}, (height, width) expected", path=path)
+    pixels = pixels.reshape(pixels.shape[:2])
+    pixels = unbinned(pixels, stored.binning)
+    height, width = facts.image_size
+    if not pixels.size or (pixels.shape != (height, width) and not facts.crop_or_pad):
         raise ImageError(
-            f"is {' x '.join(map(str, pixels.shape))} px, {facts.image_size[0]} x {facts.image_size[1]} expected",
+            f"is {' x '.join(map(str, pixels.shape))} px, {height} x {width} expected",
             path=path,
-            fix="crop it to this size, like all images of its data set",
+            fix="save it in this size, like all images of its data set",
         )
-    if pixels.max() > facts.full_scale:
+    if pixels.max() > stored.full_scale:
         raise ImageError(
-            f"has a pixel of {pixels.max()}, above {facts.full_scale} (bit depth {facts.bit_depth})",
+            f"has a pixel of {pixels.max()}, above {stored.full_scale} ({channel}: bit depth {stored.bit_depth})",
             path=path,
-            fix=f"give images of {facts.bit_depth} bits, or import all again with --bit-depth "
+            fix=f"give images of {stored.bit_depth} bits, or import all again with --bit-depth "
             f"{int(pixels.max()).bit_length()} or more",
         )
-    return pixels.reshape(*facts.image_size, 1)
+    return crop_or_pad(pixels, (height, width))[:, :, np.newaxis]
 
 
-def to_unit(pixels: np.ndarray, facts: DatasetFacts) -> np.ndarray:
-    """Pixels as float32 in [0, 1], of the same shape: stored integers divided by `facts.full_scale`."""
-    return pixels.astype(np.float32) / np.float32(facts.full_scale)
+def unbinned(pixels: np.ndarray, binning: int) -> np.ndarray:
+    """Every pixel of ``(H, W)`` repeated to a square of `binning` x `binning`, so that it covers the same field."""
+    return pixels if binning == 1 else pixels.repeat(binning, axis=0).repeat(binning, axis=1)
+
+
+def crop_or_pad(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The middle of an image in another size, never resized: larger sides are cropped, smaller ones padded.
+
+    The padding is the border level: the lower median of the outermost pixels of the whole image. An odd number of
+    rows or columns loses or gains the greater part at its end. The SavedModel and tools/examples/predict.c do the same.
+
+    Args:
+        pixels: ``(H, W)``, one pixel or more.
+        size: height and width of the result.
+    """
+    if pixels.shape == tuple(size):
+        return pixels
+    ring = np.ones(pixels.shape, bool)
+    ring[1:-1, 1:-1] = False
+    border = np.sort(pixels[ring])
+    result = np.full(size, border[(len(border) - 1) // 2], pixels.dtype)
+    source, target = [], []
+    for have, want in zip(pixels.shape, size, strict=True):
+        cut, gap = max(have - want, 0) // 2, max(want - have, 0) // 2
+        source.append(slice(cut, cut + min(have, want)))
+        target.append(slice(gap, gap + min(have, want)))
+    result[tuple(target)] = pixels[tuple(source)]
+    return result
+
+
+def to_unit(pixels: np.ndarray, facts: DatasetFacts, channel: str = BRIGHTFIELD) -> np.ndarray:
+    """Pixels as float32 in [0, 1], of the same shape: stored integers divided by the full scale of the channel."""
+    return pixels.astype(np.float32) / np.float32(facts.channel(channel).full_scale)
+
+
+def rescaled(pixels: np.ndarray, mpp: float, target: float) -> np.ndarray:
+    """Pixels at another scale, by Pillow's bilinear filter, which averages when it reduces.
+
+    Args:
+        pixels: unsigned integers ``(H, W)``.
+        mpp: micrometres per pixel now.
+        target: micrometres per pixel of the result.
+
+    Returns:
+        The same type; each side is `mpp` / `target` times as long, rounded, 1 px at least.
+    """
+    height, width = (max(1, round(side * mpp / target)) for side in pixels.shape[:2])
+    image = Image.fromarray(pixels.reshape(pixels.shape[:2]).astype(np.float32))
+    scaled = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+    return np.rint(scaled).astype(pixels.dtype)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 
-from tfctc.config import RunConfig, to_dict
+from tfctc.config import RunConfig
 from tfctc.data.manifest import Manifest
 from tfctc.data.splits import Splits
 from tfctc.errors import RunError
@@ -29,8 +29,8 @@ def find_teachers(recipe: Recipe, config: RunConfig, manifest: Manifest, splits:
     kind = resolve(run.config).can_teach
     if kind is None:
         raise RunError("has no teacher", path=run.folder, fix="leave out distill.teachers, or name another run")
-    theirs = run.splits.digest, to_dict(run.facts), _label_budget(run.config)
-    ours = splits.digest, to_dict(manifest.facts), _label_budget(config)
+    theirs = run.splits.digest, run.facts, _label_budget(run.config)
+    ours = splits.digest, manifest.facts, _label_budget(config)
     if theirs != ours or not run.was_trained_on(manifest):
         raise RunError(
             "its teachers have been trained on other cells",

@@ -14,7 +14,7 @@ from common import log
 from PIL import Image
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI
-from tfctc.io.images import read_pixels
+from tfctc.io.pixels import read_plane
 from tfctc.system.startup import start_tensorflow
 
 ZOOM = 2
@@ -40,7 +40,7 @@ def draw(options) -> Image.Image:
     from tfctc.augment import Policy
 
     policy = Policy.from_config({name: {} for name in options.only} or None)
-    pairs, bit_depth = [[read_pixels(path) for path in pair] for pair in options.pairs], options.bit_depth
+    pairs, bit_depth = [[read_plane(path).pixels for path in pair] for pair in options.pairs], options.bit_depth
     if not pairs:
         from tfctc.data.simulate import SimulationOptions, simulate_cells
 

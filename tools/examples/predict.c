@@ -6,7 +6,7 @@
  *
  * Prints the probability of the positive class and whether it reaches the model's threshold. The image is a binary PGM
  * ("P5") of 8 or 16 bits whose maximum value is the full scale of the model's bit depth; from a PNG or TIFF of 12 bits:
- * `python -c 'import sys; from tfctc.io.images import read_pixels; p = read_pixels(sys.argv[1]);
+ * `python -c 'import sys; from tfctc.io.pixels import read_plane; p = read_plane(sys.argv[1]).pixels;
  * sys.stdout.buffer.write(b"P5 %d %d 4095\n" % p.shape[::-1] + p.astype(">u2").tobytes())' cell.png >cell.pgm`.
  * Exit code 2 and one line if anything is not as it should be.
  *
@@ -79,8 +79,9 @@ static void fail(const char *format, ...) {
     if (status) fail("%s: cannot be run (LiteRT status %d at %s)", path, status, #call); \
   } while (0)
 
-/* The number behind `"name": ` in the record that tfctc appends to a .tflite file as plain text. */
-static double recorded(const char *path, const char *name) {
+/* The number behind `"name": ` in the record that tfctc appends to a .tflite file as plain text; 1 for true, 0 for false,
+ * `missing` if the record has no such name. */
+static double recorded(const char *path, const char *name, double missing) {
   FILE *file = fopen(path, "rb");
   if (!file) fail("%s: cannot be read", path);
   fseek(file, 0, SEEK_END);
@@ -93,8 +94,8 @@ static double recorded(const char *path, const char *name) {
   size_t length = snprintf(key, sizeof key, "\"%s\": ", name);
   for (long i = size - (long)length; i >= 0 && found < 0; i--)
     if (!memcmp(text + i, key, length)) found = i + length;
-  if (found < 0) fail("%s: holds no record of tfctc", path);
-  double value = strtod(text + found, NULL);
+  if (found < 0 && isnan(missing)) fail("%s: holds no record of tfctc", path);
+  double value = found < 0 ? missing : text[found] == 't' ? 1 : strtod(text + found, NULL);
   free(text);
   return value;
 }
@@ -112,16 +113,47 @@ static int header_number(FILE *file, const char *path) {
   return value;
 }
 
-/* Pixels of a PGM of this size, divided by its full scale, which must be the model's. */
-static float *read_image(const char *path, int height, int width, int full_scale) {
+static int compare(const void *a, const void *b) {
+  float x = *(const float *)a, y = *(const float *)b;
+  return (x > y) - (x < y);
+}
+
+/* The middle of an image of h x w pixels as one of height x width, never resized. Padding is the lower median of the
+ * outermost pixels; an odd number of rows or columns loses or gains the greater part at its end. */
+static float *crop_or_pad(float *pixels, int h, int w, int height, int width) {
+  float *border = malloc(sizeof(float) * h * w), *result = malloc(sizeof(float) * height * width);
+  if (!border || !result) fail("not enough memory");
+  int count = 0;
+  for (int y = 0; y < h; y++)
+    for (int x = 0; x < w; x++)
+      if (y == 0 || y == h - 1 || x == 0 || x == w - 1) border[count++] = pixels[y * w + x];
+  qsort(border, count, sizeof(float), compare);
+  int cut_y = h > height ? (h - height) / 2 : 0, cut_x = w > width ? (w - width) / 2 : 0;
+  int gap_y = height > h ? (height - h) / 2 : 0, gap_x = width > w ? (width - w) / 2 : 0;
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++) {
+      int from_y = y - gap_y, from_x = x - gap_x;
+      int inside = from_y >= 0 && from_x >= 0 && from_y < h && from_x < w;
+      result[y * width + x] = inside ? pixels[(from_y + cut_y) * w + from_x + cut_x] : border[(count - 1) / 2];
+    }
+  free(border);
+  free(pixels);
+  return result;
+}
+
+/* Pixels of a PGM as an image of height x width, divided by its full scale, which must be the model's. A PGM of another
+ * size is cropped or padded if the model was trained so; otherwise it is an error. */
+static float *read_image(const char *path, int height, int width, int full_scale, int any_size) {
   FILE *file = fopen(path, "rb");
   if (!file) fail("%s: cannot be read", path);
   if (fgetc(file) != 'P' || fgetc(file) != '5') fail("%s: is not a binary PGM", path);
   int w = header_number(file, path), h = header_number(file, path), most = header_number(file, path);
-  if (h != height || w != width) fail("%s: is %d x %d px, %d x %d expected", path, h, w, height, width);
+  int fits = h == height && w == width;
+  if (!fits && !any_size) fail("%s: is %d x %d px, %d x %d expected", path, h, w, height, width);
+  if (h < 1 || w < 1 || h > 8192 || w > 8192) fail("%s: is %d x %d px, which is no cell", path, h, w);
   if (most != full_scale) fail("%s: has a maximum value of %d, %d expected", path, most, full_scale);
-  float *pixels = malloc(sizeof(float) * height * width);
-  for (int i = 0; pixels && i < height * width; i++) {
+  float *pixels = malloc(sizeof(float) * h * w);
+  for (int i = 0; pixels && i < h * w; i++) {
     int value = fgetc(file);
     if (most > 255 && value != EOF) {
       int low = fgetc(file);
@@ -132,14 +164,14 @@ static float *read_image(const char *path, int height, int width, int full_scale
     pixels[i] = (float)value / (float)full_scale;
   }
   fclose(file);
-  return pixels;
+  return fits ? pixels : crop_or_pad(pixels, h, w, height, width);
 }
 
 int main(int count, char **words) {
   if (count != 3) fail("two files are expected: predict MODEL.tflite IMAGE.pgm");
   const char *path = words[1];
-  int full_scale = (1 << (int)recorded(path, "bit_depth")) - 1;
-  double threshold = recorded(path, "threshold");
+  int full_scale = (1 << (int)recorded(path, "bit_depth", NAN)) - 1;
+  double threshold = recorded(path, "threshold", NAN);
 
   Environment environment;
   Model model;
@@ -169,7 +201,7 @@ int main(int count, char **words) {
   }
 
   int height = types[0].dimensions[1], width = types[0].dimensions[2];
-  float *pixels = read_image(words[2], height, width, full_scale);
+  float *pixels = read_image(words[2], height, width, full_scale, recorded(path, "crop_or_pad", 0) != 0);
   void *memory;
   CHECK(path, LiteRtLockTensorBuffer(buffers[0], &memory, WRITE));
   for (int i = 0; i < height * width; i++) {

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from empty_files import touch
 
-from tfctc.data.importers import PRESETS
 from tfctc.data.importers.pairing import pair
+from tfctc.data.importers.presets import PRESETS
 from tfctc.errors import UnknownNameError
 
 
@@ -16,18 +16,18 @@ def test_every_registered_preset_pairs_its_own_example(tmp_path, name, in_case):
     """Extensions in small letters or in capitals, as systems have them."""
     preset = PRESETS[name]
     touch(tmp_path, *map(in_case, preset.example))
-    found = pair(tmp_path, preset.pattern)
+    found = pair(tmp_path, preset.naming(channels=preset.example_channels))
     (cell,) = found.cells.values()
-    assert set(cell.files) == {"brightfield", "dapi"} and not found.unmatched
+    assert set(cell.images) == {"brightfield", "dapi"} and not found.unmatched
 
 
 def test_an_unknown_preset_lists_the_known_ones():
-    with pytest.raises(UnknownNameError, match="choose one of: deparray"):
+    with pytest.raises(UnknownNameError, match="choose one of: amnis, deparray, imagej, imagexpress, micromanager2"):
         PRESETS["cellcelector"]
 
 
 def test_the_deparray_preset_keeps_patients_apart_and_warns(tmp_path):
     touch(tmp_path, "a/p1/r1_7_BF.tif", "a/p1/r1_7_DAPI.tif", "a/p2/r1_7_BF.tif", "a/p2/r1_7_APC.tif")
-    found = pair(tmp_path, PRESETS["deparray"].pattern)
+    found = pair(tmp_path, PRESETS["deparray"].naming())
     assert {cell_id: cell.patient for cell_id, cell in found.cells.items()} == {"a/p1/r1_7": "p1", "a/p2/r1_7": "p2"}
     assert "unverified" in PRESETS["deparray"].note

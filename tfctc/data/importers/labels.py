@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfctc.data.importers.matching import match_ids  # noqa: F401
 from tfctc.errors import ManifestError
 from tfctc.io.names import abbreviated, normalised
 from tfctc.io.tables import Table, read_table

@@ -45,7 +45,7 @@ def read_tiff(source: Source, plane: int | None) -> Plane:
     if plane is None and len(stack.planes) > 1:
         names = ", ".join(filter(None, stack.names()))
         problem = f"holds {len(stack.planes)} planes{f' ({names})' if names and len(names) < 200 else ''}, one expected"
-        raise ImageError(problem, fix=f"say which plane is which channel, or {SPLIT}")
+        raise ImageError(problem, fix=f"name them, for example --channel 0=brightfield --channel 1=dapi, or {SPLIT}")
     if plane is not None and not 0 <= plane < len(stack.planes):
         problem = f"has no plane {plane}: it holds {len(stack.planes)}, counted from 0"
         raise ImageError(problem, fix="give the number of a plane that it holds")

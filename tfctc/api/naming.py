@@ -1,0 +1,38 @@
+"""The naming of image files, from the arguments of a command."""
+
+from collections.abc import Mapping, Sequence
+
+from tfctc.cells import FileNaming
+from tfctc.data.importers.presets import PRESETS
+from tfctc.errors import ConfigError
+from tfctc.io.naming import Names
+
+
+def naming_of(
+    files: str | Sequence[str] = (),
+    pattern: str | None = None,
+    preset: str | None = None,
+    cell_id: str = "",
+    channels: Mapping[str, str] | None = None,
+) -> FileNaming | None:
+    """The naming that the arguments describe, checked; None if they say nothing.
+
+    If the names of the files tell no channel, but `channels` is given, the planes of a file are its channels.
+
+    Raises:
+        ConfigError: more than one of `files`, `pattern` and `preset`, or a naming that cannot be used.
+    """
+    templates = (files,) if isinstance(files, str) else tuple(files)
+    options = (("--files", templates), ("--pattern", pattern), ("--preset", preset))
+    given = [option for option, value in options if value]
+    if len(given) > 1:
+        fix = "give one of them; --files may be repeated"
+        raise ConfigError(f"one of --files, --pattern and --preset is needed, got {' and '.join(given)}", fix=fix)
+    if preset:
+        return PRESETS[preset].naming(cell_id, channels)
+    naming = FileNaming(templates, pattern or "", cell_id, channels or {})
+    if not given:
+        return naming if cell_id or channels else None
+    if channels and "channel" not in Names(naming).groups:
+        return FileNaming(templates, pattern or "", cell_id, channels, "channels")
+    return naming

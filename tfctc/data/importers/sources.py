@@ -1,0 +1,81 @@
+"""Cells of a source as importers yield them, and the protocol of an importer."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tfctc.io.pixels import Plane, read_plane
+from tfctc.registry import Registry
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """The image of one channel of a cell, not read yet.
+
+    Args:
+        path: the file that holds it.
+        plane: its number in that file, from 0; None if the file holds no other image.
+        load: function that reads it; None for a PNG or TIFF file.
+    """
+
+    path: Path
+    plane: int | None = None
+    load: Callable[[], Plane] | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the image is a PNG or TIFF file of its own, which a manifest can name."""
+        return self.load is None and self.plane is None
+
+    def __str__(self) -> str:
+        return str(self.path) if self.plane is None else f"{self.path} (plane {self.plane})"
+
+    def read(self) -> Plane:
+        """The pixels, and what the file says of them.
+
+        Raises:
+            ImageError: as `tfctc.io.pixels.read_plane`.
+        """
+        return read_plane(self.path, self.plane) if self.load is None else self.load()
+
+
+@dataclass
+class SourceCell:
+    """One cell of a source.
+
+    Args:
+        patient, site, label: as the source tells them; empty if it does not. The label is the source's own word.
+        images: channel -> its image.
+    """
+
+    patient: str = ""
+    site: str = ""
+    label: str = ""
+    images: dict[str, SourceImage] = field(default_factory=dict)
+
+
+class Importer(Protocol):
+    """Reader of files that hold many cells, such as those of a cytometer.
+
+    Attributes:
+        suffixes: endings of its files in lower case, with the dot.
+    """
+
+    suffixes: tuple[str, ...]
+
+    def cells(self, path: Path, channels: Mapping[str, str]) -> Iterator[tuple[str, SourceCell]]:
+        """Yields number and images of every cell in a file; the images are read later.
+
+        Args:
+            path: the file.
+            channels: name of a channel in the file -> channel, as the user gave it.
+
+        Raises:
+            TfctcError: a file that cannot be read, or a library that is not installed.
+        """
+        ...
+
+
+#: Importers by name. A new one is one module of this package, or an entry point of another in ``tfctc.importers``.
+IMPORTERS: Registry[Importer] = Registry("importer", package="tfctc.data.importers", group="importers")
