@@ -108,3 +108,8 @@ def test_a_further_group_may_be_part_of_the_id():
     naming = FileNaming(("{run}/{cell}_{channel}.tif",), cell_id="{run}/{cell}")
     match = Names(naming).match("r1/7_BF.tif")
     assert Names(naming).compose(match.groups) == "r1/7"
+
+
+def test_a_template_without_a_group_of_the_id_does_not_fit():
+    naming = FileNaming(("{patient}/{cell}_{channel}.tif", "{cell}_{channel}.tif"), cell_id="{patient}/{cell}")
+    assert Names(naming).match("1_BF.tif") is None and Names(naming).match("p/1_BF.tif") is not None

@@ -194,7 +194,7 @@ def _single_file(path: Path, rules: SearchRules) -> Iterator[FoundImage]:
         _check_fluorescence(path)
         yield FoundImage(normalised(path.stem), path)
         return
-    if names.naming.planes == "single" and match.channel_name and match.channel != BRIGHTFIELD:
+    if names.naming.planes != "channels" and match.channel_name and match.channel != BRIGHTFIELD:
         problem = f"is an image of channel {match.channel_name} by its name ({names.option}), not of bright-field"
         raise ImageError(problem, path=path, fix="give bright-field images, or --channel NAME=brightfield")
     yield from _cells(path, match, names)
@@ -224,10 +224,10 @@ def images_in_folder(folder: Path, rules: SearchRules, passed_over: Counter[str]
         match = _match(path, folder, names, rules)
         if match is None:
             passed_over["with other names"] += 1
-        elif names.naming.planes == "single" and match.channel_name and match.channel != BRIGHTFIELD:
+        elif names.naming.planes != "channels" and match.channel_name and match.channel != BRIGHTFIELD:
             passed_over[f"of channel {match.channel_name}"] += 1
         else:
-            if "channel" not in names.groups and names.naming.planes == "single":
+            if not match.channel_name and names.naming.planes != "channels":
                 _check_fluorescence(path)
             yield from _cells(path, match, names)
 

@@ -32,8 +32,8 @@ def check_twins(paths: Iterable[Path], folder: Path | None = None) -> None:
     for path in paths:
         name = path.relative_to(folder) if folder else Path(path.name)
         tokens = tuple(TOKEN.findall(str(name.parent / name.name.split(".")[0])))
-        # Names of one shape have the same separators, and letters and digits in the same places.
-        shape = tuple(_kind(token) for token in tokens)
+        # Names of one shape have the same separators in the same places.
+        shape = tuple("" if token.isalnum() else token for token in tokens)
         shapes.setdefault(shape, []).append((tokens, path))
     for names in shapes.values():
         for one, other in _twins(names):
@@ -44,10 +44,6 @@ def check_twins(paths: Iterable[Path], folder: Path | None = None) -> None:
                 "'{cell}" + one.suffix + "'"
             )
             raise ImageError(problem, path=folder or one.parent, fix=fix)
-
-
-def _kind(token: str) -> str:
-    return "9" if token.isdigit() else "a" if token.isalpha() else token
 
 
 def _twins(names: list[Name]) -> Iterator[tuple[Path, Path]]:
@@ -97,7 +93,7 @@ def _is_word_of(tokens: tuple[str, ...], values: list[set[str]], i: int, k: int)
 
 def _likelihood(tokens: tuple[str, ...], values: list[set[str]], i: int) -> int:
     """2 if part `i` is a word, or a number behind a word for channels; 1 behind a letter for channels; else 0."""
-    if not tokens[i].isdigit():
+    if not all(value.isdigit() for value in values[i]):
         return 2
     before = _word_before(tokens, i)
     if before is None or len(values[before]) > 1 or tokens[before].casefold() not in CHANNEL_WORDS:

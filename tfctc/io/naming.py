@@ -85,6 +85,8 @@ class Names:
         if self._pattern:
             return self._match_pattern(path)
         for template in self._templates:
+            if not set(self.id_groups) <= template.groups:
+                continue
             fitting = [Match(groups, self._channel(groups)) for groups in template.fits(path)]
             # The name of a channel decides where the parts of a name end, if only one way gives a known channel.
             known = [match for match in fitting if match.channel]
