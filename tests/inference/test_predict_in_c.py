@@ -1,31 +1,21 @@
 """tools/examples/predict.c predicts as the predictor does, and says what is wrong in one line."""
 
-import shutil
 import subprocess
-from pathlib import Path
+from dataclasses import replace
 
-import ai_edge_litert
 import numpy as np
 import pytest
+from c_example import COMPILER, compile_example, pgm
+from mean_model import write_mean_model
 
 from tfctc.inference.predictor import Predictor
 
-SOURCE = Path(__file__).parents[2] / "tools" / "examples" / "predict.c"
-COMPILER = shutil.which("cc") or shutil.which("gcc")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler on this machine")
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
-    path, litert = tmp_path_factory.mktemp("c") / "predict", Path(ai_edge_litert.__file__).parent
-    command = [COMPILER, "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2", SOURCE, "-o", path]
-    subprocess.run([*command, litert / "libLiteRt.so", f"-Wl,-rpath,{litert}", "-lm"], check=True)
-    return path
-
-
-def pgm(pixels, most=4095):
-    height, width = pixels.shape
-    return b"P5\n# made up\n%d %d\n%d\n" % (width, height, most) + pixels.astype(">u2").tobytes()
+    return compile_example(tmp_path_factory.mktemp("c") / "predict")
 
 
 @pytest.mark.parametrize("integer", [False, True])
@@ -40,6 +30,26 @@ def test_it_predicts_as_the_predictor(program, write_model, tmp_path, integer):
         expected = predictor(pixels)
         assert float(probability) == pytest.approx(expected.probability, abs=1e-6)
         assert (label == "positive") == (expected.label == predictor.facts.positive)
+
+
+@pytest.mark.parametrize("integer", [False, True])
+@pytest.mark.parametrize("shape", [(30, 27), (9, 41), (7, 10), (1, 17), (1, 1), (12, 10)])
+def test_it_crops_and_pads_as_the_predictor(program, facts, tmp_path, shape, integer):
+    model = write_mean_model(tmp_path / "a.tflite", replace(facts, crop_or_pad=True), integer)
+    pixels = np.random.default_rng(1).integers(0, 4096, shape).astype(np.uint16)
+    (tmp_path / "a.pgm").write_bytes(pgm(pixels))
+    done = subprocess.run([program, model, tmp_path / "a.pgm"], capture_output=True, text=True, check=True)
+    assert float(done.stdout.split()[0]) == pytest.approx(Predictor(model)(pixels).probability, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", ["0 5", "5 0", "8193 1", "1 8193", "999999999 999999999"])
+def test_an_image_without_pixels_or_with_too_many_is_one_line(program, facts, tmp_path, size):
+    model = write_mean_model(tmp_path / "a.tflite", replace(facts, crop_or_pad=True))
+    (tmp_path / "a.pgm").write_bytes(f"P5 {size} 4095\n".encode() + bytes(10))
+    done = subprocess.run([program, model, tmp_path / "a.pgm"], capture_output=True, text=True)
+    width, height = size.split()
+    said = f"predict: error: {tmp_path}/a.pgm: is {height} x {width} px, which is no cell"
+    assert done.returncode == 2 and done.stderr.strip().splitlines()[-1] == said
 
 
 WHOLE = pgm(np.zeros((12, 10), np.uint16))

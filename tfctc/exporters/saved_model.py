@@ -11,6 +11,9 @@ from tfctc.models.classifier import probability
 
 IMAGE_BYTES, PROBABILITY = "image_bytes", "probability"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+#: Longest side in pixels of a PNG file of any size, a multiple of 256 less 1. A PNG file of a few kilobytes may hold an
+#: image that fills the memory of a server.
+MOST_SIDE = 2047
 
 
 def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Path) -> None:
@@ -22,7 +25,8 @@ def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Pat
     serving_bytes takes ``image_bytes``, string ``(B,)``: grey PNG files of the declared bit depth. TensorFlow Serving
     expects them base64-encoded, as for every input whose name ends in ``_bytes``.
 
-    If the facts say `crop_or_pad`, both take images of any size, and crop or pad them as in training.
+    If the facts say `crop_or_pad`, both take images of any size, and crop or pad them as in training. The images of one
+    request of serving_default have one size. The sides of a PNG file are at most `MOST_SIDE`.
 
     Args:
         model: ``brightfield`` -> logits ``(B, 2)``.
@@ -64,8 +68,16 @@ def checked(brightfield: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:
         tf.errors.InvalidArgumentError: images of another size than declared (where they are not cropped or padded), a
             value outside [0, 1], or NaN.
     """
+    shape = tf.shape(brightfield)[1:]
+    if facts.crop_or_pad:
+        size_checks = [
+            tf.debugging.assert_positive(shape[:2], "tfctc: an image without pixels"),
+            tf.debugging.assert_equal(shape[2:], (1,), "tfctc: one grey channel expected"),
+        ]
+    else:
+        size_checks = [_assert_size(shape, (*facts.image_size, 1), facts)]
     checks = [
-        _check_size(tf.shape(brightfield)[1:], (*facts.image_size, 1), facts),
+        *size_checks,
         # Written so that NaN fails.
         tf.debugging.Assert(
             tf.reduce_all((brightfield >= 0) & (brightfield <= 1)), ["tfctc: numbers from 0 to 1 expected"]
@@ -93,10 +105,7 @@ def crop_or_pad(images: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     return tf.ensure_shape(padded, (None, *size, 1))
 
 
-def _check_size(shape: tf.Tensor, expected: tuple[int, ...], facts: DatasetFacts) -> tf.Operation:
-    """Check that an image has the declared size, or one pixel at least where it is cropped or padded."""
-    if facts.crop_or_pad:
-        return tf.debugging.assert_positive(shape, "tfctc: an image without pixels")
+def _assert_size(shape: tf.Tensor, expected: tuple[int, ...], facts: DatasetFacts) -> tf.Operation:
     height, width = facts.image_size
     return tf.debugging.assert_equal(shape, expected, f"tfctc: {height} x {width} px expected")
 
@@ -115,8 +124,8 @@ def decode(data: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:
     instead of dividing.
 
     Raises:
-        tf.errors.InvalidArgumentError: a file that is not a PNG, is not grey, or has another bit depth or (where it is
-            not cropped or padded) another size than declared.
+        tf.errors.InvalidArgumentError: a file that is not a PNG, is not grey, or has another bit depth or size than
+            declared. If it is cropped or padded, only sides above `MOST_SIDE` are an error.
     """
     bits = 8 if facts.bit_depth == 8 else 16
     height, width = facts.image_size
@@ -129,11 +138,12 @@ def decode(data: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:
         tf.debugging.assert_equal(header[8], bits, f"tfctc: {bits}-bit PNG expected (bit depth {facts.bit_depth})"),
     ]
     if facts.crop_or_pad:
-        # Sides up to 8191 px; an image with larger ones could fill the memory.
+        # Width and height without their last bytes.
         sides = (header[0:8:4] + header[1:8:4]) * 256 + header[2:8:4]
-        checks.append(tf.debugging.assert_less(sides, 32, "tfctc: the image is too large"))
+        too_large = f"tfctc: sides of {MOST_SIDE} px at most expected"
+        checks.append(tf.debugging.assert_less(sides, (MOST_SIDE + 1) // 256, too_large))
     else:
-        checks.append(_check_size(header[:8], size, facts))
+        checks.append(_assert_size(header[:8], size, facts))
     with tf.control_dependencies(checks):
         pixels = tf.cast(tf.io.decode_png(data, channels=1, dtype=tf.uint8 if bits == 8 else tf.uint16), tf.int32)
     above = f"tfctc: a pixel is above {facts.full_scale} (bit depth {facts.bit_depth})"

@@ -5,7 +5,9 @@
  *   ./predict exports/ctc/1/model_int8.tflite cell.pgm
  *
  * Prints the probability of the positive class and whether it reaches the model's threshold. The image is a binary PGM
- * ("P5") of 8 or 16 bits whose maximum value is the full scale of the model's bit depth; from a PNG or TIFF of 12 bits:
+ * ("P5") of 8 or 16 bits whose maximum value is the full scale of the model's bit depth. It has the model's size, or any
+ * size if the model's record says crop_or_pad. A PGM file declares no scale: the caller must see to it that the image has
+ * the micrometres per pixel of the record (mpp of dataset). From a PNG or TIFF of 12 bits:
  * `python -c 'import sys; from tfctc.io.pixels import read_plane; p = read_plane(sys.argv[1]).pixels;
  * sys.stdout.buffer.write(b"P5 %d %d 4095\n" % p.shape[::-1] + p.astype(">u2").tobytes())' cell.png >cell.pgm`.
  * Exit code 2 and one line if anything is not as it should be.
@@ -153,7 +155,8 @@ static float *read_image(const char *path, int height, int width, int full_scale
   if (h < 1 || w < 1 || h > 8192 || w > 8192) fail("%s: is %d x %d px, which is no cell", path, h, w);
   if (most != full_scale) fail("%s: has a maximum value of %d, %d expected", path, most, full_scale);
   float *pixels = malloc(sizeof(float) * h * w);
-  for (int i = 0; pixels && i < h * w; i++) {
+  if (!pixels) fail("not enough memory");
+  for (int i = 0; i < h * w; i++) {
     int value = fgetc(file);
     if (most > 255 && value != EOF) {
       int low = fgetc(file);
