@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfctc.api.naming import naming_of
-from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, FileNaming
+from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, NO_LABEL, FileNaming
 from tfctc.errors import ConfigError
 from tfctc.progress import Progress, silent
 
@@ -160,23 +160,23 @@ def import_images(
     assembly = assemble(found.cells, rules, table, source=labels or folder, skip_orphans=skip_orphans)
     written = write_dataset(
         output,
-        assembly.cells,
-        assembly.images,
+        assembly,
         replace(description, naming=None if importer_of(folder, found.naming) else found.naming),
         copy=copy,
         skip_bad=skip_bad,
         progress=progress,
     )
-    cells = written.cells
-    counts = {label: sum((cell.label or "unlabelled") == label for cell in cells) for label in assembly.counts}
+    counts = dict.fromkeys(assembly.counts, 0)
+    for cell in written.manifest.index:
+        counts[cell.label or NO_LABEL] += 1
     return ImportedDataset(
         Path(output),
         written.facts,
         counts,
-        len({cell.patient_id for cell in cells}),
+        len(written.manifest.index.names["patient_id"]),
         [*notes, *found.notes, *_file_notes(found, folder), *assembly.notes, *written.notes],
-        needs_for_training(cells, rules.classes),
-        any(cell.dapi for cell in cells),
+        needs_for_training(written.manifest.index, rules.classes),
+        any(written.manifest.index.texts["dapi"] != ""),
     )
 
 

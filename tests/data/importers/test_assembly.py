@@ -26,12 +26,13 @@ def test_files_and_labels_become_cells_ordered_by_id(tmp_path):
     rows = {"c0": LabelRow("WBC"), "c1": LabelRow("CTC", "p1", "s1"), "c2": LabelRow("junk"), "c3": LabelRow("?")}
     rows["c9"] = LabelRow("WBC")
     result = assembled(tmp_path, rows, mapping={"WBC": "leukocyte", "CTC": "ctc", "?": ""}, drop={"junk"})
-    assert result.cells == [
+    assert [cell for cell, _ in result] == [
         Cell("c0", "p0", "", "", "", "leukocyte"), Cell("c1", "p1", "s1", "", "", "ctc"), Cell("c3", "p1", "", "", ""),
         Cell("c4", "p0", "", "", ""), Cell("c5", "p1", "", "", ""),
     ]  # fmt: skip
-    assert [sorted(images) for images in result.images] == [["brightfield", "dapi"]] * 4 + [["brightfield"]]
-    assert result.images[0]["dapi"].path == tmp_path / "p0" / "c0_DAPI.png"
+    assert [sorted(images) for _, images in result] == [["brightfield", "dapi"]] * 4 + [["brightfield"]]
+    (_, images), *_ = result
+    assert images["dapi"].path == str(tmp_path / "p0" / "c0_DAPI.png")
     assert result.counts == {"leukocyte": 1, "ctc": 1, "unlabelled": 3}
     assert result.notes == [
         "1 cell(s) without DAPI kept: c5",
@@ -54,7 +55,7 @@ def test_files_and_table_may_write_letters_in_other_bytes(tmp_path, of_files, of
             pattern=unicodedata.normalize(form, r"(?P<site>Süd)/(?P<patient>\w+)/(?P<cell>\w+)_(?P<channel>\w+)\.png")
         )
         result = assemble(pair(tmp_path, naming).cells, ClassRules(), known)
-        names = [(c.cell_id, c.patient_id, c.site, c.label) for c in result.cells]
+        names = [(c.cell_id, c.patient_id, c.site, c.label) for c, _ in result]
         assert names == [("é1", "Müller", "Süd", "ctc")] and not result.notes
 
 
@@ -63,7 +64,7 @@ def test_orphans_are_named_or_left_out(tmp_path):
     with pytest.raises(PairingError, match=r"8 cell\(s\) without a bright-field image: c2, c3, c4, c5, c6 and 3 more"):
         assembled(tmp_path)
     result = assembled(tmp_path, skip_orphans=True)
-    assert [c.cell_id for c in result.cells] == ["c1"]
+    assert [c.cell_id for c, _ in result] == ["c1"]
     assert "8 cell(s) without bright-field left out: c2, c3, c4, c5, c6 and 3 more" in result.notes
 
 
@@ -73,7 +74,7 @@ def test_a_cell_of_no_patient_is_refused(tmp_path):
     with pytest.raises(ManifestError, match=r"1 cell\(s\) have no patient: c2; add \{patient\} to --files"):
         assembled(tmp_path, rows, "{cell}_{channel}.png")
     result = assembled(tmp_path, rows, "{cell}_{channel}.png", skip_orphans=True)
-    assert [cell.cell_id for cell in result.cells] == ["c1"]
+    assert [cell.cell_id for cell, _ in result] == ["c1"]
 
 
 @pytest.mark.parametrize(
@@ -92,14 +93,16 @@ def test_a_table_that_contradicts_the_path_is_refused(tmp_path, row, what):
 
 def test_a_patient_without_its_leading_zeros_is_no_contradiction(tmp_path):
     touch(tmp_path, "007/c1_BF.png")
-    assert assembled(tmp_path, {"c1": LabelRow("ctc", "7")}).cells == [Cell("c1", "007", "", "", "", "ctc")]
+    assert [cell for cell, _ in assembled(tmp_path, {"c1": LabelRow("ctc", "7")})] == [
+        Cell("c1", "007", "", "", "", "ctc")
+    ]
 
 
 def test_labels_of_paths_are_mapped_and_dropped(tmp_path):
     touch(tmp_path, "CTC/p1/c1_BF.png", "WBC/p2/c2_BF.png", "debris/p2/c3_BF.png")
     files = "{label}/{patient}/{cell}_{channel}.png"
     result = assembled(tmp_path, None, files, mapping={"CTC": "ctc", "WBC": "leukocyte"}, drop={"debris"})
-    assert [(c.cell_id, c.label) for c in result.cells] == [("c1", "ctc"), ("c2", "leukocyte")]
+    assert [(c.cell_id, c.label) for c, _ in result] == [("c1", "ctc"), ("c2", "leukocyte")]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_channels_pair_by_id_whatever_their_order_or_folder(tmp_path):
     touch(tmp_path, "p1/notes.txt", "p1/overview.png", "p1/.c9_BF.png", ".Trash/c8_BF.png", "p1/.snapshot/c7_BF.png")
     found = pair(tmp_path, PATTERN)
     assert {
-        cell_id: (c.patient, {k: v.path.name for k, v in c.images.items()}) for cell_id, c in found.cells.items()
+        cell_id: (c.patient, {k: Path(v.path).name for k, v in c.images.items()}) for cell_id, c in found.cells.items()
     } == {
         "c2": ("p1", {"brightfield": "c2_BF.png", "dapi": "c2_DNA.png"}),
         "c10": ("p1", {"brightfield": "c10_bf.png", "dapi": "c10_Dapi.tif"}),

@@ -21,10 +21,12 @@ def write(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         images = np.random.default_rng(seed).integers(0, 256, (events, *SIZE), np.uint8)
         with dclab.RTDCWriter(path, mode="reset") as writer:
-            writer.store_metadata({
-                "experiment": {"sample": name, "run index": 1, "date": "2026-01-01", "time": "00:00:00"},
-                "imaging": {"pixel size": 0.34},
-            })
+            writer.store_metadata(
+                {
+                    "experiment": {"sample": name, "run index": 1, "date": "2026-01-01", "time": "00:00:00"},
+                    "imaging": {"pixel size": 0.34},
+                }
+            )
             writer.store_feature("image", images)
             writer.store_feature("area_um", np.arange(events, dtype=float))
         return images

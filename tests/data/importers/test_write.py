@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ class Scans:
                 path = self.folder / f"{cell_id}_{channel}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(pixels).save(path)
-                images[channel] = SourceImage(path)
+                images[channel] = SourceImage(str(path))
         self.cells.append(Cell(cell_id, patient, "", ""))
         self.images.append(images)
 
@@ -42,7 +43,18 @@ class Scans:
 
     def write(self, output, copy=False, skip_bad=False, **description):
         description = DatasetDescription("few", **description)
-        return write_dataset(output, self.cells, self.images, description, copy=copy, skip_bad=skip_bad)
+        written = write_dataset(output, self, description, copy=copy, skip_bad=skip_bad)
+        self.kept = list(written.manifest.index)
+        return written
+
+    def path(self, number, channel="brightfield"):
+        return Path(self.images[number][channel].path)
+
+    def __len__(self):
+        return len(self.cells)
+
+    def __iter__(self):
+        return zip(self.cells, self.images, strict=True)
 
 
 @pytest.fixture
@@ -94,8 +106,8 @@ def test_a_data_set_that_fit_would_refuse_is_not_written(scans, tmp_path, cells,
 def test_a_link_to_a_name_that_no_manifest_can_hold_is_one_line(scans, tmp_path):
     scans.add("c1", scans.noise())
     (tmp_path / os.fsdecode(b"p\xfc.png")).touch()
-    scans.images[0]["brightfield"].path.unlink()
-    scans.images[0]["brightfield"].path.symlink_to(tmp_path / os.fsdecode(b"p\xfc.png"))
+    scans.path(0).unlink()
+    scans.path(0).symlink_to(tmp_path / os.fsdecode(b"p\xfc.png"))
     with pytest.raises(ImageError) as caught:
         scans.write(tmp_path / "out")
     assert str(caught.value) == rf"{tmp_path}/p\xfc.png: file name is not UTF-8; rename it"
@@ -109,16 +121,17 @@ def test_a_copy_of_an_image_is_no_second_cell(scans, tmp_path):
     with pytest.raises(ImageError, match=r"c3_brightfield.png: has the same pixels as .*c1_brightfield.png; keep one"):
         scans.write(tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert [cell.cell_id for cell in scans.write(tmp_path / "out", skip_bad=True).cells] == ["c1", "c2"]
+    scans.write(tmp_path / "out", skip_bad=True)
+    assert [cell.cell_id for cell in scans.kept] == ["c1", "c2"]
 
 
 def test_all_faults_are_listed_at_once_and_left_out_on_request(scans, tmp_path):
     for n in range(30):
         scans.add(f"c{n:02}", scans.noise(), scans.noise())
-    Image.fromarray(scans.noise((7, 8))).save(scans.images[3]["brightfield"].path)
-    Image.fromarray(scans.noise(dtype=np.uint8, top=255)).save(scans.images[4]["dapi"].path)
-    Image.fromarray(scans.noise(top=65535)).save(scans.images[5]["brightfield"].path)
-    scans.images[6]["brightfield"].path.write_bytes(b"")
+    Image.fromarray(scans.noise((7, 8))).save(scans.path(3))
+    Image.fromarray(scans.noise(dtype=np.uint8, top=255)).save(scans.path(4, "dapi"))
+    Image.fromarray(scans.noise(top=65535)).save(scans.path(5))
+    scans.path(6).write_bytes(b"")
     depth = {"bit_depth": {"brightfield": 12, "dapi": 12}}
     with pytest.raises(
         ImageError, match="images cannot be used, the first is .*; or leave all of them out with"
@@ -128,9 +141,9 @@ def test_all_faults_are_listed_at_once_and_left_out_on_request(scans, tmp_path):
     for number, problem in ((3, "is 7 x 8 px, 6 x 8 expected"), (4, "has 8 bit pixels, 16 bit ones expected"),
                             (5, "above 4095"), (6, "is empty")):  # fmt: skip
         assert any(f"c{number:02}" in line and problem in line for line in caught.value.details), listed
-    written = scans.write(tmp_path / "out", skip_bad=True, **depth)
-    assert [cell.cell_id for cell in written.cells] == [f"c{n:02}" for n in range(30) if n not in (3, 5, 6)]
-    assert [cell.cell_id for cell in written.cells if not cell.dapi] == ["c04"]
+    scans.write(tmp_path / "out", skip_bad=True, **depth)
+    assert [cell.cell_id for cell in scans.kept] == [f"c{n:02}" for n in range(30) if n not in (3, 5, 6)]
+    assert [cell.cell_id for cell in scans.kept if not cell.dapi] == ["c04"]
     with (tmp_path / "out" / "skipped.csv").open() as file:
         assert {row["cell_id"] for row in csv.DictReader(file)} == {"c03", "c04", "c05", "c06"}
     assert len(Manifest.open(tmp_path / "out")) == 27
@@ -201,7 +214,8 @@ def test_rescaled_images_are_packed_at_the_new_scale(scans, tmp_path):
 def test_ids_survive_the_csv_and_each_cell_is_reported(scans, tmp_path):
     scans.add("a,b", np.zeros((4, 4), np.uint8))
     steps = []
-    write_dataset(tmp_path / "out", scans.cells, scans.images, DatasetDescription("few"),
+    write_dataset(
+        tmp_path / "out", scans, DatasetDescription("few"),
                   progress=lambda *step: steps.append(step))  # fmt: skip
     with (tmp_path / "out" / "manifest.csv").open(newline="") as file:
         assert [row["cell_id"] for row in csv.DictReader(file)] == ["a,b"]

@@ -2,11 +2,11 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfctc.cells import DAPI, NO_LABEL, Cell
+from tfctc.cells import BRIGHTFIELD, DAPI, NO_LABEL, Cell
 from tfctc.data.importers.labels import LabelRow, Labels
 from tfctc.data.importers.matching import match_ids
 from tfctc.data.importers.pairing import orphans
@@ -78,19 +78,38 @@ class ClassRules:
 
 @dataclass
 class Assembly:
-    """Cells of a data set that is to be written, ordered by cell id.
+    """Cells of a data set that is to be written, in order of their ids; each iteration joins them anew.
 
     Args:
-        cells: the cells, with empty paths.
-        images: channel -> image, for each cell.
+        found: cell id -> cell of the source, in order of the ids.
+        rows: id in the label table -> row.
+        renamed: cell id -> its id in the label table, where they differ.
+        rules: rules for the labels.
         counts: class name or `NO_LABEL` -> number of cells.
         notes: remarks on the files and the table, one sentence each.
     """
 
-    cells: list[Cell] = field(default_factory=list)
-    images: list[Mapping[str, SourceImage]] = field(default_factory=list)
+    found: Mapping[str, SourceCell]
+    rows: Mapping[str, LabelRow]
+    renamed: Mapping[str, str]
+    rules: ClassRules
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def __iter__(self) -> Iterator[tuple[Cell, Mapping[str, SourceImage]]]:
+        """Yields each cell, with empty paths, and channel -> image; no cell without bright-field or patient."""
+        for cell_id, cell in self.found.items():
+            row = self.row(cell_id)
+            label, patient = row.label or cell.label, cell.patient or row.patient
+            if BRIGHTFIELD in cell.images and patient and label not in self.rules.drop:
+                yield Cell(cell_id, patient, cell.site or row.site, "", "", self.rules.class_of(label)), cell.images
+
+    def row(self, cell_id: str) -> LabelRow:
+        """Row of a cell in the label table; an empty one if it has none."""
+        return self.rows.get(self.renamed.get(cell_id, cell_id)) or LabelRow("")
 
 
 def assemble(
@@ -104,7 +123,7 @@ def assemble(
     """Joins the cells of a source and the rows of a label table.
 
     Args:
-        found: cell id -> cell.
+        found: cell id -> cell, in order of the ids.
         rules: rules for the labels.
         table: the label table; None if there is none.
         source: path of the label table or of the folder, for messages.
@@ -122,66 +141,88 @@ def assemble(
             f"{len(without_brightfield)} cell(s) without a bright-field image: {abbreviated(without_brightfield)}",
             fix="add the images, or leave these cells out with --skip-orphans",
         )
-    result, rows = Assembly(), {}
-    if table is not None:
-        ids, notes = match_ids(list(table.rows), list(found), table=source)
-        rows = {ids[key]: row for key, row in table.rows.items() if key in ids}
-        result.notes += [*table.notes, *notes]
-    kept = sorted(set(found) - set(without_brightfield))
-    _check_agreement(found, rows)
-    labels = {cell_id: rows.get(cell_id, LabelRow("")).label or found[cell_id].label for cell_id in kept}
-    rules.check_labels(Counter(labels.values()), {row.label for row in table.rows.values()} if table else set(), source)
-    without_patient, dropped = [], 0
-    for cell_id in kept:
-        cell, row = found[cell_id], rows.get(cell_id, LabelRow(""))
-        if labels[cell_id] in rules.drop:
-            dropped += 1
-        elif not (patient := cell.patient or row.patient):
-            without_patient.append(cell_id)
-        else:
-            label = rules.class_of(labels[cell_id])
-            result.cells.append(Cell(cell_id, patient, cell.site or row.site, "", "", label))
-            result.images.append(cell.images)
+    rows = table.rows if table else {}
+    renamed, lost, notes = _matched(rows, found, source) if table else ({}, [], [])
+    result = Assembly(found, rows, renamed, rules, notes=[*(table.notes if table else ()), *notes])
+    labels: Counter[str] = Counter()
+    lists: dict[str, list[str]] = {
+        "cell(s) without bright-field left out": without_brightfield,
+        "cell(s) without a patient left out": [],
+        "cell(s) without DAPI kept": [],
+        "labelled cell(s) without an image": lost,
+        "cell(s) without a row in the label table": [],
+    }
+    differing = {name: _Differing(name) for name in ("patient", "site", "label")}
+    for cell_id, cell in found.items():
+        if BRIGHTFIELD not in cell.images:
+            continue
+        row = result.row(cell_id)
+        for name, check in differing.items():
+            check(cell_id, getattr(cell, name), getattr(row, name))
+        label = row.label or cell.label
+        labels[label] += 1
+        if label in rules.drop:
+            continue
+        if not (cell.patient or row.patient):
+            lists["cell(s) without a patient left out"].append(cell_id)
+            continue
+        if DAPI not in cell.images:
+            lists["cell(s) without DAPI kept"].append(cell_id)
+        if table and renamed.get(cell_id, cell_id) not in rows:
+            lists["cell(s) without a row in the label table"].append(cell_id)
+    for check in differing.values():
+        check.raise_if_any()
+    rules.check_labels(labels, {row.label for row in rows.values()}, source)
+    without_patient = lists["cell(s) without a patient left out"]
     if without_patient and not skip_orphans:
         raise ManifestError(
             f"{len(without_patient)} cell(s) have no patient: {abbreviated(without_patient)}",
             fix="add {patient} to --files, give --patient-column, or leave them out with --skip-orphans",
         )
-    if not result.cells:
+    result.counts = dict.fromkeys((*rules.classes, NO_LABEL), 0)
+    for one, _ in result:
+        result.counts[one.label or NO_LABEL] += 1
+    if not len(result):
         raise ManifestError("no cell is left", fix="check --drop, --skip-orphans and the label table")
-    for label in (*rules.classes, ""):
-        result.counts[label or NO_LABEL] = sum(cell.label == label for cell in result.cells)
-    without_dapi = [c.cell_id for c, images in zip(result.cells, result.images, strict=True) if DAPI not in images]
-    notes_by_kind: dict[str, Sequence[str]] = {
-        "cell(s) without bright-field left out": without_brightfield,
-        "cell(s) without a patient left out": without_patient,
-        "cell(s) without DAPI kept": without_dapi,
-    }
-    if table is not None:
-        matched = set(rows)
-        notes_by_kind["labelled cell(s) without an image"] = sorted(set(table.rows) - set(ids))
-        notes_by_kind["cell(s) without a row in the label table"] = [
-            cell.cell_id for cell in result.cells if cell.cell_id not in matched
-        ]
-    result.notes += [
-        f"{len(names)} {kind}: {abbreviated(list(names))}" for kind, names in notes_by_kind.items() if names
-    ]
+    result.notes += [f"{len(names)} {kind}: {abbreviated(names)}" for kind, names in lists.items() if names]
+    dropped = sum(count for label, count in labels.items() if label in rules.drop)
     result.notes += [f"{dropped} cell(s) dropped by label"] if dropped else []
     return result
 
 
-def _check_agreement(found: Mapping[str, SourceCell], rows: Mapping[str, LabelRow]) -> None:
-    """Checks that path and table say the same of every cell."""
-    for name in ("patient", "site", "label"):
-        differing = [
-            cell_id for cell_id, row in rows.items() if _differ(getattr(found[cell_id], name), getattr(row, name))
-        ]
-        if differing:
-            one = differing[0]
+def _matched(
+    rows: Mapping[str, LabelRow], found: Mapping[str, SourceCell], source: str | Path | None
+) -> tuple[dict[str, str], list[str], list[str]]:
+    """Cell id -> id in the table where they differ; ids in the table without a cell; notes."""
+    if all(key in found for key in rows):
+        return {}, [], []
+    ids, notes = match_ids(list(rows), list(found), table=source)
+    return {cell: key for key, cell in ids.items() if key != cell}, [key for key in rows if key not in ids], notes
+
+
+class _Differing:
+    """Cells for which path and table say different things.
+
+    Args:
+        name: "patient", "site" or "label".
+    """
+
+    def __init__(self, name: str):
+        self._name, self._first = name, ("", "")
+        self._cells: list[str] = []
+
+    def __call__(self, cell_id: str, in_path: str, in_table: str) -> None:
+        if _differ(in_path, in_table):
+            self._first = self._first if self._cells else (in_table, in_path)
+            self._cells.append(cell_id)
+
+    def raise_if_any(self) -> None:
+        """Raises a ManifestError that names the cells, if there are any."""
+        if self._cells:
+            listed = f"{abbreviated(self._cells)} ({self._cells[0]}: {self._first[0]} and {self._first[1]})"
             raise ManifestError(
-                f"{len(differing)} cell(s) have another {name} in the table than in the path: {abbreviated(differing)} "
-                f"({one}: {getattr(rows[one], name)} and {getattr(found[one], name)})",
-                fix=f"correct the table, leave {{{name}}} out of --files, or give another --{name}-column",
+                f"{len(self._cells)} cell(s) have another {self._name} in the table than in the path: {listed}",
+                fix=f"correct the table, leave {{{self._name}}} out of --files, or give another --{self._name}-column",
             )
 
 

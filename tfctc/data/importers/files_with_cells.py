@@ -61,9 +61,10 @@ def cells_of_files(source: str | Path, naming: FileNaming, importer: Importer) -
         for number, cell in importer.cells(path, naming.channels):
             cell.patient, cell.site, cell.label = (cell.patient or told["patient"], cell.site or told["site"],
                                                    cell.label or told["label"])  # fmt: skip
-            if found.cells.setdefault(cell_id := f"{base}/{number}", cell) is not cell:
+            if (cell_id := f"{base}/{number}") in found.cells:
                 problem = f"cell {cell_id} is there twice"
                 raise PairingError(problem, path=path, fix="give --cell-id so that every file has an id of its own")
+            found.cells[cell_id] = cell
     if not found.cells:
         what = f"with a name like {names.option}" if names else f"that ends in {' or '.join(importer.suffixes)}"
         raise PairingError(f"holds no cell in a file {what}", path=source, fix="correct --files, or the path")

@@ -1,11 +1,12 @@
 """Label tables: the label of each cell, and its patient and site if the path does not contain them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfctc.errors import ManifestError
+from tfctc.io.disk_dict import DiskDict
 from tfctc.io.names import abbreviated, normalised
 from tfctc.io.tables import Table, read_table
 
@@ -41,15 +42,23 @@ class LabelRow:
 
 
 @dataclass(frozen=True)
+class _Place:
+    """Line of a row in its table, and a hash of all its values."""
+
+    line: int
+    content: int
+
+
+@dataclass(frozen=True)
 class Labels:
-    """A label table.
+    """A label table; its rows lie on disk.
 
     Args:
         rows: cell id -> row.
         notes: what was recognised or left out, one phrase each.
     """
 
-    rows: dict[str, LabelRow]
+    rows: Mapping[str, LabelRow]
     notes: tuple[str, ...] = ()
 
 
@@ -77,8 +86,7 @@ def read_labels(
     options = dict.fromkeys(columns.cell_id, "--id-column")
     names = {"--label-column": columns.label, "--patient-column": columns.patient, "--site-column": columns.site}
     options |= {name: option for option, name in names.items() if name}
-    rows: dict[str, LabelRow] = {}
-    first: dict[str, tuple[int, int]] = {}
+    rows, first = DiskDict(LabelRow), DiskDict(_Place)
     repeated: list[int] = []
     contradictory: list[str] = []
     with read_table(
@@ -93,13 +101,14 @@ def read_labels(
                 problem = f"line {line} has no value in the id column {column!r}"
                 raise ManifestError(problem, path=path, fix="fill it in, or delete the line")
             cell_id, content = compose(parts), hash(tuple(values))  # A hash: a table may have hundreds of columns.
-            known_line, known_content = first.setdefault(cell_id, (line, content))
-            if known_line == line:
+            known = first.get(cell_id)
+            if known is None:
+                first[cell_id] = _Place(line, content)
                 rows[cell_id] = LabelRow(*("" if place is None else _tidy(values[place]) for place in others))
-            elif known_content == content:
+            elif known.content == content:
                 repeated.append(line)
             else:
-                contradictory.append(f"{cell_id} (lines {known_line} and {line})")
+                contradictory.append(f"{cell_id} (lines {known.line} and {line})")
     if contradictory:
         problem = f"{len(contradictory)} row(s) repeat the id of a different row: {abbreviated(contradictory)}"
         fix = "keep one row for each cell; if only several columns together are the id, give --id-column for each"

@@ -1,18 +1,22 @@
 """Pairing: the channel images of each cell, found by cell id and never by their order."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
-from tfctc.cells import BRIGHTFIELD, DAPI, FileNaming
+from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, FileNaming
 from tfctc.data.importers.sources import SourceCell, SourceImage
 from tfctc.errors import ConfigError, ImageError, PairingError
+from tfctc.io.disk_dict import DiskDict
 from tfctc.io.folders import image_files
 from tfctc.io.names import check_encodable
 from tfctc.io.naming import ALIASES, Match, Names, named_planes, plain
-from tfctc.io.pixels import Plane, plane_count, plane_names
+from tfctc.io.pixels import plane_count, plane_names
+
+
+def _cells() -> MutableMapping[str, SourceCell]:
+    return DiskDict(SourceCell)
 
 
 @dataclass
@@ -21,7 +25,7 @@ class Pairing:
 
     Args:
         naming: the naming that was used, with the cell id that it came to.
-        cells: cell id -> the cell.
+        cells: cell id -> the cell, in order of the ids.
         ignored: name of an unknown channel -> number of files.
         unmatched: paths that the naming does not fit, relative to the folder.
         examples: the first few paths, relative to the folder, with their groups.
@@ -29,7 +33,7 @@ class Pairing:
     """
 
     naming: FileNaming
-    cells: dict[str, SourceCell] = field(default_factory=dict)
+    cells: MutableMapping[str, SourceCell] = field(default_factory=_cells)
     ignored: Counter[str] = field(default_factory=Counter)
     unmatched: list[str] = field(default_factory=list)
     examples: list[tuple[str, Match]] = field(default_factory=list)
@@ -54,6 +58,7 @@ def pair(folder: str | Path, naming: FileNaming) -> Pairing:
     """Groups the images below a folder by cell.
 
     If the naming has no cell id and cells of several patients have the same number, ids become ``{patient}/{cell}``.
+    The folder is searched twice, and the cells are kept on disk, so that a million need little memory.
 
     Args:
         folder: the folder.
@@ -64,14 +69,15 @@ def pair(folder: str | Path, naming: FileNaming) -> Pairing:
         ImageError: a path that is not UTF-8, the encoding of the manifest.
         PairingError: no folder, one that cannot be read, no image, no path that the naming fits, no bright-field image,
             two images of one channel of a cell, two patients, sites or labels of a cell, or no DAPI image that pairs.
+        OutputError: temporary files cannot be written.
     """
     folder, names = Path(folder), Names(naming)
     found = Pairing(naming)
-    files = list(_files(folder, names, found))
-    if _names_planes(folder, names, files, found):
+    census = _Census(_files(folder, names, found))
+    if _names_planes(folder, names, census, found):
         naming = replace(naming, planes="channels")
         names, found = Names(naming), Pairing(naming)
-        files = list(_files(folder, names, found))
+        census = _Census(_files(folder, names, found))
     if not found.examples:
         if not found.unmatched:
             fix = "export the images as one of these, or give the folder that holds them"
@@ -79,30 +85,80 @@ def pair(folder: str | Path, naming: FileNaming) -> Pairing:
         problem = f"no image file has a name like {names.option} (e.g. {found.unmatched[0]})"
         fix = "leave out --files, --pattern and --preset to see the templates that fit"
         raise PairingError(problem, path=folder, fix=fix)
-    _check_channels(folder, names, files, found)
-    if not naming.cell_id and _repeats(files, names):
-        wider = _wider_id(files)
-        if not _repeats(files, Names(replace(naming, cell_id=wider))):
-            found.notes.append(f"cells of several patients have the same id, so ids are now {wider}")
-            found.naming = replace(naming, cell_id=wider)
-            names = Names(found.naming)
-    for file in files:
-        _add(found.cells, folder, names, file)
-    without_dapi = [cell_id for cell_id, cell in found.cells.items() if DAPI not in cell.images]
-    unpaired = orphans(found.cells)
-    if unpaired and len(without_dapi) + len(unpaired) == len(found.cells):
-        raise PairingError(
-            f"no DAPI image has the cell id of a bright-field image: bright-field has {without_dapi[0]}, DAPI "
-            f"{unpaired[0]}",
-            path=folder,
-            fix="give --files or --cell-id so that both get the same id",
-        )
+    _check_channels(folder, names, census, found)
+    try:
+        found.cells = _paired(folder, names)
+    except PairingError as error:
+        wider = census.wider_id()
+        if naming.cell_id or wider == names.cell_id:
+            raise
+        found.naming = replace(naming, cell_id=wider)
+        try:
+            found.cells = _paired(folder, Names(found.naming))
+        except PairingError:
+            raise error from None
+        found.notes.append(f"cells of several patients have the same id, so ids are now {wider}")
+    _check_pairs(folder, found.cells)
     return found
 
 
 def orphans(cells: Mapping[str, SourceCell]) -> list[str]:
     """Ids of cells that have no bright-field image."""
     return [cell_id for cell_id, cell in cells.items() if BRIGHTFIELD not in cell.images]
+
+
+class _Census:
+    """What the names of all files say together.
+
+    Args:
+        files: the files, which are counted and not kept.
+
+    Attributes:
+        names: names of channels in the paths.
+        channels: channels of the images.
+    """
+
+    def __init__(self, files: Iterable[_File]):
+        self.names: set[str] = set()
+        self.channels: set[str] = set()
+        self._groups: set[str] | None = None
+        self._sites: dict[str, str] = {}
+        self._has_several_sites = False
+        for file in files:
+            groups = file.match.groups
+            self.names.add(file.match.channel_name)
+            self.channels.add(file.channel)
+            self._groups = set(groups) if self._groups is None else self._groups & set(groups)
+            site = groups.get("site", "")
+            self._has_several_sites |= self._sites.setdefault(groups.get("patient", ""), site) != site
+
+    def wider_id(self) -> str:
+        """Template of an id that also has the patient, and the site if patients of two sites have the same name."""
+        groups = [name for name in ("patient", "cell") if name in (self._groups or ())]
+        return "/".join(f"{{{name}}}" for name in (["site", *groups] if self._has_several_sites else groups))
+
+
+def _paired(folder: Path, names: Names) -> MutableMapping[str, SourceCell]:
+    cells = _cells()
+    for file in _files(folder, names, Pairing(names.naming, cells={})):
+        _add(cells, folder, names, file)
+    return cells
+
+
+def _check_pairs(folder: Path, cells: Mapping[str, SourceCell]) -> None:
+    """Checks that not every DAPI image is without its bright-field image, as where the ids differ by channel."""
+    unpaired = without_dapi = ""
+    for cell_id, cell in cells.items():
+        if set(cell.images) == set(CHANNELS):
+            return
+        unpaired = unpaired or (cell_id if DAPI in cell.images else "")
+        without_dapi = without_dapi or (cell_id if BRIGHTFIELD in cell.images else "")
+    if unpaired and without_dapi:
+        raise PairingError(
+            f"no DAPI image has the cell id of a bright-field image: bright-field has {without_dapi}, DAPI {unpaired}",
+            path=folder,
+            fix="give --files or --cell-id so that both get the same id",
+        )
 
 
 def _files(folder: Path, names: Names, found: Pairing) -> Iterator[_File]:
@@ -119,18 +175,14 @@ def _files(folder: Path, names: Names, found: Pairing) -> Iterator[_File]:
         if names.naming.planes != "single":
             try:
                 for plane, channel in _planes(path, names, match):
-                    yield _File(relative, match, SourceImage(path, plane), channel)
-            except ImageError as error:
-                # Reported later, with those of all files that cannot be read.
-                yield _File(relative, match, SourceImage(path, 0, partial(_raise, error)), BRIGHTFIELD)
+                    yield _File(relative, match, SourceImage(str(path), plane), channel)
+            except ImageError:
+                # Reported when it is read, with all other files that cannot be.
+                yield _File(relative, match, SourceImage(str(path), 0), BRIGHTFIELD)
         elif match.channel:
-            yield _File(relative, match, SourceImage(path), match.channel)
+            yield _File(relative, match, SourceImage(str(path)), match.channel)
         else:
             found.ignored[match.channel_name] += 1
-
-
-def _raise(error: ImageError) -> Plane:
-    raise error
 
 
 def _planes(path: Path, names: Names, match: Match) -> Iterator[tuple[int, str]]:
@@ -141,11 +193,11 @@ def _planes(path: Path, names: Names, match: Match) -> Iterator[tuple[int, str]]
         yield from ((plane, channel) for channel, plane in named_planes(path, names).items())
 
 
-def _names_planes(folder: Path, names: Names, files: list[_File], found: Pairing) -> bool:
+def _names_planes(folder: Path, names: Names, census: _Census, found: Pairing) -> bool:
     """Whether --channel names planes of the files, although the names of the files tell a channel too."""
     if names.naming.planes != "single" or not names.naming.channels or not found.examples:
         return False
-    seen = {plain(name) for name in (*found.ignored, *(file.match.channel_name for file in files))}
+    seen = {plain(name) for name in (*found.ignored, *census.names)}
     if set(map(plain, names.naming.channels)) <= seen:
         return False
     try:
@@ -154,16 +206,16 @@ def _names_planes(folder: Path, names: Names, files: list[_File], found: Pairing
         return False
 
 
-def _check_channels(folder: Path, names: Names, files: list[_File], found: Pairing) -> None:
+def _check_channels(folder: Path, names: Names, census: _Census, found: Pairing) -> None:
     """Checks that every name given by --channel is there, and that there are bright-field images."""
-    seen = Counter({file.match.channel_name for file in files}) + found.ignored
+    seen = {*census.names, *found.ignored}
     if names.naming.planes == "single" and "channel" in names.groups:
         there = {plain(name) for name in seen}
         for name in names.naming.channels:
             if plain(name) not in there | set(ALIASES):
                 fix = f"the channels are {', '.join(sorted(seen))}"
                 raise ConfigError(f"--channel {name}: no file has this channel", path=folder, fix=fix)
-    if any(file.channel == BRIGHTFIELD for file in files):
+    if BRIGHTFIELD in census.channels:
         return
     if names.naming.planes == "channels":
         first = folder / found.examples[0][0]
@@ -174,34 +226,11 @@ def _check_channels(folder: Path, names: Names, files: list[_File], found: Pairi
     if "channel" not in names.groups:
         fix = "add {channel} to it; if each file holds the channels as planes, name them: --channel 0=brightfield"
         raise ConfigError(f"{names.option} lacks the group channel", fix=fix)
-    known = {file.channel for file in files}
-    problem = f"no bright-field image among channels {', '.join([*sorted(found.ignored), *sorted(known)])}"
+    listed = ", ".join([*sorted(found.ignored), *sorted(census.channels)])
+    problem = f"no bright-field image among channels {listed}"
     example = sorted(found.ignored)[:2] or ["NAME"]
     fix = " ".join(f"--channel {name}={channel}" for name, channel in zip(example, (BRIGHTFIELD, DAPI), strict=False))
     raise PairingError(problem, path=folder, fix=f"say which is which, for example {fix}")
-
-
-def _repeats(files: Iterable[_File], names: Names) -> bool:
-    """Whether two images have the same cell id and channel, or a cell two patients."""
-    seen: set[tuple[str, str]] = set()
-    patients: dict[str, str] = {}
-    for file in files:
-        cell_id = _cell_id(file, names)
-        key, patient = (cell_id, file.channel), file.match.groups.get("patient", "")
-        if key in seen or patients.setdefault(cell_id, patient) != patient:
-            return True
-        seen.add(key)
-    return False
-
-
-def _wider_id(files: list[_File]) -> str:
-    """Template of an id that also has the patient, and the site if patients of two sites have the same name."""
-    sites: dict[str, set[str]] = {}
-    for file in files:
-        sites.setdefault(file.match.groups.get("patient", ""), set()).add(file.match.groups.get("site", ""))
-    groups = [name for name in ("patient", "cell") if all(name in file.match.groups for file in files)]
-    several_sites = any(len(of_patient) > 1 for of_patient in sites.values())
-    return "/".join(f"{{{name}}}" for name in (["site", *groups] if several_sites else groups))
 
 
 def _cell_id(file: _File, names: Names) -> str:
@@ -211,16 +240,16 @@ def _cell_id(file: _File, names: Names) -> str:
     return f"{cell_id}/{(file.image.plane or 0) + names.naming.first_plane}"
 
 
-def _add(cells: dict[str, SourceCell], folder: Path, names: Names, file: _File) -> None:
+def _add(cells: MutableMapping[str, SourceCell], folder: Path, names: Names, file: _File) -> None:
     """Adds an image to its cell. Raises if the cell has one already, or another patient, site or label."""
     cell_id, groups = _cell_id(file, names), file.match.groups
     told = {name: groups.get(name, "") for name in ("patient", "site", "label")}
-    cell = cells.setdefault(cell_id, SourceCell(told["patient"], told["site"], told["label"]))
+    cell = cells.get(cell_id) or SourceCell(told["patient"], told["site"], told["label"])
     if other := cell.images.get(file.channel):
-        before = names.match(other.path.relative_to(folder).as_posix())
+        first = Path(other.path).relative_to(folder).as_posix()
+        before = names.match(first)
         raise PairingError(
-            f"cell {cell_id} has two {file.channel} images, {other.path.relative_to(folder).as_posix()} and "
-            f"{file.relative}",
+            f"cell {cell_id} has two {file.channel} images, {first} and {file.relative}",
             path=folder,
             fix=_remedy(names, before.groups if before else {}, groups),
         )
@@ -231,6 +260,7 @@ def _add(cells: dict[str, SourceCell], folder: Path, names: Names, file: _File) 
             )
             raise PairingError(problem, path=folder, fix=f"make it part of the id: --cell-id '{{{name}}}/{{cell}}'")
     cell.images[file.channel] = file.image
+    cells[cell_id] = cell
 
 
 def _remedy(names: Names, one: Mapping[str, str], other: Mapping[str, str]) -> str:

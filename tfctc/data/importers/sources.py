@@ -1,6 +1,6 @@
 """Cells of a source as importers yield them, and the protocol of an importer."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -9,27 +9,27 @@ from tfctc.io.pixels import Plane, read_plane
 from tfctc.registry import Registry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceImage:
     """The image of one channel of a cell, not read yet.
 
     Args:
         path: the file that holds it.
         plane: its number in that file, from 0; None if the file holds no other image.
-        load: function that reads it; None for a PNG or TIFF file.
+        importer: name of the importer of the file; empty for a PNG or TIFF file.
     """
 
-    path: Path
+    path: str
     plane: int | None = None
-    load: Callable[[], Plane] | None = None
+    importer: str = ""
 
     @property
     def is_file(self) -> bool:
         """Whether the image is a PNG or TIFF file of its own, which a manifest can name."""
-        return self.load is None and self.plane is None
+        return not self.importer and self.plane is None
 
     def __str__(self) -> str:
-        return str(self.path) if self.plane is None else f"{self.path} (plane {self.plane})"
+        return self.path if self.plane is None else f"{self.path} (plane {self.plane})"
 
     def read(self) -> Plane:
         """The pixels, and what the file says of them.
@@ -37,10 +37,12 @@ class SourceImage:
         Raises:
             ImageError: as `tfctc.io.pixels.read_plane`.
         """
-        return read_plane(self.path, self.plane) if self.load is None else self.load()
+        if self.importer:
+            return IMPORTERS[self.importer].read(Path(self.path), self.plane or 0)
+        return read_plane(self.path, self.plane)
 
 
-@dataclass
+@dataclass(slots=True)
 class SourceCell:
     """One cell of a source.
 
@@ -65,7 +67,7 @@ class Importer(Protocol):
     suffixes: tuple[str, ...]
 
     def cells(self, path: Path, channels: Mapping[str, str]) -> Iterator[tuple[str, SourceCell]]:
-        """Yields number and images of every cell in a file; the images are read later.
+        """Yields number and images of every cell in a file.
 
         Args:
             path: the file.
@@ -73,6 +75,18 @@ class Importer(Protocol):
 
         Raises:
             TfctcError: a file that cannot be read, or a library that is not installed.
+        """
+        ...
+
+    def read(self, path: Path, number: int) -> Plane:
+        """The pixels of one image. Images of one file are asked for one after the other.
+
+        Args:
+            path: the file.
+            number: the image's `SourceImage.plane`.
+
+        Raises:
+            ImageError: an image that cannot be read.
         """
         ...
 

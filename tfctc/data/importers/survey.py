@@ -2,14 +2,13 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, DatasetFacts, FileNaming, same_scale
-from tfctc.data.importers.sources import SourceImage
 from tfctc.errors import ImageError
 from tfctc.io.pixels import Plane
 
@@ -80,12 +79,16 @@ class Fault:
     Args:
         cell: number of its cell.
         channel: its channel.
-        error: the reason.
+        problem: the reason; ``{other}`` in it stands for the path of another image.
+        fix: the remedy.
+        other: number of the cell of that other image.
     """
 
     cell: int
     channel: str
-    error: ImageError
+    problem: str
+    fix: str | None
+    other: int | None = None
 
 
 #: Fields of a measured image: bytes of a pixel, declared bits, height, width, highest value, mpp in nanometres.
@@ -93,25 +96,26 @@ ITEM, BITS, HEIGHT, WIDTH, HIGHEST, MPP = range(6)
 
 
 class Survey:
-    """Measurements of every image; a few bytes for each are kept.
+    """Measurements of every image; some forty bytes for each are kept.
 
     Args:
         description: what the user told of the data set.
-        images: for each cell, channel -> image.
+        cells: number of cells.
+        path_of: function that gives the path of the image of a cell's number in a channel, for messages.
     """
 
-    def __init__(self, description: DatasetDescription, images: Sequence[Mapping[str, SourceImage]]):
-        self.description, self.images = description, images
+    def __init__(self, description: DatasetDescription, cells: int, path_of: Callable[[int, str], str]):
+        self.description, self._count, self._path_of = description, cells, path_of
         self.faults: list[Fault] = []
         self.conversions: dict[str, Counter[str]] = {channel: Counter() for channel in CHANNELS}
-        self._rows = {channel: array("l") for channel in CHANNELS}
-        self._cells = {channel: array("l") for channel in CHANNELS}
+        self._rows = {channel: array("i") for channel in CHANNELS}
+        self._cells = {channel: array("i") for channel in CHANNELS}
         self._digests = {channel: array("Q") for channel in CHANNELS}
 
     def add(self, cell: int, channel: str, plane: Plane) -> None:
         """Adds the image of one channel of a cell."""
         pixels = plane.pixels
-        highest, nanometres = int(pixels.max()), round(1000 * (plane.mpp or 0))
+        highest, nanometres = int(pixels.max()), round(min(1000 * (plane.mpp or 0), 1e9))
         self._rows[channel].extend((pixels.dtype.itemsize, plane.bits, *pixels.shape, highest, nanometres))
         self._cells[channel].append(cell)
         # Camera noise makes every image unique, except blank ones.
@@ -121,7 +125,7 @@ class Survey:
 
     def add_fault(self, cell: int, channel: str, error: ImageError) -> None:
         """Adds an image that could not be read."""
-        self.faults.append(Fault(cell, channel, error))
+        self.faults.append(Fault(cell, channel, error.problem, error.fix))
 
     def facts(self) -> DatasetFacts:
         """Facts of the data set; images that do not agree with them become faults.
@@ -132,8 +136,10 @@ class Survey:
         """
         rows = {channel: self._measured(channel) for channel in CHANNELS}
         if not len(rows[BRIGHTFIELD]):
-            first = self.faults[0].error if self.faults else ImageError("no bright-field image")
-            raise ImageError(first.problem, path=first.path, fix=first.fix)
+            first = next(fault for fault in self.faults if fault.channel == BRIGHTFIELD)
+            path = self._path_of(first.cell, BRIGHTFIELD)
+            problem = f"{first.problem}; no bright-field image of the {self._count} can be read"
+            raise ImageError(problem, path=path, fix=first.fix)
         depths = {channel: self._bit_depth(channel, rows[channel]) for channel in CHANNELS if len(rows[channel])}
         self._check_registration(rows)
         size = self.description.size or self._common_size(rows[BRIGHTFIELD])
@@ -206,12 +212,12 @@ class Survey:
         return float(np.median(values)) / 1000 if len(values) else None
 
     def _measured(self, channel: str) -> np.ndarray:
-        return np.frombuffer(self._rows[channel], np.int64).reshape(-1, MPP + 1)
+        return np.frombuffer(self._rows[channel], np.intc).reshape(-1, MPP + 1)
 
-    def _fault(self, channel: str, number: int | np.signedinteger, problem: str, fix: str) -> None:
-        cell = self._cells[channel][int(number)]
-        error = ImageError(problem, path=str(self.images[cell][channel]), fix=fix)
-        self.faults.append(Fault(cell, channel, error))
+    def _fault(
+        self, channel: str, number: int | np.signedinteger, problem: str, fix: str, other: int | None = None
+    ) -> None:
+        self.faults.append(Fault(self._cells[channel][int(number)], channel, problem, fix, other))
 
     def _bit_depth(self, channel: str, rows: np.ndarray) -> int:
         """Bit depth of a channel. Images of another type, or with pixels above it, become faults."""
@@ -219,12 +225,11 @@ class Survey:
         bits = np.unique(rows[rows[:, ITEM] == usual, BITS])
         depth = self.description.bit_depth.get(channel, 8 if usual == 1 else int(bits[-1]))
         expected = 1 if depth == 8 else 2
-        first = self.images[self._cells[channel][0]][channel]
         if not (rows[:, ITEM] == expected).any():
             raise ImageError(
                 f"has {8 * usual} bit pixels, like all {channel} images, {8 * expected} bit ones expected (bit depth "
                 f"{depth})",
-                path=str(first),
+                path=self._path_of(self._cells[channel][0], channel),
                 fix=f"give --bit-depth {channel}={'8' if usual == 1 else '9 to 16'}",
             )
         for number in np.flatnonzero(rows[:, ITEM] != expected):
@@ -259,9 +264,9 @@ class Survey:
 
     def _check_registration(self, rows: Mapping[str, np.ndarray]) -> None:
         """Checks that both channels of each cell show the same field, binned pixels counted; others become faults."""
-        sizes = np.zeros((len(self.images), 2), np.int64)
+        sizes = np.zeros((self._count, 2), np.intc)
         sizes[self._cells[BRIGHTFIELD]] = rows[BRIGHTFIELD][:, [HEIGHT, WIDTH]]
-        cells = np.array(self._cells[DAPI], np.int64)
+        cells = np.array(self._cells[DAPI], np.intc)
         of_dapi, of_brightfield = rows[DAPI][:, [HEIGHT, WIDTH]], sizes[cells]
         both = of_brightfield[:, 0] > 0
         wrong = both & (of_dapi * self.description.dapi_binning != of_brightfield).any(axis=1)
@@ -270,7 +275,7 @@ class Survey:
         if wrong.any() and wrong.sum() >= USUAL * both.sum():
             first = int(np.flatnonzero(wrong)[0])
             have, expected = (" x ".join(map(str, one[first])) for one in (of_dapi, of_brightfield))
-            path = str(self.images[cells[first]][DAPI])
+            path = self._path_of(int(cells[first]), DAPI)
             factor = int(ratios[first, 0])
             problem = f"is {have} px, and bright-field of the same cell {expected} px"
             if whole[first] and factor > 1:
@@ -291,10 +296,11 @@ class Survey:
         for channel in CHANNELS:
             digests = np.frombuffer(self._digests[channel], np.uint64)
             _, first = np.unique(digests, return_index=True)
-            position = dict(zip(digests[first].tolist(), first.tolist(), strict=True))
             copies = np.setdiff1d(np.flatnonzero(digests), first)
+            if not len(copies):
+                continue
+            position = dict(zip(digests[first].tolist(), first.tolist(), strict=True))
             for number in copies.tolist():
                 other = self._cells[channel][position[int(digests[number])]]
-                problem = f"has the same pixels as {self.images[other][channel]}"
                 fix = "keep one of them: a cell that is there twice may be in training and in test"
-                self._fault(channel, number, problem, fix)
+                self._fault(channel, number, "has the same pixels as {other}", fix, other)

@@ -3,9 +3,10 @@
 import csv
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -35,19 +36,26 @@ class WrittenDataset:
 
     Args:
         facts: its facts.
-        cells: its cells.
+        manifest: its manifest, open. Its folder was a temporary one.
         notes: remarks for the user, one sentence each.
     """
 
     facts: DatasetFacts
-    cells: list[Cell]
+    manifest: Manifest
     notes: list[str]
+
+
+class Cells(Protocol):
+    """Cells to write, with empty paths, and channel -> image of each; `Assembly` is one. It may be iterated again."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[Cell, Mapping[str, SourceImage]]]: ...
 
 
 def write_dataset(
     output: str | Path,
-    cells: Sequence[Cell],
-    images: Sequence[Mapping[str, SourceImage]],
+    cells: Cells,
     description: DatasetDescription,
     *,
     copy: bool = False,
@@ -62,8 +70,7 @@ def write_dataset(
 
     Args:
         output: the folder to write.
-        cells: the cells, one or more, with empty paths.
-        images: channel -> image, for each cell.
+        cells: the cells, one or more.
         description: facts of the data set that the files do not show.
         copy: whether the pixels are packed into the data set.
         skip_bad: whether images that cannot be used are left out and listed in `SKIPPED`: a cell with its bright-field
@@ -79,58 +86,77 @@ def write_dataset(
     folder = Path(os.path.realpath(output))
     # Rescaled images are packed without binning.
     stored = replace(description, dapi_binning=1) if description.rescale_mpp else description
-    survey, home = Survey(stored, images), folder.parent
-    pack = copy or description.rescale_mpp is not None or not all(i.is_file for own in images for i in own.values())
+    survey = Survey(stored, len(cells), lambda number, channel: _paths(cells, {(number, channel)})[number, channel])
+    pack = copy or description.rescale_mpp is not None
+    pack = pack or not all(image.is_file for _, images in cells for image in images.values())
+    placed = _Placed(cells, folder, pack)
     with atomic_folder(output) as temporary:
-        placed = [_placed(cell, own, home, folder) for cell, own in zip(cells, images, strict=True)]
         if not pack:
-            _check_manifest(temporary, description, placed, output)
-        numbers = tracked(progress, "Checking images", range(len(cells)), len(cells))
-        for number in numbers:
-            for channel in filter(images[number].__contains__, CHANNELS):
+            facts = description.facts((1, 1), dict.fromkeys(CHANNELS, 16), description.mpp)
+            _write_manifest(temporary, facts, placed, output)
+        for number, (_, images) in enumerate(tracked(progress, "Checking images", cells, len(cells))):
+            for channel in filter(images.__contains__, CHANNELS):
                 try:
-                    plane = _rescaled(images[number][channel].read(), channel, description)
-                    survey.add(number, channel, plane)
-                    if pack:
-                        path = _packed_path(number, channel)
-                        _pack(temporary / path, plane.pixels)
-                        placed[number] = replace(placed[number], **{channel: path})
+                    plane = _rescaled(images[channel].read(), channel, description)
                 except ImageError as error:
                     survey.add_fault(number, channel, error)
+                    continue
+                survey.add(number, channel, plane)
+                if pack:
+                    _pack(temporary / _packed_path(number, channel), plane.pixels)
         facts = survey.facts()
         notes = survey.notes(facts)
         if survey.faults:
+            faults = _errors(cells, survey.faults)
             if not skip_bad:
-                raise _all_faults(survey.faults)
-            placed, skipped = _without_faults(placed, survey.faults, temporary)
-            notes.append(f"{skipped}, listed in {SKIPPED}")
-        _check_manifest(temporary, description, placed, output, facts)
-    return WrittenDataset(facts, placed, notes)
+                raise _all_faults(list(faults.values()))
+            placed.bad = set(faults)
+            notes.append(_leave_out(temporary, cells, faults))
+        manifest = _write_manifest(temporary, facts, placed, output)
+    return WrittenDataset(facts, manifest, notes)
 
 
-def _placed(cell: Cell, images: Mapping[str, SourceImage], home: Path, folder: Path) -> Cell:
-    """The cell with the paths of its images, relative to the data set's `folder` if they lie below `home`."""
-    paths = {}
-    for channel, image in images.items():
-        real = os.path.realpath(image.path)
+#: An image: number of its cell, and its channel.
+Key = tuple[int, str]
+
+
+@dataclass
+class _Placed:
+    """Cells with the paths of their images, without those that are bad.
+
+    Args:
+        cells: the cells.
+        folder: the data set's folder.
+        pack: whether the pixels are packed into it.
+        bad: images to leave out: a cell with its bright-field image, otherwise only its DAPI image.
+    """
+
+    cells: Cells
+    folder: Path
+    pack: bool
+    bad: set[Key] = field(default_factory=set)
+
+    def __iter__(self) -> Iterator[Cell]:
+        for number, (cell, images) in enumerate(self.cells):
+            if (number, BRIGHTFIELD) not in self.bad:
+                used = [channel for channel in images if (number, channel) not in self.bad]
+                yield replace(cell, **{channel: self._path(number, channel, images[channel]) for channel in used})
+
+    def _path(self, number: int, channel: str, image: SourceImage) -> str:
+        """Path of an image, relative to the folder if it lies below the folder that holds it."""
+        if self.pack:
+            return _packed_path(number, channel)
+        real, home = os.path.realpath(image.path), self.folder.parent
         check_encodable(real, Path(real))
         inside = os.path.commonpath((real, home)) == str(home) and home != home.parent
-        paths[channel] = os.path.relpath(real, folder) if inside else real
-    return replace(cell, **paths)
+        return os.path.relpath(real, self.folder) if inside else real
 
 
-def _check_manifest(
-    folder: Path,
-    description: DatasetDescription,
-    cells: Sequence[Cell],
-    output: str | Path,
-    facts: DatasetFacts | None = None,
-) -> None:
-    """Writes the manifest, and checks that `fit` will open it."""
-    known = facts or description.facts((1, 1), dict.fromkeys(CHANNELS, 16), description.mpp)
-    write_manifest(folder, known, cells)
+def _write_manifest(folder: Path, facts: DatasetFacts, cells: Iterable[Cell], output: str | Path) -> Manifest:
+    """Writes the manifest, and opens it as `fit` will."""
+    write_manifest(folder, facts, cells)
     try:
-        Manifest.open(folder)
+        return Manifest.open(folder)
     except ManifestError as error:
         # The error is about a manifest.csv that is removed now. The cause is in the names of files or in the table.
         cause = "correct the names of the files or the label table, or give other --files"
@@ -162,44 +188,56 @@ def _rescaled(plane: Plane, channel: str, description: DatasetDescription) -> Pl
     return replace(plane, pixels=rescaled(pixels, mpp, description.rescale_mpp))
 
 
-def _all_faults(faults: Sequence[Fault]) -> ImageError:
+def _paths(cells: Cells, wanted: Collection[Key]) -> dict[Key, str]:
+    """Path of some images."""
+    numbers = {number for number, _ in wanted}
+    images = {number: images for number, (_, images) in enumerate(cells) if number in numbers}
+    return {(number, channel): str(images[number][channel]) for number, channel in wanted}
+
+
+def _errors(cells: Cells, faults: Sequence[Fault]) -> dict[Key, ImageError]:
+    """The first fault of each image, as an error with its path; ordered by cell."""
+    first = {(fault.cell, fault.channel): fault for fault in reversed(faults)}
+    others = {(fault.other, fault.channel) for fault in first.values() if fault.other is not None}
+    paths = _paths(cells, first.keys() | others)
+    errors = {}
+    for key, fault in sorted(first.items()):
+        other = paths.get((fault.cell if fault.other is None else fault.other, fault.channel))
+        problem = fault.problem if fault.other is None else fault.problem.format(other=other)
+        errors[key] = ImageError(problem, path=paths[key], fix=fault.fix)
+    return errors
+
+
+def _all_faults(errors: Sequence[ImageError]) -> ImageError:
     """One error for all faults: the fault itself if there is one, else their number, with a list of them."""
-    faults = list({(fault.cell, fault.channel): fault for fault in reversed(faults)}.values())[::-1]
-    if len(faults) == 1:
-        first = faults[0].error
+    first = errors[0]
+    if len(errors) == 1:
         return ImageError(first.problem, path=first.path, fix=f"{first.fix}; or leave it out with --skip-bad")
-    kinds = Counter(fault.error.fix or fault.error.problem for fault in faults)
-    lines = [f"bad: {fault.error}" for fault in faults[:LISTED]]
-    if len(faults) > LISTED:
-        lines.append(f"bad: and {len(faults) - LISTED} more images")
+    lines = [f"bad: {error}" for error in errors[:LISTED]]
+    if len(errors) > LISTED:
+        lines.append(f"bad: and {len(errors) - LISTED} more images")
+    kinds = Counter(error.fix or error.problem for error in errors)
     remedies = "; ".join(f"{remedy} ({count})" for remedy, count in kinds.most_common(3))
     return ImageError(
-        f"{len(faults)} images cannot be used, the first is {faults[0].error.path}: {faults[0].error.problem}",
+        f"{len(errors)} images cannot be used, the first is {first.path}: {first.problem}",
         fix=f"{remedies}; or leave all of them out with --skip-bad",
         details=lines,
     )
 
 
-def _without_faults(cells: Sequence[Cell], faults: Sequence[Fault], folder: Path) -> tuple[list[Cell], str]:
-    """The cells without those whose bright-field image has a fault; of the others only DAPI is left out."""
-    bad = {(fault.cell, fault.channel) for fault in faults}
+def _leave_out(folder: Path, cells: Cells, errors: Mapping[Key, ImageError]) -> str:
+    """Writes `SKIPPED` and removes packed pixels that are not used; returns a note."""
+    numbers = {number for number, _ in errors}
+    ids = {number: cell.cell_id for number, (cell, _) in enumerate(cells) if number in numbers}
     with (folder / SKIPPED).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["cell_id", "channel", "file", "reason"])
-        for fault in sorted(faults, key=lambda fault: (fault.cell, fault.channel)):
-            table.writerow([cells[fault.cell].cell_id, fault.channel, fault.error.path, fault.error.problem])
-    kept = [
-        replace(cell, dapi="") if (number, DAPI) in bad else cell
-        for number, cell in enumerate(cells)
-        if (number, BRIGHTFIELD) not in bad
-    ]
-    if not kept:
-        raise ManifestError("no cell is left", fix="correct the images; every bright-field image has a fault")
-    for number in range(len(cells)):
+        table.writerows((ids[n], channel, error.path, error.problem) for (n, channel), error in errors.items())
+    lost = {number for number, channel in errors if channel == BRIGHTFIELD}
+    for number in numbers:
         for channel in CHANNELS:
-            path = folder / _packed_path(number, channel)
-            if (number, channel) in bad or (number, BRIGHTFIELD) in bad:
-                path.unlink(missing_ok=True)
-    left_out = len(cells) - len(kept)
-    without_dapi = len({number for number, channel in bad if channel == DAPI and (number, BRIGHTFIELD) not in bad})
-    return kept, f"{left_out} cell(s) and the DAPI image of {without_dapi} other(s) left out"
+            if number in lost or (number, channel) in errors:
+                (folder / _packed_path(number, channel)).unlink(missing_ok=True)
+    if len(lost) == len(cells):
+        raise ManifestError("no cell is left", fix="correct the images; every bright-field image has a fault")
+    return f"{len(lost)} cell(s) and the DAPI image of {len(numbers - lost)} other(s) left out, listed in {SKIPPED}"
