@@ -8,17 +8,21 @@ import pytest
 import tensorflow as tf
 from documentation import DOCS, blocks
 
+import tfctc
 from tfctc.augment import AUGMENTATIONS, Policy
 from tfctc.cells import BRIGHTFIELD, DAPI
 from tfctc.config import ModelConfig, RunConfig
-from tfctc.data.importers import PRESETS
+from tfctc.data.importers import IMPORTERS, PRESETS
+from tfctc.data.manifest import Manifest
 from tfctc.distill.losses import LOSSES, build_losses
+from tfctc.io.images import read_channel
+from tfctc.io.naming import Names
 from tfctc.models.backbones import BACKBONES
 from tfctc.models.classifier import build_classifier, with_taps
 from tfctc.recipes import RECIPES, resolve
 
 REGISTRIES = {"LOSSES": LOSSES, "BACKBONES": BACKBONES, "AUGMENTATIONS": AUGMENTATIONS, "PRESETS": PRESETS}
-REGISTRIES |= {"RECIPES": RECIPES}
+REGISTRIES |= {"RECIPES": RECIPES, "IMPORTERS": IMPORTERS}
 
 
 @pytest.fixture
@@ -79,8 +83,22 @@ def test_the_augmentation_changes_whole_rows_of_bright_field(example):
 
 def test_the_preset_finds_patient_cell_and_channel(example):
     preset = example("PRESETS", "events")
-    found = [re.fullmatch(preset.pattern, path).groupdict() for path in preset.example]
-    assert found == [{"cell": "patient1/0007", "patient": "patient1", "channel": c} for c in ("BF", "DAPI")]
+    found = [Names(preset.naming()).match(path).groups for path in preset.example]
+    assert found == [{"patient": "patient1", "cell": "0007", "channel": channel} for channel in ("BF", "DAPI")]
+
+
+def test_the_importer_reads_every_array_as_a_cell(example, tmp_path):
+    example("IMPORTERS", "arrays")
+    (tmp_path / "scans").mkdir()
+    arrays = {f"P{n}": np.random.default_rng(n).integers(0, 256, (3, 8, 9), np.uint8) for n in range(2)}
+    for patient, array in arrays.items():
+        np.save(tmp_path / "scans" / f"{patient}.npy", array)
+    tfctc.import_images(tmp_path / "scans", tmp_path / "cells", files="{patient}.npy")
+    manifest = Manifest.open(tmp_path / "cells")
+    assert [cell.cell_id for cell in manifest.cells()] == [f"P{p}/{n}" for p in range(2) for n in range(3)]
+    for cell in manifest.cells():
+        pixels = read_channel(cell.brightfield, manifest.facts)[..., 0]
+        np.testing.assert_array_equal(pixels, arrays[cell.patient_id][int(cell.cell_id[-1])])
 
 
 def test_the_mode_pretrains_and_then_learns_from_labels(example):

@@ -25,7 +25,7 @@ def test_every_path_into_the_repository_exists(page):
     new = {
         "tfctc/distill/losses/agreement.py",
         "tests/distill/test_agreement.py",
-        "tfctc/data/importers/gallery.py",
+        "tfctc/data/importers/presets/gallery.toml",
         "tests/data/importers/test_gallery.py",
     }
     paths = [code for code in inline_code(page) if re.fullmatch(r"(tools|tests|tfctc|docs)/[\w./*-]*", code)]

@@ -6,5 +6,6 @@ images of each cell by id, `labels` reads the label table, and `assembly` joins 
 """
 
 from tfctc.data.importers.presets import PRESETS, Preset
+from tfctc.data.importers.sources import IMPORTERS, Importer, SourceCell, SourceImage
 
-__all__ = ["PRESETS", "Preset"]
+__all__ = ["IMPORTERS", "PRESETS", "Importer", "Preset", "SourceCell", "SourceImage"]
