@@ -311,10 +311,11 @@ def case_13_channels_of_two_depths(lab):
     for patient in ("patient000", "patient001"):
         lab.save(f"in/{patient}/0001_BF.tif", (lab.brightfield() >> 4).astype(np.uint8))
         lab.save(f"in/{patient}/0001_DAPI.tif", lab.dapi())
-    by_channel = ("--bit-depth", "brightfield=8", "--bit-depth", "dapi=12")
-    manifest, output = lab.imported("in", "--pattern", P, *by_channel)
-    assert [manifest.facts.channel(name).full_scale for name in ("brightfield", "dapi")] == [255, 4095]
-    assert "8 bit (DAPI 12 bit)" in output
+    for general in ("dapi=12", "12"):
+        by_channel = ("--bit-depth", "brightfield=8", "--bit-depth", general)
+        manifest, output = lab.imported("in", "--pattern", P, *by_channel)
+        assert [manifest.facts.channel(name).full_scale for name in ("brightfield", "dapi")] == [255, 4095]
+        assert "8 bit (DAPI 12 bit)" in output
     _, output = lab.imported("in", "--pattern", P)
     assert "no dapi pixel is above" in output and "dapi=8" in output
     assert "--bit-depth brightfield=8" in lab.import_refused("in", "--pattern", P, "--bit-depth", 12)

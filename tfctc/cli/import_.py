@@ -146,9 +146,15 @@ def _size(text):
 
 
 def _bit_depth(values):
-    if len(values) == 1 and "=" not in values[0]:
-        return _number(values[0], "--bit-depth")
-    return _numbers(values, "--bit-depth") or None
+    """Channel -> bits; a number without a channel is for the channels that are not named."""
+    from tfctc.cells import CHANNELS
+    from tfctc.errors import ConfigError
+
+    general = {text for text in values if "=" not in text}
+    if len(general) > 1:
+        raise ConfigError(f"--bit-depth is given as {' and as '.join(sorted(general))}", fix="give it once")
+    depths = {channel: _number(text, "--bit-depth") for text in general for channel in CHANNELS}
+    return depths | _numbers((text for text in values if "=" in text), "--bit-depth")
 
 
 def _numbers(values, option):
