@@ -88,14 +88,16 @@ def _histograms(ax: Axes, plot: Histograms) -> None:
     # The axis ends where there is hardly anything, so that a dark channel is not drawn as one line.
     visible = (shares > HARDLY * shares.max()).any(axis=0) if shares.size else np.zeros(len(plot.edges) - 1, bool)
     inside = np.flatnonzero(visible) if visible.any() else np.arange(len(visible))
+    low, high = plot.edges[inside[0]], plot.edges[inside[-1] + 1]
     for i, (name, one) in enumerate(plot.shares.items()):
         ax.stairs(one, plot.edges, color=series(i), label=name, linewidth=1.3)
     if not np.allclose(np.diff(plot.edges), plot.edges[1] - plot.edges[0]):
         # Bins of equal width in the root are drawn with equal widths, so that areas are shares.
         ax.set_xscale("function", functions=(np.sqrt, np.square))
-        ax.xaxis.set_major_locator(FixedLocator(ROOT_TICKS))
+        if sum(low <= tick <= high for tick in ROOT_TICKS) > 3:
+            ax.xaxis.set_major_locator(FixedLocator(ROOT_TICKS))
         ax.xaxis.set_major_formatter("{x:g}")
-    ax.set_xlim(plot.edges[inside[0]], plot.edges[inside[-1] + 1])
+    ax.set_xlim(low, high)
     ax.set_ylim(bottom=0)
     ax.set_xlabel(plot.axis)
     ax.set_ylabel("share")
