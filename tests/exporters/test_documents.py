@@ -4,14 +4,19 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import version as version_of
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
+from mean_model import write_mean_model
 from PIL import Image
 
 from tfctc import Predictor
+from tfctc.cells import FileNaming
+from tfctc.config import to_dict
 from tfctc.exporters.documents import model_card, readme
 
 
@@ -42,6 +47,46 @@ def test_the_code_in_the_readme_predicts_as_the_predictor_does(version, manifest
         values,
     )
     assert (values["probability"], values["label"]) == expected[:2]
+
+
+@pytest.mark.parametrize("shape", [(30, 27), (9, 41), (7, 10), (1, 17), (17, 1), (1, 1), (24, 20)])
+def test_the_code_in_the_readme_crops_and_pads_as_the_predictor_does(version, manifest, facts, tmp_path, shape):
+    any_size = manifest | {"dataset": to_dict(replace(facts, crop_or_pad=True))}
+    without = re.findall("```python\n(.+?)```", readme(any_size), re.DOTALL)[1]
+    path = write_mean_model(tmp_path / "model.tflite", replace(facts, crop_or_pad=True))
+    without = without.replace("made-up/1/model_int8.tflite", "model.tflite")
+    without = re.sub(r"scale, zero = .*\n", "scale, zero = np.float32(1), 0\n", without)
+    without = re.sub(r"np.clip\(.*\.astype\(np.int8\)", "image", without)
+    pixels = np.random.default_rng(0).integers(0, 4096, shape).astype(np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "cell.png")
+    found = subprocess.run([sys.executable, "-c", without], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert float(found.stdout.split()[0]) == pytest.approx(Predictor(path)(pixels).probability, abs=1e-6)
+
+
+def test_the_texts_tell_size_scale_and_naming(manifest, facts):
+    fixed = manifest | {"dataset": to_dict(replace(facts, mpp=None))}
+    any_size = manifest | {"dataset": to_dict(replace(facts, crop_or_pad=True, naming=FileNaming(("{cell}.tif",))))}
+    texts = {name: readme(fixed) + model_card(fixed, None) for name, fixed in (("fixed", fixed), ("any", any_size))}
+    for words in (
+        "Images: any size, cropped or padded to 24 x 20 px, 12 bit, 0.64 µm a pixel",
+        "Larger ones lose what is not in their middle",
+        "Images must have 0.64 µm a pixel",
+        "The images of one request of `serving_default` have one size",
+        "the sides of a PNG file are 2047 px at most",
+        "with sides of 2047 px at most",
+        "send only images of 0.64 µm a pixel",
+        "if its file declares one",
+        "by the names of the training images (`dataset.naming` in `manifest.json`)",
+    ):
+        assert words in texts["any"] and words not in texts["fixed"], words
+    for words in (
+        "Images: 24 x 20 px, 12 bit, pixel size not known",
+        "Images must have the size and bit depth above; others are refused.",
+        "does not know its micrometres per pixel",
+        "or images of another size, are an error",
+        "an image of another size or bit depth.",
+    ):
+        assert words in texts["fixed"] and words not in texts["any"], words
 
 
 def test_the_readme_names_the_file_for_an_instrument_and_only_what_is_there(version, manifest):

@@ -5,7 +5,7 @@ import pytest
 
 from tfctc.cells import DatasetFacts
 from tfctc.errors import ConfigError
-from tfctc.exporters.model import TrainedModel
+from tfctc.exporters.model import TrainedModel, preprocessing
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b"])
@@ -20,3 +20,16 @@ def test_a_model_that_reads_dapi_cannot_be_exported():
     teacher = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Concatenate()(pooled)))
     with pytest.raises(ConfigError, match="brightfield-only"):
         TrainedModel(teacher, "teacher", DatasetFacts("made-up", image_size=(8, 8)), {"threshold": 0.5})
+
+
+def test_the_preprocessing_tells_size_and_scale():
+    facts = DatasetFacts("made-up", bit_depth=12, image_size=(24, 20))
+    assert preprocessing(facts) == (
+        "grey uint16 pixels / 4095 as float32, 24 x 20 px, never scaled by an image's own range"
+    )
+    said = preprocessing(DatasetFacts("made-up", bit_depth=8, image_size=(24, 20), mpp=0.5, crop_or_pad=True))
+    assert said == (
+        "grey uint8 pixels / 255 as float32, any size, cropped or padded around its middle to 24 x 20 px with the "
+        "lower median of its outermost pixels, never resized, at 0.5 micrometres per pixel, never scaled by an image's "
+        "own range"
+    )

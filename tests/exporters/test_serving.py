@@ -1,6 +1,7 @@
 """The files that TensorFlow Serving reads beside the SavedModel. The server itself is not run here."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,10 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from tfctc.exporters.documents import serving_files
+from tfctc.exporters.saved_model import write_saved_model
+from tfctc.exporters.serving import WARMUP, write_serving
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +40,28 @@ def test_the_model_config_names_this_version_alone(version):
     (model,) = config.model_config_list.config
     assert (model.name, model.base_path, model.model_platform) == ("made-up", "/models/made-up", "tensorflow")
     assert list(model.model_version_policy.specific.versions) == [1]
+
+
+def test_batches_of_images_of_different_sizes_are_neither_padded_nor_silently_mixed(version, facts):
+    """With padding, TensorFlow Serving would append pixels to the smaller images, before the model crops them."""
+    any_size = serving_files("made-up", 1, replace(facts, crop_or_pad=True))["batching.config"]
+    plain = (version / "serving" / "batching.config").read_text()
+    assert "pad_variable" not in plain and any_size.startswith(plain)
+    assert re.sub("#.*", "", any_size[len(plain) :]).split() == ["pad_variable_length_inputs:", "false"]
+
+
+def test_the_warm_up_of_a_model_for_any_size_is_answered(model, facts, images, keras_probability, tmp_path):
+    any_size = replace(facts, crop_or_pad=True)
+    write_saved_model(model, any_size, tmp_path)
+    write_serving(tmp_path, "made-up", 1, any_size, images[:5])
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
+    records = tf.data.TFRecordDataset(str(tmp_path / WARMUP))
+    requests = [PredictionLog.FromString(record.numpy()).predict_log.request for record in records]
+    assert len(requests) == 6
+    for request in requests:
+        inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()}
+        found = signatures[request.model_spec.signature_name](**inputs)["probability"]
+        np.testing.assert_allclose(found, keras_probability[np.arange(len(found)) % 5], atol=1e-5)
 
 
 def test_compose_mounts_what_the_configuration_names(version):

@@ -5,7 +5,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tfctc.cells import DatasetFacts
 from tfctc.exporters.parity import SAVED_MODEL
+from tfctc.exporters.saved_model import MOST_SIDE
 
 #: The newest release of TensorFlow Serving. Its TensorFlow is older than the one that writes the files, and can read
 #: them (docs/server.md).
@@ -32,9 +34,9 @@ def readme(manifest: Mapping[str, Any]) -> str:
     return _render("README.md", **facts, smallest=smallest, folder=f"{manifest['name']}/{manifest['version']}")
 
 
-def serving_files(name: str, version: int) -> dict[str, str]:
+def serving_files(name: str, version: int, facts: DatasetFacts) -> dict[str, str]:
     """Configuration files for TensorFlow Serving: file name -> content."""
-    values = {"name": name, "version": version, "image": SERVING_IMAGE}
+    values = {"name": name, "version": version, "image": SERVING_IMAGE, "crop_or_pad": facts.crop_or_pad}
     return {file: _render(f"serving/{file}", **values) for file in SERVING_FILES}
 
 
@@ -49,6 +51,7 @@ def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
         **manifest,
         "tflite": [name for name in manifest["files"] if name.endswith(".tflite")],
         "has_saved_model": SAVED_MODEL in manifest["parity"],
+        "most_side": MOST_SIDE,
     }
 
 

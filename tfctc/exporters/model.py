@@ -25,6 +25,20 @@ def model_name(run: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", inner) or "model"
 
 
+def preprocessing(facts: DatasetFacts) -> str:
+    """Words for the way from an image to the network's input: type, size, scale."""
+    height, width = facts.image_size
+    size = f"{height} x {width} px"
+    if facts.crop_or_pad:
+        size = (
+            f"any size, cropped or padded around its middle to {size} with the lower median of its outermost pixels, "
+            "never resized"
+        )
+    scale = "" if facts.mpp is None else f", at {facts.mpp:g} micrometres per pixel"
+    unit = f"grey {facts.dtype} pixels / {facts.full_scale} as float32"
+    return f"{unit}, {size}{scale}, never scaled by an image's own range"
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """A trained bright-field-only model, with everything that is needed to use it.
@@ -82,8 +96,7 @@ class TrainedModel:
             "operating_point": dict(self.operating_point),
             "dataset": to_dict(facts),
             "input": BRIGHTFIELD,
-            "preprocessing": f"grey {facts.dtype} pixels / {facts.full_scale} as float32, {facts.image_size[0]} x "
-            f"{facts.image_size[1]} px, never scaled by an image's own range",
+            "preprocessing": preprocessing(facts),
             "quality": to_dict(self.quality),
             "simulated": facts.simulated,
             "weights_sha256": self.weights_sha256,

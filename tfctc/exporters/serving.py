@@ -37,7 +37,7 @@ def write_serving(folder: Path, name: str, version: int, facts: DatasetFacts, im
             writer.write(log.SerializeToString(deterministic=True))
     configs = folder / CONFIGS
     configs.mkdir()
-    for file, text in serving_files(name, version).items():
+    for file, text in serving_files(name, version, facts).items():
         (configs / file).write_text(text, encoding="utf-8")
 
 
