@@ -80,8 +80,8 @@ def few_positives(row):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda row: row.update(label=""), "class leukocyte has no cell"),
-        (few_positives, "class ctc occurs in 2"),
+        (lambda row: row.update(label=""), "no cell has a label"),
+        (few_positives, "2 patients with ctc, 3 needed"),
         (lambda row: row.update(dapi=""), "without DAPI use tfctc fit --mode brightfield"),
         (lambda row: row["label"] == "ctc" and row.update(dapi=""), "without DAPI use tfctc fit --mode brightfield"),
         (lambda row: None, ""),

@@ -28,7 +28,7 @@ class ImportedDataset:
         groups: number of patients, or of other groups.
         notes: remarks on the files and the table, one sentence each.
         missing: clauses that say what the data set lacks for `tfctc.fit`; empty if it can train on it.
-        has_dapi: whether a cell has a DAPI image.
+        can_teach: whether each class has a labelled cell with DAPI, as mode "distilled" needs.
     """
 
     folder: Path
@@ -37,7 +37,7 @@ class ImportedDataset:
     groups: int
     notes: Sequence[str]
     missing: Sequence[str]
-    has_dapi: bool
+    can_teach: bool
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,12 @@ def import_images(
     Raises:
         TfctcError: files, a table or arguments that cannot be used; nothing is written then.
     """
-    from tfctc.data.importers.assembly import ClassRules, assemble, needs_for_training
+    from tfctc.data.importers.assembly import ClassRules, assemble
     from tfctc.data.importers.files_with_cells import importer_of
     from tfctc.data.importers.labels import Columns
     from tfctc.data.importers.survey import DatasetDescription
     from tfctc.data.importers.write import write_dataset
+    from tfctc.data.training_needs import has_teacher_cells, missing_for_training
     from tfctc.io.names import normalised
 
     given = [normalised(part.strip()) for part in classes]
@@ -175,8 +176,8 @@ def import_images(
         counts,
         len(written.manifest.index.names["patient_id"]),
         [*notes, *found.notes, *_file_notes(found, folder), *assembly.notes, *written.notes],
-        needs_for_training(written.manifest.index, rules.classes),
-        any(written.manifest.index.texts["dapi"] != ""),
+        missing_for_training(written.manifest),
+        has_teacher_cells(written.manifest),
     )
 
 

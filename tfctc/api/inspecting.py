@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfctc.errors import ConfigError, ImageError, SplitError
+from tfctc.errors import ConfigError, ImageError
 from tfctc.io.files import write_json
 from tfctc.progress import Progress, silent
 
@@ -97,7 +97,7 @@ def inspect_dataset(
         raise ImageError(f"no image can be read; the first one: {first}", path=manifest.folder)
     sections = sorted((check.section(survey) for check in checks), key=lambda section: section.place)
     findings = [finding for section in sections for finding in section.findings]
-    missing = missing_for_training(manifest) or _unreadable(survey)
+    missing = _missing(manifest) or _unreadable(survey)
     title, notes = _title(manifest), _notes(survey)
     folder = Path(output) if output is not None else manifest.folder / FOLDER
     facts = manifest.facts
@@ -127,23 +127,14 @@ def inspect_dataset(
     return Inspection(folder / PAGE, folder / VALUES, title, notes, summaries, findings, missing)
 
 
-def missing_for_training(manifest: "Manifest") -> str:
-    """What `tfctc fit` lacks: patients with both classes, or DAPI; empty if it can train in its default mode."""
-    from tfctc.config import SplitConfig
-    from tfctc.data.splits import assign_groups
+def _missing(manifest: "Manifest") -> str:
+    """Clauses that say what `tfctc fit` lacks in its default mode; empty if it can train."""
+    from tfctc.data.training_needs import has_teacher_cells, missing_for_training
 
-    index, facts = manifest.index, manifest.facts
-    try:
-        assign_groups(manifest.groups("patient_id"), facts, SplitConfig(), seed=0)
-    except SplitError as error:
-        return str(error)
-    with_dapi = (index.texts["dapi"] != "") & (index.coded("label", dict.fromkeys(facts.classes, 1), 0) == 1)
-    if len(set(index.codes["label"][with_dapi].tolist())) < 2:
-        return (
-            "a class has no labelled cell with DAPI, and the teacher needs both; without DAPI use "
-            "tfctc fit --mode brightfield"
-        )
-    return ""
+    missing = missing_for_training(manifest)
+    if not missing and not has_teacher_cells(manifest):
+        missing = ["a class has no labelled cell with DAPI; without DAPI use tfctc fit --mode brightfield"]
+    return "; ".join(missing)
 
 
 def _unreadable(survey: "Survey") -> str:

@@ -111,10 +111,11 @@ def command(
         f"Wrote {sum(written.cells.values())} cells ({counts}) in {written.groups} groups by {facts.group}, "
         f"{height} x {width} px, {depth}, to {written.folder}"
     )
+    click.echo(f"Before training, look at the cells: tfctc inspect {shlex.quote(str(written.folder))}")
     if written.missing:
-        click.echo(f"Before tfctc fit can train on it: {'; '.join(written.missing)}")
+        click.echo(f"tfctc fit cannot train on it yet: {'; '.join(written.missing)}")
     else:
-        print_next("tfctc", "fit", written.folder, *([] if written.has_dapi else ["--mode", "brightfield"]))
+        print_next("tfctc", "fit", written.folder, *([] if written.can_teach else ["--mode", "brightfield"]))
 
 
 def _preview(folder, naming):

@@ -1,13 +1,12 @@
 """From files and a table to cells: what is joined, reported and refused."""
 
 import unicodedata
-from collections import Counter
 
 import pytest
 from empty_files import touch
 
 from tfctc.cells import Cell, FileNaming
-from tfctc.data.importers.assembly import ClassRules, assemble, needs_for_training
+from tfctc.data.importers.assembly import ClassRules, assemble
 from tfctc.data.importers.labels import Columns, LabelRow, Labels, read_labels
 from tfctc.data.importers.pairing import pair
 from tfctc.errors import ConfigError, ManifestError, PairingError
@@ -130,21 +129,3 @@ def test_labels_that_do_not_fit(tmp_path, rows, rules, message):
     touch(tmp_path, "p1/c1_BF.png", "p1/c2_BF.png")
     with pytest.raises((ManifestError, ConfigError), match=message):
         assembled(tmp_path, rows, **rules)
-
-
-def cells_of(counts):
-    return [Cell(f"{p}{label}{n}", p, "", "", "", label) for (p, label), k in counts.items() for n in range(k)]
-
-
-@pytest.mark.parametrize(
-    ("patients", "missing"),
-    [
-        ({"ctc": 3, "leukocyte": 3}, []),
-        ({"ctc": 3, "leukocyte": 1}, ["1 patient with leukocyte, 3 needed"]),
-        ({"ctc": 2, "leukocyte": 0}, ["no patients with leukocyte, 3 needed", "2 patients with ctc, 3 needed"]),
-        ({"": 5}, ["no cell has a label"]),
-    ],
-)
-def test_what_is_missing_for_training_is_said(patients, missing):
-    cells = cells_of(Counter({(f"p{n}", label): 2 for label, count in patients.items() for n in range(count)}))
-    assert needs_for_training(cells, ("leukocyte", "ctc")) == missing

@@ -47,7 +47,7 @@ def test_events_become_cells_of_the_patient_in_the_name(write, tmp_path):
     )
     manifest = Manifest.open(tmp_path / "cells")
     assert (done.facts.mpp, done.facts.bit_depth, done.facts.image_size, done.facts.naming) == (0.34, 8, SIZE, None)
-    assert done.cells == {"leukocyte": 1, "ctc": 2, "unlabelled": 4} and not done.has_dapi
+    assert done.cells == {"leukocyte": 1, "ctc": 2, "unlabelled": 4} and not done.can_teach
     labels = {}
     for cell in manifest.cells():
         patient, number = cell.cell_id.split("/")

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -230,23 +230,3 @@ def _differ(one: str, other: str) -> bool:
     """Whether two names are there and differ. A spreadsheet removes leading zeros, so 7 may be 007."""
     both = one and other and one != other
     return bool(both and not (one.isdecimal() and other.isdecimal() and int(one) == int(other)))
-
-
-def needs_for_training(cells: Iterable[Cell], classes: Sequence[str], patients: int = 3) -> list[str]:
-    """Clauses that say what the cells lack for `tfctc fit`; empty if it can train on them.
-
-    Args:
-        cells: the cells of a data set.
-        classes: names of the negative and the positive class.
-        patients: number of patients that must have a class, one for each split.
-    """
-    of_class: dict[str, set[str]] = {name: set() for name in classes}
-    for cell in cells:
-        if cell.label:
-            of_class[cell.label].add(cell.patient_id)
-    if not any(of_class.values()):
-        return ["no cell has a label"]
-    few = {name: len(ids) for name, ids in of_class.items() if len(ids) < patients}
-    return [
-        f"{count or 'no'} patient{'s' * (count != 1)} with {name}, {patients} needed" for name, count in few.items()
-    ]
