@@ -1,9 +1,13 @@
 """The model that is exported, and what is refused before anything is written."""
 
+import json
+from dataclasses import fields, replace
+
 import keras
 import pytest
 
-from tfctc.cells import DatasetFacts
+from tfctc.cells import DatasetFacts, FileNaming
+from tfctc.config import from_dict
 from tfctc.errors import ConfigError
 from tfctc.exporters.model import TrainedModel, preprocessing
 
@@ -12,6 +16,15 @@ from tfctc.exporters.model import TrainedModel, preprocessing
 def test_a_name_is_one_part_of_a_path(trained, name):
     with pytest.raises(ConfigError, match="model name"):
         TrainedModel(trained.model, name, trained.facts, {"threshold": 0.5})
+
+
+def test_the_record_names_every_fact_also_those_that_a_file_leaves_out(trained):
+    said = {"name": "made-up", "image_size": [24, 20], "naming": {"files": ["{cell}.tif"]}}
+    dataset = replace(trained, facts=from_dict(DatasetFacts, said)).record(1)["dataset"]
+    assert set(dataset) == {fact.name for fact in fields(DatasetFacts)}
+    assert (dataset["crop_or_pad"], dataset["mpp"]) == (False, None)
+    assert set(dataset["naming"]) == {part.name for part in fields(FileNaming)}
+    assert from_dict(DatasetFacts, json.loads(json.dumps(dataset))) == from_dict(DatasetFacts, said)
 
 
 def test_a_model_that_reads_dapi_cannot_be_exported():

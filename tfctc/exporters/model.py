@@ -3,7 +3,7 @@
 import importlib.metadata
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -94,7 +94,8 @@ class TrainedModel:
             "classes": list(facts.classes),
             "positive": facts.positive,
             "operating_point": dict(self.operating_point),
-            "dataset": to_dict(facts),
+            # By way of asdict: to_dict leaves out defaults that the file of the facts did not name.
+            "dataset": to_dict(asdict(facts)),
             "input": BRIGHTFIELD,
             "preprocessing": preprocessing(facts),
             "quality": to_dict(self.quality),
