@@ -3,8 +3,10 @@
     python tools/examples/ask_server.py cell_1.png cell_2.png --name ctc --rest http://localhost:8501
     python tools/examples/ask_server.py cell_1.png cell_2.png --name ctc --grpc localhost:8500
 
-gRPC needs `pip install -e '.[train]'`. The images are grey PNG files of the model's size and bit depth; the files are
-sent unchanged. For each file one line is printed: the probability of the positive class, and the path.
+gRPC needs `pip install -e '.[train]'`. The images are grey PNG files of the model's bit depth. They have the model's
+size, or any size if the model's manifest.json says crop_or_pad. They have the model's micrometres per pixel, which the
+server cannot check. The files are sent unchanged. For each file one line is printed: the probability of the positive
+class, and the path.
 """
 
 import argparse
