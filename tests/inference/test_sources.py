@@ -34,7 +34,7 @@ def find_cells(images, pattern=None):
 
 
 def found(root, *arguments, **options):
-    return {cell: str(path.relative_to(root)) for cell, path, _ in find_cells(*arguments, **options)}
+    return {cell: str(path.relative_to(root)) for cell, path, *_ in find_cells(*arguments, **options)}
 
 
 def test_a_folder_is_searched_at_any_depth_for_images(folder):
@@ -131,7 +131,8 @@ def test_a_table_gives_ids_and_paths_relative_to_itself_or_absolute(folder):
     table = root / "data" / "manifest.csv"
     other = root / "elsewhere" / "8.png"
     table.write_text(f"patient_id,brightfield,cell_id\np,images/7.png,c7\np,{other},c8\n", encoding="utf-8-sig")
-    assert list(find_cells([table])) == [("c7", root / "data" / "images" / "7.png", None), ("c8", other, None)]
+    found = [("c7", root / "data" / "images" / "7.png", None, None), ("c8", other, None, None)]
+    assert list(find_cells([table])) == found
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_two_images_of_one_cell_are_refused_with_both_names(folder):
 def test_an_image_given_twice_is_refused(folder):
     root = folder("a/7.png")
     (root / "t.csv").write_text("cell_id,brightfield\n7,a/7.png\n8,b.png\n")
-    with pytest.raises(PairingError, match="cell 7 has two images"):
+    with pytest.raises(PairingError, match="a/7.png: is given twice; give it once"):
         find_cells([root / "a", root / "t.csv"])
 
 
@@ -183,7 +184,7 @@ def test_what_was_found_is_not_held_but_read_again(folder):
     images = find_cells([root / "t.csv"])
     (root / "t.csv").write_text("cell_id,brightfield\n3,c.png\nx\n")
     cells = iter(images)
-    assert next(cells) == ("3", root / "c.png", None) and len(images) == 2
+    assert next(cells) == ("3", root / "c.png", None, None) and len(images) == 2
     with pytest.raises(ManifestError, match="line 3"):
         next(cells)
 

@@ -85,7 +85,7 @@ def test_ids_are_composed_of_groups_and_of_columns():
     [
         (FileNaming(), "one of --files and --pattern is needed, got neither"),
         (FileNaming(("{cell}",), "x"), "one of --files and --pattern is needed, got both"),
-        (FileNaming(("{patient}_{channel}.tif",)), "has the group cell, which --files .* has not; add it"),
+        (FileNaming(("{patient}_{channel}.tif",)), "lacks the group cell"),
         (FileNaming(("{patient}_{channel}.tif",), cell_id="{patient}"), "lacks the group cell"),
         (FileNaming(("{cell_{channel}.tif",)), "has a brace without its partner"),
         (FileNaming(("{cell}_{}.tif",)), "has an empty group"),

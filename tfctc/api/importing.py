@@ -69,7 +69,7 @@ def import_images(
     cell_id: str = "",
     channels: Mapping[str, str] | None = None,
     planes: Literal["channels", "cells"] | None = None,
-    first_plane: int = 0,
+    first_plane: int | None = None,
     labels: str | Path | None = None,
     id_column: str | Sequence[str] = "cell_id",
     label_column: str = "label",
@@ -190,7 +190,7 @@ def preview_images(
     cell_id: str = "",
     channels: Mapping[str, str] | None = None,
     planes: Literal["channels", "cells"] | None = None,
-    first_plane: int = 0,
+    first_plane: int | None = None,
 ) -> ImportPreview:
     """Pairs the image files in a folder by their names, as `import_images` does with the same arguments.
 
@@ -222,7 +222,7 @@ def _naming(
     cell_id: str,
     channels: Mapping[str, str],
     planes: Literal["channels", "cells"] | None,
-    first_plane: int,
+    first_plane: int | None,
 ) -> tuple[FileNaming, list[str]]:
     """The naming that the arguments describe, and notes. Raises ConfigError with proposals if they describe none."""
     from tfctc.data.importers.files_with_cells import importer_of
@@ -230,17 +230,16 @@ def _naming(
     from tfctc.io.naming import Names
 
     # A template for files with many cells need not name a cell.
-    raw = FileNaming(
-        (files,) if isinstance(files, str) else tuple(files), pattern or "", cell_id, channels, "cells", first_plane
-    )
-    if not preset and importer_of(folder, raw):
-        return raw, []
-    if planes == "cells":
-        Names(raw)
-        return raw, []
-    naming = naming_of(files, pattern, preset, cell_id, channels)
+    templates = (files,) if isinstance(files, str) else tuple(files)
+    many = FileNaming(templates, pattern or "", cell_id, channels, "cells", first_plane or 0)
+    if not preset and importer_of(folder, many):
+        return many, []
+    naming = naming_of(files, pattern, preset, cell_id, channels, planes, first_plane)
     if naming is None or not (naming.files or naming.pattern):
         raise _with_proposals(folder)
+    if planes == "cells":
+        Names(naming)
+        return naming, []
     if planes == "channels" or "channel" not in Names(naming).groups:
         naming = replace(naming, planes="channels")
     return naming, [PRESETS[preset].note] if preset else []
@@ -248,18 +247,22 @@ def _naming(
 
 def _with_proposals(folder: str | Path) -> ConfigError:
     """The error for a user who has not said how the files are named: it lists the namings that fit."""
-    from tfctc.data.importers.proposals import propose
+    from tfctc.data.importers.proposals import example_files, propose
 
     proposals = propose(folder)
     if not proposals:
-        problem = "no template pairs bright-field and DAPI images in this folder"
-        fix = "describe the names with --files, for example --files '{patient}/{cell}_{channel}.tif', and --channel"
-        return ConfigError(problem, path=folder, fix=fix)
+        example = "--files '{patient}/{cell}_{channel}.tif' --channel NAME=brightfield --channel NAME=dapi"
+        problem = "--files is needed: no template is known for the names of these files"
+        fix = f"say which part of a name is what, for example {example}; --dry-run shows files with their parts"
+        return ConfigError(problem, path=folder, fix=fix, details=[f"  {name}" for name in example_files(folder)])
     lines = ["Names of files that fit, with the number of cells that they pair:"]
     for one in proposals:
-        check = "   (check which channel is which)" if one.is_guess else ""
-        lines.append(f"  {one.paired} of {one.cells} cells: {one.options}{check}")
-    fix = f"add the one that is right, for example: {proposals[0].options}; --dry-run shows files with their parts"
+        lines += [f"  {one.paired} of {one.cells} cells: {one.options}", f"      {one.meaning}"]
+    choice = f"add the one that is right, for example: {proposals[0].options}"
+    if len({one.patients for one in proposals}) > 1:
+        choice = "they differ in the patients, so no choice is safe but yours: add the one whose patients are right"
+    check = "; check which channel is which" if proposals[0].is_guess else ""
+    fix = f"{choice}; --dry-run shows files with their parts{check}"
     return ConfigError("--files is needed: the names of the files", path=folder, fix=fix, details=lines)
 
 

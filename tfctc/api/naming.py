@@ -1,6 +1,8 @@
 """The naming of image files, from the arguments of a command."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
 from tfctc.cells import FileNaming
 from tfctc.data.importers.presets import PRESETS
@@ -14,13 +16,16 @@ def naming_of(
     preset: str | None = None,
     cell_id: str = "",
     channels: Mapping[str, str] | None = None,
+    planes: Literal["channels", "cells"] | None = None,
+    first_plane: int | None = None,
 ) -> FileNaming | None:
     """The naming that the arguments describe, checked; None if they say nothing.
 
     If the names of the files tell no channel, but `channels` is given, the planes of a file are its channels.
 
     Raises:
-        ConfigError: more than one of `files`, `pattern` and `preset`, or a naming that cannot be used.
+        ConfigError: more than one of `files`, `pattern` and `preset`, a naming that cannot be used, or `first_plane`
+            where planes are not cells.
     """
     templates = (files,) if isinstance(files, str) else tuple(files)
     options = (("--files", templates), ("--pattern", pattern), ("--preset", preset))
@@ -28,11 +33,13 @@ def naming_of(
     if len(given) > 1:
         fix = "give one of them; --files may be repeated"
         raise ConfigError(f"one of --files, --pattern and --preset is needed, got {' and '.join(given)}", fix=fix)
+    if first_plane is not None and planes != "cells":
+        raise ConfigError("--first-plane goes with --planes cells", fix="add it, or leave --first-plane out")
     if preset:
-        return PRESETS[preset].naming(cell_id, channels)
-    naming = FileNaming(templates, pattern or "", cell_id, channels or {})
+        return replace(PRESETS[preset].naming(cell_id, channels), planes=planes or "single")
+    naming = FileNaming(templates, pattern or "", cell_id, channels or {}, planes or "single", first_plane or 0)
     if not given:
         return naming if cell_id or channels else None
-    if channels and "channel" not in Names(naming).groups:
-        return FileNaming(templates, pattern or "", cell_id, channels, "channels")
+    if channels and planes is None and "channel" not in Names(naming).groups:
+        return replace(naming, planes="channels")
     return naming

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from tfctc.api.naming import naming_of
 from tfctc.errors import ConfigError, ImageError, OutputError
@@ -33,6 +33,8 @@ def predict(
     preset: str | None = None,
     cell_id: str = "",
     channels: Mapping[str, str] | None = None,
+    planes: Literal["channels", "cells"] | None = None,
+    first_plane: int | None = None,
     mpp: float | None = None,
     rescale_mpp: bool = False,
     threshold: float | None = None,
@@ -54,6 +56,7 @@ def predict(
         preset: name of a known file naming in place of a template.
         cell_id: template of the cell id.
         channels: name of a channel in the file names, or name or number of a plane -> "brightfield" or "dapi".
+        planes, first_plane: meaning of the planes of a file, as for `tfctc.import_images`.
         mpp: micrometres per pixel of the images; None takes what their files declare, else those of the model.
         rescale_mpp: whether images of another scale are rescaled to that of the model; otherwise they are refused.
         threshold: threshold of the probability; None for the model's own.
@@ -79,7 +82,7 @@ def predict(
     predictor = _predictor(model, threads, runtime, mpp, rescale_mpp)
     if isinstance(output, str | Path):
         check_table(output, columns(predictor))
-    rules = SearchRules.of(naming_of(files, pattern, preset, cell_id, channels), predictor.naming)
+    rules = SearchRules.of(naming_of(files, pattern, preset, cell_id, channels, planes, first_plane), predictor.naming)
     predictor.naming = rules.naming
     cells = find_cells(images, rules)
     options = (threshold, on_refusal, progress, workers)
@@ -147,6 +150,8 @@ def watch(
     preset: str | None = None,
     cell_id: str = "",
     channels: Mapping[str, str] | None = None,
+    planes: Literal["channels", "cells"] | None = None,
+    first_plane: int | None = None,
     mpp: float | None = None,
     rescale_mpp: bool = False,
     threshold: float | None = None,
@@ -179,7 +184,7 @@ def watch(
         problem = f"--watch needs one existing folder, got {str(folder)!r}"
         raise ConfigError(problem, fix="name the folder that images arrive in, and nothing else")
     # Before the table is created: a naming that cannot be used leaves no file behind.
-    rules = SearchRules.of(naming_of(files, pattern, preset, cell_id, channels), predictor.naming)
+    rules = SearchRules.of(naming_of(files, pattern, preset, cell_id, channels, planes, first_plane), predictor.naming)
     if rules.naming and rules.naming.planes == "cells":
         raise ConfigError("--watch needs one cell in each file", fix="give --files, if these files have one")
     predictor.naming = rules.naming

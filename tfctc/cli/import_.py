@@ -18,14 +18,6 @@ EPILOG = (
 @click.command("import", context_settings=HELP, epilog=EPILOG)
 @click.argument("folder", type=click.Path(path_type=Path))
 @naming_options
-@click.option(
-    "--planes",
-    type=click.Choice(["channels", "cells"]),
-    help="Meaning of the planes of a file  [default: one plane; channels if the names tell no channel].",
-)
-@click.option(
-    "--first-plane", type=click.IntRange(0, 1), default=0, help="With --planes cells: number of the first plane."
-)
 @click.option("--dry-run", is_flag=True, help="Show a few files with their parts and count cells; write nothing.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Table with one row for each cell: CSV or .xlsx.")
 @click.option(
@@ -82,11 +74,18 @@ def command(
     without DAPI or label is kept; DAPI without bright-field is an error. With no --files, --pattern or --preset, the
     names that fit are proposed.
     """
+    from tfctc.errors import ConfigError
+
     naming = {name: options.pop(name) for name in ("files", "pattern", "preset", "cell_id", "channels")}
     naming |= {"channels": pairs(naming["channels"], "--channel")}
     naming |= {name: options.pop(name) for name in ("planes", "first_plane")}
     if dry_run:
         return _preview(folder, naming)
+    if options["labels"] is None:
+        given = {"--patient-column": options["patient_column"], "--site-column": options["site_column"]}
+        given |= {"--delimiter": delimiter, "--skip-lines": skip_lines, "--sheet": sheet}
+        for option in (name for name, value in given.items() if value):
+            raise ConfigError(f"{option} is about the label table", fix="give --labels too, or leave it out")
     formats = {"delimiter": _character(delimiter), "skip_lines": skip_lines, "sheet": sheet}
     with ProgressBar() as progress:
         written = import_images(

@@ -49,6 +49,16 @@ def naming_options(command: Callable) -> Callable:
             metavar="NAME=CHANNEL",
             help="Channel that a name in the files stands for, e.g. w1=brightfield; or a plane, e.g. 0=brightfield.",
         ),
+        click.option(
+            "--planes",
+            type=click.Choice(["channels", "cells"]),
+            help="Meaning of the planes of a file  [default: one plane; channels if the names tell no channel].",
+        ),
+        click.option(
+            "--first-plane",
+            type=click.IntRange(0, 1),
+            help="With --planes cells: number of the first plane in cell ids  [default: 0].",
+        ),
     )
     for option in reversed(options):
         command = option(command)

@@ -97,7 +97,7 @@ def predict_row(predictor: Predictor, found: FoundImage, threshold: float | None
     """The row of one cell, and the error of its image if that was refused, else None."""
     limit = predictor.threshold if threshold is None else threshold
     try:
-        (p, label, quality), error = predictor(found.path, limit, found.plane), None
+        (p, label, quality), error = predictor(found.path, limit, found.plane, found.mpp), None
         # Nine digits keep every bit of a float32, so that the threshold gives the same label when applied to the table.
         values = [f"{p:.9g}", label, quality]
     except ImageError as refusal:

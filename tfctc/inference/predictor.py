@@ -7,12 +7,12 @@ import numpy as np
 
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.config import from_dict
-from tfctc.errors import ArtefactError, DependencyError, ImageError, OutputError, TfctcError, UnknownNameError
+from tfctc.errors import ArtefactError, DependencyError, OutputError, TfctcError, UnknownNameError
 from tfctc.inference.quality import FAULTS, describe_quality
 from tfctc.inference.scale import Scale
 from tfctc.io.images import fit_to_facts, to_unit
-from tfctc.io.naming import Names, named_planes
-from tfctc.io.pixels import read_plane
+from tfctc.io.naming import Names, named_planes, plain
+from tfctc.io.pixels import plane_names, read_plane
 from tfctc.io.record import read_record
 from tfctc.runtime import load_network
 
@@ -92,7 +92,11 @@ class Predictor:
         self.scale, self.naming = Scale(self.facts, mpp, rescale), self.facts.naming
 
     def __call__(
-        self, image: str | Path | np.ndarray, threshold: float | None = None, plane: int | None = None
+        self,
+        image: str | Path | np.ndarray,
+        threshold: float | None = None,
+        plane: int | None = None,
+        mpp: float | None = None,
     ) -> Prediction:
         """Prediction for one bright-field image.
 
@@ -100,6 +104,7 @@ class Predictor:
             image: path of an image file, or unsigned integer pixels ``(H, W)`` or ``(H, W, 1)``.
             threshold: threshold of the probability; None for the model's own.
             plane: number of the plane in a file that holds several; None finds bright-field by `naming`.
+            mpp: micrometres per pixel of this image; None takes what its file declares.
 
         Raises:
             ImageError: an image that cannot be read, or whose size, pixel type, bit depth or scale is not that of the
@@ -107,9 +112,9 @@ class Predictor:
         """
         if isinstance(image, str | Path):
             found = read_plane(image, self._plane(Path(image)) if plane is None else plane)
-            pixels = fit_to_facts(self.scale.apply(found.pixels, found.mpp, image), self.facts, image)
+            pixels = fit_to_facts(self.scale.apply(found.pixels, mpp or found.mpp, image), self.facts, image)
         else:
-            pixels = fit_to_facts(self.scale.apply(np.asarray(image), None, "image"), self.facts)
+            pixels = fit_to_facts(self.scale.apply(np.asarray(image), mpp, "image"), self.facts)
         unit = to_unit(pixels, self.facts)
         probability = float(self._run(unit[np.newaxis])[0])
         return Prediction(probability, self.label(probability, threshold), describe_quality(unit, self._limits))
@@ -120,11 +125,11 @@ class Predictor:
         return self.facts.positive if probability >= limit else self.facts.negative
 
     def _plane(self, path: Path) -> int | None:
-        """Number of the bright-field plane, if the naming says that the planes of a file are channels; else None."""
-        if self.naming is None or self.naming.planes != "channels":
+        """Number of the bright-field plane of a file by the naming; None for a file with one plane that may be it."""
+        naming = self.naming
+        if naming is None or not (naming.channels or naming.planes == "channels"):
             return None
-        planes = named_planes(path, Names(self.naming))
-        if BRIGHTFIELD not in planes:
-            names = ", ".join(f"{name}={channel}" for name, channel in self.naming.channels.items())
-            raise ImageError(f"has no plane of bright-field by {names}", path=path, fix="give --channel with its name")
-        return planes[BRIGHTFIELD]
+        titles, names = plane_names(path), Names(naming)
+        if len(titles) == 1 and names.channels.get(plain(titles[0]), BRIGHTFIELD) == BRIGHTFIELD:
+            return None  # A packed image, or one that the instrument saved alone.
+        return named_planes(path, names)[BRIGHTFIELD]

@@ -1,6 +1,6 @@
 """Bright-field images in the files, folders and CSV tables that a user names."""
 
-import re
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -8,28 +8,23 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from tfctc.cells import BRIGHTFIELD, DAPI, FileNaming
+from tfctc.cells import BRIGHTFIELD, DatasetFacts, FileNaming
+from tfctc.config import load
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
-from tfctc.inference.twins import check_twins
 from tfctc.io.duplicates import Fingerprints, fingerprint
 from tfctc.io.folders import image_files, is_file, is_folder, other_file_notes
-from tfctc.io.names import abbreviated, check_encodable, normalised
-from tfctc.io.naming import ALIASES, Match, Names, plain
+from tfctc.io.names import BLANKS, abbreviated, check_encodable, normalised
+from tfctc.io.naming import Match, Names
 from tfctc.io.pixels import plane_count
+from tfctc.io.stains import check_fluorescence, check_suffixes, check_twins
 from tfctc.io.tables import read_table
 
-#: Names of fluorescence channels in file names.
-FLUORESCENCE = {"ck", "panck", "cytokeratin", "epcam", "cd45", "fitc", "tritc", "pe", "apc", "gfp", "cy3", "cy5"}
-#: A word of a file name, as in 12_cellDAPI and cellCD45Left; and capital letters before small ones, as in DAPIcell.
-WORD, CAPITALS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*"), re.compile(r"[A-Z]+\d*")
+#: File with the facts of a data set or of a run.
+FACTS = "dataset.json"
 #: Number of names of a folder that are compared with one another.
 COMPARED = 20_000
 #: Number of folders above the one that was named which may be part of the naming.
 ABOVE = 3
-FIX = (
-    "say how the files are named, for example --files '{cell}_{channel}.tif', with --channel NAME=brightfield if need "
-    "be; or give a manifest.csv"
-)
 
 
 class FoundImage(NamedTuple):
@@ -39,11 +34,13 @@ class FoundImage(NamedTuple):
         cell_id: id of the cell.
         path: the file.
         plane: number of its plane, if every plane of the file is a cell; else None.
+        mpp: micrometres per pixel, if the data set that holds the image tells them; else None.
     """
 
     cell_id: str
     path: Path
     plane: int | None = None
+    mpp: float | None = None
 
 
 @dataclass(frozen=True)
@@ -153,9 +150,11 @@ def find_cells(sources: Iterable[str | Path], rules: SearchRules = SearchRules()
 def _check_duplicates(images: Images, repeated: set[int]) -> None:
     """Raises if two images have the same cell id; `repeated` are the fingerprints that occur twice."""
     first: dict[str, Path] = {}
-    for cell_id, path, _ in images:
+    for cell_id, path, *_ in images:
         if fingerprint(cell_id) in repeated:
             if cell_id in first:
+                if os.path.realpath(first[cell_id]) == os.path.realpath(path):
+                    raise PairingError("is given twice", path=path, fix="give it once")
                 problem = f"cell {cell_id} has two images: {first[cell_id]} and {path}"
                 fix = "give each cell once; for cells of the same number: --files '{patient}/{cell}_{channel}.tif'"
                 raise PairingError(problem, fix=f"{fix} --cell-id '{{patient}}/{{cell}}', for example")
@@ -164,10 +163,14 @@ def _check_duplicates(images: Images, repeated: set[int]) -> None:
 
 def _check_single_files(images: Images) -> None:
     """Checks the names of single files, such as those of a pattern that the shell has filled in."""
-    if images.rules.naming is None:
-        files = [source for source in images.sources if source.suffix.lower() != ".csv" and is_file(source, ImageError)]
-        for folder in dict.fromkeys(file.parent for file in files):
-            check_twins([file for file in files if file.parent == folder])
+    files = [source for source in images.sources if source.suffix.lower() != ".csv" and is_file(source, ImageError)]
+    if images.rules.naming:
+        names = Names(images.rules.naming)
+        files = [file for file in files if _match_file(file, names) is None]
+    for folder in dict.fromkeys(file.parent for file in files):
+        own = [file for file in files if file.parent == folder]
+        check_twins(own)
+        check_suffixes(own)
 
 
 def _images_of(source: Path, rules: SearchRules, passed_over: Counter[str]) -> Iterator[FoundImage]:
@@ -189,15 +192,23 @@ def _images_of(source: Path, rules: SearchRules, passed_over: Counter[str]) -> I
 def _single_file(path: Path, rules: SearchRules) -> Iterator[FoundImage]:
     """The cell of a file that the user names; it need not fit the naming, but must not be of another channel by it."""
     names = Names(rules.naming) if rules.naming else None
-    match = _match(path, path.parent, names, rules) if names else None
+    match = _match_file(path, names) if names else None
     if names is None or match is None:
-        _check_fluorescence(path)
-        yield FoundImage(normalised(path.stem), path)
+        if names and rules.is_explicit:
+            problem = f"has no name like {names.option}"
+            raise PairingError(problem, path=path, fix="leave it out, or correct the template")
+        check_fluorescence(path)
+        yield FoundImage(normalised(path.stem).strip(BLANKS), path)
         return
-    if names.naming.planes != "channels" and match.channel_name and match.channel != BRIGHTFIELD:
+    if _is_other(match, names):
         problem = f"is an image of channel {match.channel_name} by its name ({names.option}), not of bright-field"
         raise ImageError(problem, path=path, fix="give bright-field images, or --channel NAME=brightfield")
     yield from _cells(path, match, names)
+
+
+def _is_other(match: Match, names: Names) -> bool:
+    """Whether a file is of another channel than bright-field by its name."""
+    return names.naming.planes != "channels" and "channel" in match.groups and match.channel != BRIGHTFIELD
 
 
 def images_in_folder(folder: Path, rules: SearchRules, passed_over: Counter[str] | None = None) -> Iterator[FoundImage]:
@@ -215,20 +226,22 @@ def images_in_folder(folder: Path, rules: SearchRules, passed_over: Counter[str]
     """
     if rules.naming is None:
         check_twins(islice(image_files(folder), COMPARED), folder)
+        check_suffixes(islice(image_files(folder), COMPARED))
         for path in image_files(folder):
-            _check_fluorescence(path)
-            yield FoundImage(normalised(path.stem), path)
+            check_fluorescence(path)
+            yield FoundImage(normalised(path.stem).strip(BLANKS), path)
         return
     names, passed_over = Names(rules.naming), Counter() if passed_over is None else passed_over
+    level = _level(folder, names)
     for path in image_files(folder):
-        match = _match(path, folder, names, rules)
+        match = names.match(_name_at(path, folder, level))
         if match is None:
             passed_over["with other names"] += 1
-        elif names.naming.planes != "channels" and match.channel_name and match.channel != BRIGHTFIELD:
-            passed_over[f"of channel {match.channel_name}"] += 1
+        elif _is_other(match, names):
+            passed_over[f"of channel {match.channel_name or 'without a name'}"] += 1
         else:
-            if not match.channel_name and names.naming.planes != "channels":
-                _check_fluorescence(path)
+            if "channel" not in match.groups:
+                check_fluorescence(path)
             yield from _cells(path, match, names)
 
 
@@ -236,62 +249,77 @@ def _raise_without_brightfield(folder: Path, rules: SearchRules) -> None:
     """Raises the error for a folder in which no file is a bright-field image by the naming."""
     assert rules.naming is not None
     names = Names(rules.naming)
-    matches = {path: _match(path, folder, names, rules) for path in islice(image_files(folder), COMPARED)}
-    channels = {match.channel_name for match in matches.values() if match}
+    paths = list(islice(image_files(folder), COMPARED))
+    level = _level(folder, names)
+    matches = [match for path in paths if (match := names.match(_name_at(path, folder, level)))]
     whose = "" if rules.is_explicit else ", the naming of the training images"
-    if channels:
-        listed = ", ".join(sorted(channels))
+    if matches:
+        listed = abbreviated(sorted({match.channel_name for match in matches}))
         problem = f"holds no bright-field image by {names.option}{whose}; its channels are {listed}"
-        fix = f"say which one is bright-field, for example --channel {min(channels)}=brightfield"
+        fix = "say which one is bright-field: --channel NAME=brightfield with its name"
     else:
-        other = next(iter(matches))
-        shown = other.relative_to(folder).as_posix()
+        shown = paths[0].relative_to(folder).as_posix()
         problem = f"holds no file with a name like {names.option}{whose}; there is {shown}, for example"
-        every = "{cell}" + other.suffix
+        every = "**/{cell}" + paths[0].suffix
         fix = f"say how these files are named: --files '{every}' if every file is the bright-field image of a cell"
     raise PairingError(problem, path=folder, fix=fix)
 
 
-def _match(path: Path, folder: Path, names: Names, rules: SearchRules) -> Match | None:
-    """Groups of a file by a naming.
+def _level(folder: Path, names: Names) -> int:
+    """Number of folders above `folder` at which the names of its files begin; negative if they begin below it.
 
-    The path below `folder` counts. The model's naming began at the folder that was imported, which may be above or
-    below this one; so its path from further above is tried too, then from further below.
+    The naming began at the folder that was imported, which may be above or below this one. The level is the same for
+    all files, so that those which lie deeper than the others do not become cells: it is the one that fits most of them;
+    of several, the path below `folder` counts first, then that from further above, then that from further below.
     """
-    relative = path.relative_to(folder)
-    if (match := names.match(relative.as_posix())) or rules.is_explicit:
-        return match
-    parts, inside = path.absolute().parts[1:], len(relative.parts)
-    for count in (*range(inside + 1, inside + 1 + ABOVE), *range(inside - 1, 0, -1)):
-        if count <= len(parts) and (match := names.match("/".join(parts[-count:]))):
-            return match
-    return None
+    paths = list(islice(image_files(folder), COMPARED))
+    deepest = max((len(path.relative_to(folder).parts) for path in paths), default=1)
+    levels = (*range(ABOVE + 1), *range(-1, -deepest, -1))
+    fitting = {k: sum(names.match(_name_at(path, folder, k)) is not None for path in paths) for k in levels}
+    return max(fitting, key=lambda k: fitting[k])  # The first of several with the same number.
+
+
+def _name_at(path: Path, folder: Path, level: int) -> str:
+    """Path of a file below the folder that is so many levels above `folder`, with ``/`` between its parts."""
+    inside = len(path.relative_to(folder).parts)
+    parts = Path(os.path.abspath(path)).parts[1:]
+    return "/".join(parts[-max(inside + level, 1) :])
+
+
+def _match_file(path: Path, names: Names) -> Match | None:
+    """Groups of a single file: by its name alone, or with some of the folders above it."""
+    names_at = (_name_at(path, path.parent, level) for level in range(ABOVE + 1))
+    return next((match for name in names_at if (match := names.match(name))), None)
 
 
 def _cells(path: Path, match: Match, names: Names) -> Iterator[FoundImage]:
     """The cell of a bright-field file, or all cells of a file whose planes are cells."""
     cell_id = names.compose(match.groups)
     if names.naming.planes == "cells":
-        for plane in range(plane_count(path)):
+        try:
+            count = plane_count(path)
+        except ImageError:
+            count = 1  # It is refused when it is read.
+        for plane in range(count):
             yield FoundImage(f"{cell_id}/{plane + names.naming.first_plane}", path, plane)
     else:
         yield FoundImage(cell_id, path)
 
 
 def _table(path: Path) -> Iterator[FoundImage]:
+    mpp = _mpp_of_dataset(path.parent)
     with read_table(path, ("cell_id", BRIGHTFIELD)) as table:
         id_at, path_at = table.positions["cell_id"], table.positions[BRIGHTFIELD]
         for line, row in table.rows:
             if not row[id_at] or not row[path_at]:
                 problem = f"line {line} has no cell_id or no {BRIGHTFIELD} path"
                 raise ManifestError(problem, path=path, fix="fill in both, or remove the line")
-            yield FoundImage(row[id_at], path.parent / row[path_at])
+            yield FoundImage(row[id_at], path.parent / row[path_at], None, mpp)
 
 
-def _check_fluorescence(path: Path) -> None:
-    """Raises if a word of the file name, or the name of its folder, is the name of a fluorescence channel."""
-    for name in (*WORD.findall(path.stem), *CAPITALS.findall(path.stem), path.parent.name):
-        # A number behind other names is that of a patient, as in PE012.
-        is_dapi = DAPI in (ALIASES.get(plain(name)), ALIASES.get(plain(name.rstrip("0123456789"))))
-        if is_dapi or name.casefold() in FLUORESCENCE:
-            raise ImageError(f"looks like a {'DAPI' if is_dapi else name} image by its name", path=path, fix=FIX)
+def _mpp_of_dataset(folder: Path) -> float | None:
+    """Micrometres per pixel of the images of a data set whose images were rescaled; None for any other folder."""
+    if not is_file(folder / FACTS, ManifestError):
+        return None
+    facts = load(DatasetFacts, folder / FACTS)
+    return facts.mpp if facts.rescaled else None

@@ -65,7 +65,7 @@ def check_tflite(folder: str | Path, manifest: dict[str, Any], runtime: str = "l
     pixels, expected = reference(folder)
     differences = {}
     for path in sorted(Path(folder).glob("*.tflite")):
-        predictor = Predictor(path, runtime=runtime)
+        predictor = Predictor(path, runtime=runtime, mpp=manifest["dataset"].get("mpp"))
         name = path.stem.removeprefix("model_")
         found = np.array([predictor(image).probability for image in pixels])
         differences[name] = check_predictions(path, found, expected, manifest["parity"][name])

@@ -34,6 +34,10 @@ OTHER_SUFFIXES = {
 }
 
 
+#: Files by which a folder is known as a data set.
+DATASET_FILES = {"manifest.csv", "dataset.json"}
+
+
 def is_file(path: Path, error: type[TfctcError]) -> bool:
     """Whether `path` is a file; raises `error` where the system refuses to say (permissions, an over-long name)."""
     return _look_up(Path.is_file, path, error)
@@ -52,7 +56,7 @@ def _look_up(test: Callable[[Path], bool], path: Path, error: type[TfctcError]) 
 
 
 def image_files(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[Path]:
-    """Yields every image file below `folder`, in a fixed order; hidden files and folders are skipped.
+    """Yields every image file below `folder`, in a fixed order; hidden files and folders, and data sets, are skipped.
 
     Linked folders are followed. A folder that several paths lead to is read once, under its own path if that lies below
     `folder`.
@@ -74,6 +78,9 @@ def image_files(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[
                 folders.clear()
                 continue
             seen.add(real)
+            if Path(parent) != folder and set(files) >= DATASET_FILES:
+                folders.clear()  # The images of a data set are copies.
+                continue
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             waiting += [link for name in folders if (link := Path(parent, name)).is_symlink()]
             for name in sorted(files):

@@ -6,8 +6,11 @@ import numpy as np
 from PIL import Image
 
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
-from tfctc.errors import ImageError
+from tfctc.errors import ConfigError, ImageError
 from tfctc.io.pixels import read_plane
+
+#: Largest factor between two scales, one of which is rescaled to the other.
+MOST_FACTOR = 20
 
 
 def read_channel(
@@ -121,7 +124,13 @@ def rescaled(pixels: np.ndarray, mpp: float, target: float) -> np.ndarray:
 
     Returns:
         The same type; each side is `mpp` / `target` times as long, rounded, 1 px at least.
+
+    Raises:
+        ConfigError: scales that differ by more than `MOST_FACTOR`.
     """
+    if not 1 / MOST_FACTOR <= mpp / target <= MOST_FACTOR:
+        problem = f"{mpp:g} and {target:g} um a pixel differ by more than a factor of {MOST_FACTOR}"
+        raise ConfigError(problem, fix="give both in micrometres per pixel")
     height, width = (max(1, round(side * mpp / target)) for side in pixels.shape[:2])
     image = Image.fromarray(pixels.reshape(pixels.shape[:2]).astype(np.float32))
     scaled = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))

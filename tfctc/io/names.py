@@ -8,6 +8,8 @@ from tfctc.errors import ImageError
 
 #: Number of names written out in a message before "and N more".
 SHOWN = 5
+#: Blanks around a value in a path, which tables lose.
+BLANKS = " \t"
 
 
 def normalised(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, FileNaming
 from tfctc.errors import ConfigError, ImageError
-from tfctc.io.names import normalised
+from tfctc.io.names import BLANKS, normalised
 from tfctc.io.pixels import plane_names
 
 #: Names of the channels in file names; case, spaces and punctuation do not matter.
@@ -19,7 +19,7 @@ ALIASES = {
 #: Groups of a template or pattern that have a meaning; others may only be parts of the cell id.
 GROUPS = ("cell", "channel", "patient", "site", "label")
 #: Parts of a template: a group, any number of folders, any text of one folder or file name.
-PART = re.compile(r"\{(?P<group>\w*)\}|(?P<folders>\*\*/)|(?P<text>\*)")
+PART = re.compile(r"\{(?P<group>\w*)(?:=(?P<fixed>[^{}]*))?\}|(?P<folders>\*\*/)|(?P<text>\*)")
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Names:
         return "{patient}" if several and "patient" in self.groups else "{cell}"
 
     def _channel(self, groups: Mapping[str, str]) -> str | None:
-        return self.channels.get(plain(groups["channel"])) if "channel" in groups else None
+        return (self.channels.get(plain(groups["channel"])) or None) if "channel" in groups else None
 
     def _match_pattern(self, path: str) -> Match | None:
         assert self._pattern is not None
@@ -142,25 +142,26 @@ class Names:
                 example = "--pattern '(?P<patient>[^/]+)/(?P<channel>BF|DAPI)/(?P<cell>[^/]+)[.]tif'"
                 fix = f"leave the channel out of it, and join what is left: {example} --cell-id '{{patient}}/{{cell}}'"
                 raise ConfigError(problem, path=path, fix=fix)
-        groups = {name: text or "" for name, text in match.groupdict().items()}
+        groups = {name: (text or "").strip(BLANKS) for name, text in match.groupdict().items()}
         return Match(groups, self._channel(groups))
 
     def _check(self) -> None:
         if "" in self.channels:
             fix = "give a longer name, and let {channel} in --files stand for it"
             raise ConfigError("--channel: a name needs a letter or a digit", fix=fix)
-        for unknown in set(self.channels.values()) - set(CHANNELS):
-            raise ConfigError(f"unknown channel {unknown!r}", fix=f"choose one of: {', '.join(CHANNELS)}")
+        for unknown in set(self.channels.values()) - {*CHANNELS, ""}:
+            fix = f"choose one of: {', '.join(CHANNELS)}; or nothing, to leave these files out"
+            raise ConfigError(f"unknown channel {unknown!r}", fix=fix)
         parts = re.sub(r"\{\w+\}", "", self.cell_id)
         if "{" in parts or "}" in parts or not self.id_groups:
             fix = "write it of groups in braces, for example '{patient}/{cell}'"
             raise ConfigError(f"--cell-id {self.cell_id!r} cannot be used", fix=fix)
-        if missing := [name for name in self.id_groups if name not in self.groups]:
-            problem = f"--cell-id has the group {missing[0]}, which {self.option} has not"
-            raise ConfigError(problem, fix="add it there, or leave it out")
         if "cell" not in self.groups and self.naming.planes != "cells":
             fix = "add {cell} to the template, or (?P<cell>...) to the pattern"
             raise ConfigError(f"{self.option} lacks the group cell", fix=fix)
+        if missing := [name for name in self.id_groups if name not in self.groups]:
+            problem = f"--cell-id has the group {missing[0]}, which {self.option} has not"
+            raise ConfigError(problem, fix="add it there, or leave it out")
         for name in sorted(self.groups - set(GROUPS) - set(self.id_groups)):
             known = f"use {', '.join(GROUPS)}; or make it part of the id: --cell-id '{{{name}}}/{{cell}}'"
             raise ConfigError(f"unknown group {name!r} in {self.option}", fix=known)
@@ -171,7 +172,8 @@ class Template:
     """Template for the path of a file: text, and groups in braces that each stand for some text without ``/``.
 
     ``*`` is any text without ``/``, and ``**/`` any number of folders. Upper and lower case do not matter in the ending
-    of the file name. A group that is there twice has the same text in both places.
+    of the file name. A group that is there twice has the same text in both places. ``{channel=BF}`` stands for no text:
+    it says that the channel of all files that fit is BF.
 
     Args:
         text: the template, such as ``{patient}/{cell}_{channel}.tif``.
@@ -182,15 +184,19 @@ class Template:
 
     text: str
     _parts: list[tuple[str, str]] = field(init=False, repr=False, compare=False, default_factory=list)
+    _fixed: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self):
         end = 0
         for match in PART.finditer(self.text):
             self._add_text(self.text[end : match.start()])
             kind = match.lastgroup or "group"
-            if kind == "group" and not match["group"]:
+            if kind in ("group", "fixed") and not match["group"]:
                 raise ConfigError(f"--files '{self.text}' has an empty group {{}}", fix="write * for text of any kind")
-            self._parts.append((kind, match["group"] or ""))
+            if match["fixed"] is not None:
+                self._fixed[match["group"]] = match["fixed"]
+            else:
+                self._parts.append((kind, match["group"] or ""))
             end = match.end()
         self._add_text(self.text[end:])
         if not self._parts:
@@ -199,14 +205,19 @@ class Template:
     @property
     def groups(self) -> set[str]:
         """Names of the groups."""
-        return {name for kind, name in self._parts if kind == "group"}
+        return {name for kind, name in self._parts if kind == "group"} | set(self._fixed)
 
     def fits(self, path: str) -> list[dict[str, str]]:
         """Groups of `path`, for every way in which the template fits it; the last way has the longest first groups."""
         stem, dot, ending = self.text.rpartition(".")
         if dot and path.lower().endswith(f".{ending.lower()}") and "{" not in ending and "*" not in ending:
             path = path[: len(path) - len(ending)] + ending
-        ways = {tuple(sorted(groups.items())): groups for groups in self._walk(path, 0, 0, {})}
+        ways = {}
+        for found in self._walk(path, 0, 0, {}):
+            # Blanks around a value are no part of it: tables lose them.
+            groups = {name: text.strip(BLANKS) for name, text in found.items()} | self._fixed
+            if all(groups.values()):
+                ways[tuple(sorted(groups.items()))] = groups
         return list(ways.values())
 
     def _add_text(self, text: str) -> None:
@@ -266,14 +277,24 @@ def named_planes(path: Path, names: Names) -> dict[str, int]:
     A name that is a number means the position; any other is looked up in the metadata of the file.
 
     Raises:
-        ImageError: a file that cannot be read, or two planes of one channel.
+        ImageError: a file that cannot be read, two planes of one channel, a plane that is called like the other
+            channel, or no plane of bright-field.
     """
+    titles = plane_names(path)
     found: dict[str, int] = {}
-    for number, title in enumerate(plane_names(path)):
-        channel = names.channels.get(str(number)) or (names.channels.get(plain(title)) if plain(title) else None)
+    for number, title in enumerate(titles):
+        told = names.channels.get(plain(title)) if plain(title) else None
+        channel = names.channels.get(str(number)) or told
+        if channel and told and told != channel:
+            problem = f"has a plane {number} that is called {title}, and --channel {number}={channel} was given"
+            raise ImageError(problem, path=path, fix="name the planes in place of their numbers, or correct the file")
         if channel and found.setdefault(channel, number) != number:
             fix = "say which one: --channel with its number, such as --channel 0=brightfield"
             raise ImageError(f"has two planes of {channel}, {found[channel]} and {number}", path=path, fix=fix)
+    if BRIGHTFIELD not in found:
+        shown = ", ".join(title or str(number) for number, title in enumerate(titles))
+        fix = "give --channel NAME=brightfield with its name or number, counted from 0"
+        raise ImageError(f"has no plane that is known as bright-field; its planes are {shown}", path=path, fix=fix)
     return found
 
 

@@ -70,8 +70,11 @@ def malformed(good: list[bytes], facts: DatasetFacts) -> dict[str, bytes]:
     Image.fromarray(np.zeros((height + 1, width), facts.dtype)).save(other, "PNG")
     colour = io.BytesIO()
     Image.fromarray(np.zeros((height, width, 3), np.uint8)).save(colour, "PNG")
-    return {
+    of_another_size = {} if facts.crop_or_pad else {
         "wrong shape": floats(np.zeros((height, width + 1, 1)).tolist()),
+        "PNG of another size": file(other.getvalue()),
+    }  # fmt: skip
+    return of_another_size | {
         "ragged": floats([[[0.0]], [[0.0], [0.0]]]),
         "wrong dtype": floats([[["a"]] * width] * height),
         "raw counts": floats(np.full((height, width, 1), facts.full_scale).tolist()),
@@ -79,7 +82,6 @@ def malformed(good: list[bytes], facts: DatasetFacts) -> dict[str, bytes]:
         "truncated PNG": file(png[: len(png) // 2]),
         "PNG header alone": file(png[:20]),
         "not a PNG": file(b"cell"),
-        "PNG of another size": file(other.getvalue()),
         "colour PNG": file(colour.getvalue()),
         "not base64": b'{"signature_name": "serving_bytes", "instances": [{"image_bytes": {"b64": "!"}}]}',
         "unknown signature": b'{"signature_name": "train", "instances": [1]}',

@@ -52,7 +52,9 @@ def column(rows: list, name: str, dtype: type, shape: tuple[int | None, ...]) ->
     Raises:
         BadRequestError: a row of another kind, shape or type.
     """
-    wanted = "base64 strings" if dtype is object else f"numbers of shape {' x '.join(map(str, shape[1:]))}"
+    sides = " x ".join("any" if side is None else str(side) for side in shape[1:])
+    wanted = "base64 strings" if dtype is object else f"numbers of shape {sides}"
+    wanted += ", the same in all rows," if None in shape[1:] else ""
     values = []
     for i, row in enumerate(rows):
         value = row[name] if isinstance(row, dict) and set(row) == {name} else row
@@ -61,7 +63,9 @@ def column(rows: list, name: str, dtype: type, shape: tuple[int | None, ...]) ->
                 values.append(base64.b64decode(value[ROW_KEY], validate=True))
             else:
                 values.append(np.asarray(value).astype(dtype, casting="same_kind"))
-                if values[-1].shape != tuple(shape[1:]) or not np.isfinite(values[-1]).all():
+                sizes = zip(values[-1].shape, shape[1:], strict=True)
+                fits = all(want in (None, have) for have, want in sizes) and values[-1].shape == values[0].shape
+                if not fits or not np.isfinite(values[-1]).all():
                     raise ValueError
         except (TypeError, KeyError, ValueError, IndexError, binascii.Error):
             raise BadRequestError(f"row {i}: {wanted} expected for input {name}") from None

@@ -70,7 +70,7 @@ def test_a_written_data_set_opens_and_its_depth_is_that_of_the_files(scans, tmp_
     assert Manifest.open(tmp_path / "out").facts == written.facts
     told = (
         "no brightfield pixel is above 200: if the camera has fewer than 16 bits, import again with --bit-depth and "
-        "their number, 8 or more"
+        "their number, 9 or more"
     )
     assert written.notes == ([told] if bits == 16 else [])
 

@@ -1,8 +1,9 @@
 """Assembly: cells of a source and rows of a label table become cells with a patient and a class."""
 
+import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,6 +137,7 @@ def assemble(
             a patient, cells whose patient, site or label differs between table and path, or no cell left.
     """
     without_brightfield = orphans(found)
+    _check_zeros(without_brightfield, found)
     if without_brightfield and not skip_orphans:
         raise PairingError(
             f"{len(without_brightfield)} cell(s) without a bright-field image: {abbreviated(without_brightfield)}",
@@ -158,7 +160,9 @@ def assemble(
             continue
         row = result.row(cell_id)
         for name, check in differing.items():
-            check(cell_id, getattr(cell, name), getattr(row, name))
+            in_path, in_table = getattr(cell, name), getattr(row, name)
+            if name != "label" or rules.class_of(in_path) != rules.class_of(in_table):
+                check(cell_id, in_path, in_table)
         label = row.label or cell.label
         labels[label] += 1
         if label in rules.drop:
@@ -172,6 +176,8 @@ def assemble(
             lists["cell(s) without a row in the label table"].append(cell_id)
     for check in differing.values():
         check.raise_if_any()
+    if table:
+        _check_first_plane(lost, lists["cell(s) without a row in the label table"], found, source)
     rules.check_labels(labels, {row.label for row in rows.values()}, source)
     without_patient = lists["cell(s) without a patient left out"]
     if without_patient and not skip_orphans:
@@ -188,6 +194,32 @@ def assemble(
     dropped = sum(count for label, count in labels.items() if label in rules.drop)
     result.notes += [f"{dropped} cell(s) dropped by label"] if dropped else []
     return result
+
+
+def _check_zeros(orphan_ids: Sequence[str], found: Mapping[str, SourceCell]) -> None:
+    """Checks that no DAPI image is without its bright-field image only because of leading zeros, as 01 and 1."""
+    for cell_id in orphan_ids:
+        shorter = re.sub(r"(?<!\d)0+(?=\d)", "", cell_id)
+        other = found.get(shorter) if shorter != cell_id else None
+        if other and DAPI not in other.images:
+            problem = f"cell {cell_id} has only DAPI, and cell {shorter} only bright-field: they may be one cell"
+            raise PairingError(problem, fix="give the files of both channels the same number of zeros")
+
+
+def _check_first_plane(
+    lost: Sequence[str], without_row: Sequence[str], found: Mapping[str, SourceCell], source: str | Path | None
+) -> None:
+    """Checks that a table does not count the planes of a file from another number than the import."""
+    for ids, first in ((lost, 1), (without_row, 0)):
+        others = set(without_row if first else lost)
+        for cell_id in ids:
+            base, _, number = cell_id.rpartition("/")
+            cell = found.get(f"{base}/1")
+            has_planes = cell is not None and any(image.plane is not None for image in cell.images.values())
+            if has_planes and number.isdecimal() and f"{base}/0" in others:
+                fix = f"give --first-plane {first} if the table does, else complete it"
+                problem = f"seems to count from {first}, and the cell ids from {1 - first}: {cell_id} and {base}/0"
+                raise ManifestError(problem, path=source, fix=fix)
 
 
 def _matched(
@@ -222,7 +254,8 @@ class _Differing:
             listed = f"{abbreviated(self._cells)} ({self._cells[0]}: {self._first[0]} and {self._first[1]})"
             raise ManifestError(
                 f"{len(self._cells)} cell(s) have another {self._name} in the table than in the path: {listed}",
-                fix=f"correct the table, leave {{{self._name}}} out of --files, or give another --{self._name}-column",
+                fix=f"correct the table, write * in place of {{{self._name}}} in --files, or give another "
+                f"--{self._name}-column",
             )
 
 

@@ -1,7 +1,10 @@
 """Pairing: the channel images of each cell, found by cell id and never by their order."""
 
+import ast
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,9 +13,10 @@ from tfctc.data.importers.sources import SourceCell, SourceImage
 from tfctc.errors import ConfigError, ImageError, PairingError
 from tfctc.io.disk_dict import DiskDict
 from tfctc.io.folders import image_files
-from tfctc.io.names import check_encodable
+from tfctc.io.names import abbreviated, check_encodable
 from tfctc.io.naming import ALIASES, Match, Names, named_planes, plain
 from tfctc.io.pixels import plane_count, plane_names
+from tfctc.io.stains import check_fluorescence
 
 
 def _cells() -> MutableMapping[str, SourceCell]:
@@ -49,9 +53,14 @@ class _File:
     image: SourceImage
     channel: str
 
+    @property
+    def counts_pages(self) -> bool:
+        """Whether it is one of several pages that are cells, in a file without a problem."""
+        return self.image.plane is not None and "channel" in self.match.groups and not self.image.problem
 
-#: Number of paths that are shown with their groups.
-EXAMPLES = 5
+
+#: Number of paths that are shown with their groups, and of planes that are shown with an option.
+EXAMPLES, MOST_SHOWN = 5, 4
 
 
 def pair(folder: str | Path, naming: FileNaming) -> Pairing:
@@ -98,6 +107,8 @@ def pair(folder: str | Path, naming: FileNaming) -> Pairing:
         except PairingError:
             raise error from None
         found.notes.append(f"cells of several patients have the same id, so ids are now {wider}")
+    census.check_pages(folder)
+    found.notes += census.patient_notes(folder)
     _check_pairs(folder, found.cells)
     return found
 
@@ -122,20 +133,70 @@ class _Census:
         self.names: set[str] = set()
         self.channels: set[str] = set()
         self._groups: set[str] | None = None
+        self._spread: dict[str, tuple[str, str]] = {}
         self._sites: dict[str, str] = {}
-        self._has_several_sites = False
+        self._at_several_sites: set[str] = set()
+        self._homes: dict[str, str] = {}
+        self._pages: dict[str, Counter[str]] = {}
         for file in files:
             groups = file.match.groups
+            if (patient := groups.get("patient")) and "site" not in groups:
+                home = _home(file.relative, groups)
+                if self._homes.setdefault(patient, home) != home:
+                    self._spread.setdefault(patient, (self._homes[patient], home))
+            if file.counts_pages:
+                pages = self._pages.setdefault(str(sorted({**groups, "channel": ""}.items())), Counter())
+                pages[file.channel] += 1
             self.names.add(file.match.channel_name)
             self.channels.add(file.channel)
             self._groups = set(groups) if self._groups is None else self._groups & set(groups)
             site = groups.get("site", "")
-            self._has_several_sites |= self._sites.setdefault(groups.get("patient", ""), site) != site
+            if self._sites.setdefault(groups.get("patient", ""), site) != site:
+                self._at_several_sites.add(groups.get("patient", ""))
 
     def wider_id(self) -> str:
         """Template of an id that also has the patient, and the site if patients of two sites have the same name."""
         groups = [name for name in ("patient", "cell") if name in (self._groups or ())]
-        return "/".join(f"{{{name}}}" for name in (["site", *groups] if self._has_several_sites else groups))
+        return "/".join(f"{{{name}}}" for name in (["site", *groups] if self._at_several_sites else groups))
+
+    def check_pages(self, folder: Path) -> None:
+        """Checks that the files of one patient have as many pages in each channel, where every page is a cell."""
+        for groups, pages in self._pages.items():
+            if len(set(pages.values())) > 1:
+                told = ", ".join(f"{count} of {channel}" for channel, count in pages.items())
+                names = ", ".join(text for _, text in ast.literal_eval(groups) if text)
+                problem = f"{names}: the files have different numbers of pages, {told}"
+                raise PairingError(problem, path=folder, fix="export both channels of all cells again, in one order")
+
+    def patient_notes(self, folder: Path) -> list[str]:
+        """Notes on patients at several sites.
+
+        Raises:
+            PairingError: folders of one name in different places, which may not be those of one patient.
+        """
+        if self._spread:
+            patient, (one, other) = next(iter(self._spread.items()))
+            raise PairingError(
+                f"{len(self._spread)} patient(s) have folders in several places: {patient} is in {one} and in {other}",
+                path=folder,
+                fix="write a template that names every folder, such as '{patient}/{run}/{cell}_{channel}.tif' with "
+                "--cell-id '{patient}/{run}/{cell}', or '{run}/{patient}/...' with --cell-id '{run}/{patient}/{cell}'",
+            )
+        if not (several := sorted(filter(None, self._at_several_sites))):
+            return []
+        return [
+            f"{len(several)} patient(s) have cells at several sites and count as one person each: "
+            f"{abbreviated(several)}; if they are different people, give their folders different names"
+        ]
+
+
+def _home(relative: str, groups: Mapping[str, str]) -> str:
+    """Path of the folder of a patient, without the parts that are groups of their own; empty if it has no folder."""
+    folders, patient = relative.split("/")[:-1], groups["patient"]
+    if patient not in folders:
+        return ""
+    above = folders[: len(folders) - 1 - folders[::-1].index(patient)]
+    return "/".join([*(name for name in above if name not in groups.values()), patient])
 
 
 def _paired(folder: Path, names: Names) -> MutableMapping[str, SourceCell]:
@@ -172,25 +233,45 @@ def _files(folder: Path, names: Names, found: Pairing) -> Iterator[_File]:
             continue
         if len(found.examples) < EXAMPLES:
             found.examples.append((relative, match))
-        if names.naming.planes != "single":
-            try:
-                for plane, channel in _planes(path, names, match):
-                    yield _File(relative, match, SourceImage(str(path), plane), channel)
-            except ImageError:
-                # Reported when it is read, with all other files that cannot be.
-                yield _File(relative, match, SourceImage(str(path), 0), BRIGHTFIELD)
-        elif match.channel:
-            yield _File(relative, match, SourceImage(str(path)), match.channel)
-        else:
-            found.ignored[match.channel_name] += 1
+        if "channel" not in match.groups:
+            _check_stain(path)
+        elif names.naming.planes != "channels" and not match.channel:
+            found.ignored[match.channel_name or "without a name"] += 1
+            continue
+        for channel, image in _images(path, names, match):
+            yield _File(relative, match, image, channel)
 
 
-def _planes(path: Path, names: Names, match: Match) -> Iterator[tuple[int, str]]:
-    """Yields number and channel of the planes of a file."""
-    if names.naming.planes == "cells":
-        yield from ((plane, match.channel or BRIGHTFIELD) for plane in range(plane_count(path)))
-    else:
-        yield from ((plane, channel) for channel, plane in named_planes(path, names).items())
+def _check_stain(path: Path) -> None:
+    try:
+        check_fluorescence(path)
+    except ImageError as error:
+        names = ("{patient}/{cell}_{channel}", "{patient}/{cell}{channel=BF}")
+        both = " ".join(f"--files '{name}{path.suffix}'" for name in names)
+        fix = f"write {{channel}} into the template; if only bright-field has no word for it: {both}"
+        raise ImageError(error.problem, path=path, fix=fix) from None
+
+
+def _images(path: Path, names: Names, match: Match) -> Iterator[tuple[str, SourceImage]]:
+    """Yields channel and image of the planes of a file. A file with a problem is one image, which says so when read."""
+    channel = match.channel or BRIGHTFIELD
+    if names.naming.planes == "single":
+        # A path without a channel is an error, which `_check_channels` raises.
+        yield from [(channel, SourceImage(str(path)))] if match.channel else []
+        return
+    try:
+        if names.naming.planes == "channels":
+            planes = named_planes(path, names)
+            yield from ((channel, SourceImage(str(path), plane)) for channel, plane in planes.items())
+            return
+        titles = plane_names(path)
+        others = {title for title in titles if names.channels.get(plain(title)) not in (None, channel)}
+        if others:
+            problem = f"has a plane that is called {min(others)}: its planes are channels, not cells"
+            raise ImageError(problem, path=path, fix="leave out --planes cells")
+        yield from ((channel, SourceImage(str(path), plane)) for plane in range(len(titles)))
+    except ImageError as error:
+        yield channel, SourceImage(str(path), 0, problem=error.problem, fix=error.fix or "")
 
 
 def _names_planes(folder: Path, names: Names, census: _Census, found: Pairing) -> bool:
@@ -200,10 +281,11 @@ def _names_planes(folder: Path, names: Names, census: _Census, found: Pairing) -
     seen = {plain(name) for name in (*found.ignored, *census.names)}
     if set(map(plain, names.naming.channels)) <= seen:
         return False
-    try:
-        return plane_count(folder / found.examples[0][0]) > 1
-    except ImageError:
-        return False
+    for path, _ in found.examples:
+        with suppress(ImageError):
+            if plane_count(folder / path) > 1:
+                return True
+    return False
 
 
 def _check_channels(folder: Path, names: Names, census: _Census, found: Pairing) -> None:
@@ -213,24 +295,43 @@ def _check_channels(folder: Path, names: Names, census: _Census, found: Pairing)
         there = {plain(name) for name in seen}
         for name in names.naming.channels:
             if plain(name) not in there | set(ALIASES):
-                fix = f"the channels are {', '.join(sorted(seen))}"
+                fix = f"the channels are {abbreviated(sorted(filter(None, seen)))}"
                 raise ConfigError(f"--channel {name}: no file has this channel", path=folder, fix=fix)
+    if names.naming.planes == "channels":
+        return _check_planes(folder, names, found)
     if BRIGHTFIELD in census.channels:
         return
-    if names.naming.planes == "channels":
-        first = folder / found.examples[0][0]
-        titles = [title or str(number) for number, title in enumerate(plane_names(first))]
-        fix = " ".join(f"--channel {title}=..." for title in titles) + ", each with brightfield or dapi"
-        problem = f"holds {len(titles)} planes: {', '.join(titles)}"
-        raise ConfigError(problem, path=first, fix=f"say which channels they are: {fix}")
     if "channel" not in names.groups:
         fix = "add {channel} to it; if each file holds the channels as planes, name them: --channel 0=brightfield"
         raise ConfigError(f"{names.option} lacks the group channel", fix=fix)
-    listed = ", ".join([*sorted(found.ignored), *sorted(census.channels)])
+    listed = abbreviated([*sorted(found.ignored), *sorted(census.channels)])
     problem = f"no bright-field image among channels {listed}"
     example = sorted(found.ignored)[:2] or ["NAME"]
-    fix = " ".join(f"--channel {name}={channel}" for name, channel in zip(example, (BRIGHTFIELD, DAPI), strict=False))
+    options = (f"{name}={channel}" for name, channel in zip(example, (BRIGHTFIELD, DAPI), strict=False))
+    fix = " ".join(f"--channel {shlex.quote(option)}" for option in options)
+    if "without a name" in found.ignored:
+        fix = "write {channel=BF} into the template of files whose names tell no channel"
     raise PairingError(problem, path=folder, fix=f"say which is which, for example {fix}")
+
+
+def _check_planes(folder: Path, names: Names, found: Pairing) -> None:
+    """Checks, for files whose planes are channels, that some file has a bright-field plane and every named one."""
+    titles: list[str] = []
+    for path, _ in found.examples:
+        with suppress(ImageError):
+            titles = [title or str(number) for number, title in enumerate(plane_names(folder / path))]
+            there = {plain(title) for title in titles} | set(map(str, range(len(titles))))
+            for name in names.naming.channels:
+                if plain(name) not in there:
+                    fix = f"its planes are {abbreviated(titles)}; numbers count from 0"
+                    raise ConfigError(f"--channel {name}: the file has no such plane", path=folder / path, fix=fix)
+            named_planes(folder / path, names)
+            return
+    if titles:
+        options = " ".join(f"--channel {shlex.quote(title)}=..." for title in titles[:MOST_SHOWN])
+        problem = f"holds {len(titles)} plane{'s' * (len(titles) != 1)}: {abbreviated(titles)}"
+        fix = f"say which channels they are: {options}, each with brightfield or dapi"
+        raise ConfigError(problem, path=folder / found.examples[0][0], fix=fix)
 
 
 def _cell_id(file: _File, names: Names) -> str:
@@ -265,12 +366,15 @@ def _add(cells: MutableMapping[str, SourceCell], folder: Path, names: Names, fil
 
 def _remedy(names: Names, one: Mapping[str, str], other: Mapping[str, str]) -> str:
     """Advice for two images of one cell and channel: the group that differs, as part of the id."""
-    differing = [name for name in one if one[name] != other.get(name) and name != "channel"]
+    if one.get("channel") != other.get("channel"):
+        return f"leave one of the two out, for example --channel {shlex.quote(other.get('channel', '') + '=')}"
+    differing = [name for name in one if one[name] != other.get(name)]
     if differing:
         groups = "/".join(f"{{{name}}}" for name in dict.fromkeys([*differing, *names.id_groups]))
         return f"if these are two cells, give --cell-id '{groups}'; else remove one"
     group = "{run}" if names.naming.files else "(?P<run>...)"
+    groups = "/".join(f"{{{name}}}" for name in ["run", *names.id_groups])
     return (
         f"remove one; if these are two cells, let a new group {group} in {names.option} stand for what differs, and "
-        "give --cell-id '{run}/{cell}'"
+        f"give --cell-id '{groups}'"
     )

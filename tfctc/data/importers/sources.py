@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from tfctc.errors import ImageError
 from tfctc.io.pixels import Plane, read_plane
 from tfctc.registry import Registry
 
@@ -17,11 +18,14 @@ class SourceImage:
         path: the file that holds it.
         plane: its number in that file, from 0; None if the file holds no other image.
         importer: name of the importer of the file; empty for a PNG or TIFF file.
+        problem, fix: the reason why it cannot be used and the remedy, if that is known before it is read.
     """
 
     path: str
     plane: int | None = None
     importer: str = ""
+    problem: str = ""
+    fix: str = ""
 
     @property
     def is_file(self) -> bool:
@@ -29,14 +33,16 @@ class SourceImage:
         return not self.importer and self.plane is None
 
     def __str__(self) -> str:
-        return self.path if self.plane is None else f"{self.path} (plane {self.plane})"
+        return self.path if self.plane is None or self.problem else f"{self.path} (plane {self.plane})"
 
     def read(self) -> Plane:
         """The pixels, and what the file says of them.
 
         Raises:
-            ImageError: as `tfctc.io.pixels.read_plane`.
+            ImageError: as `tfctc.io.pixels.read_plane`, and for a known problem.
         """
+        if self.problem:
+            raise ImageError(self.problem, path=self.path, fix=self.fix or None)
         if self.importer:
             return IMPORTERS[self.importer].read(Path(self.path), self.plane or 0)
         return read_plane(self.path, self.plane)

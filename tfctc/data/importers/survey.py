@@ -2,16 +2,18 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, DatasetFacts, FileNaming, same_scale
-from tfctc.errors import ImageError
+from tfctc.errors import ConfigError, ImageError
 from tfctc.io.pixels import Plane
 
+#: Largest side of the images of a data set.
+MOST_SIDE = 4096
 #: Share of the images that must have one size, for the others to count as faults and not as a data set of many sizes.
 USUAL = 0.9
 
@@ -42,6 +44,9 @@ class DatasetDescription:
     naming: FileNaming | None = None
 
     def __post_init__(self):
+        if self.size and not 1 <= max(self.size) <= MOST_SIDE:
+            fix = "give the number of pixels of a cell's image, for example --size 48"
+            raise ConfigError(f"--size must be up to {MOST_SIDE} px, got {max(self.size)}", fix=fix)
         # Reports a mistake before the files are read.
         self.facts(self.size or (1, 1), dict.fromkeys(CHANNELS, 16) | dict(self.bit_depth), self.mpp)
         self.facts((1, 1), dict.fromkeys(CHANNELS, 16), self.rescale_mpp)
@@ -111,6 +116,7 @@ class Survey:
         self._rows = {channel: array("i") for channel in CHANNELS}
         self._cells = {channel: array("i") for channel in CHANNELS}
         self._digests = {channel: array("Q") for channel in CHANNELS}
+        self._worth = array("b", bytes(cells))
 
     def add(self, cell: int, channel: str, plane: Plane) -> None:
         """Adds the image of one channel of a cell."""
@@ -122,6 +128,10 @@ class Survey:
         digest = blake2b(pixels.tobytes(), digest_size=8).digest() if pixels.min() < highest else bytes(8)
         self._digests[channel].append(int.from_bytes(digest, "little"))
         self.conversions[channel].update(plane.notes)
+
+    def set_worth(self, cell: int, worth: int) -> None:
+        """Sets how much a cell tells, 0 to 100: of copies, the one that tells most is kept."""
+        self._worth[cell] = worth
 
     def add_fault(self, cell: int, channel: str, error: ImageError) -> None:
         """Adds an image that could not be read."""
@@ -161,7 +171,7 @@ class Survey:
                 continue
             highest = int(rows[:, HIGHEST].max())
             if facts.channel(channel).bit_depth == 16 and 0 < highest < 2**15:
-                bits = max(8, highest.bit_length())
+                bits = max(9, highest.bit_length())
                 option = f"{bits}" if channel == BRIGHTFIELD else f"{channel}={bits}"
                 notes.append(
                     f"no {channel} pixel is above {highest}: if the camera has fewer than 16 bits, import again with "
@@ -292,15 +302,25 @@ class Survey:
             self._fault(DAPI, number, problem, "save both channels with the same field")
 
     def _find_copies(self) -> None:
-        """Images with the same pixels as an earlier one become faults, unless they are blank."""
+        """Images with the same pixels become faults, unless they are blank; the cell that tells most is kept."""
         for channel in CHANNELS:
-            digests = np.frombuffer(self._digests[channel], np.uint64)
-            _, first = np.unique(digests, return_index=True)
-            copies = np.setdiff1d(np.flatnonzero(digests), first)
-            if not len(copies):
-                continue
-            position = dict(zip(digests[first].tolist(), first.tolist(), strict=True))
-            for number in copies.tolist():
-                other = self._cells[channel][position[int(digests[number])]]
+            digests, cells = np.frombuffer(self._digests[channel], np.uint64), self._cells[channel]
+            order = sorted(np.flatnonzero(digests).tolist(), key=lambda n: (int(digests[n]), -self._worth[cells[n]], n))
+            for kept, number in _copies(order, digests):
                 fix = "keep one of them: a cell that is there twice may be in training and in test"
-                self._fault(channel, number, "has the same pixels as {other}", fix, other)
+                self._fault(channel, number, "has the same pixels as {other}", fix, cells[kept])
+        of_brightfield = dict(zip(self._cells[BRIGHTFIELD], self._digests[BRIGHTFIELD], strict=True))
+        for number, (cell, digest) in enumerate(zip(self._cells[DAPI], self._digests[DAPI], strict=True)):
+            if digest and of_brightfield.get(cell) == digest:
+                fix = "find the right DAPI image"
+                self._fault(DAPI, number, "has the same pixels as the bright-field image of its cell", fix)
+
+
+def _copies(order: Sequence[int], digests: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yields, in a list of positions sorted by digest, the first position of each digest with each later one."""
+    kept = -1
+    for number in order:
+        if kept >= 0 and digests[kept] == digests[number]:
+            yield kept, number
+        else:
+            kept = number

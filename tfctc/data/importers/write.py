@@ -94,7 +94,8 @@ def write_dataset(
         if not pack:
             facts = description.facts((1, 1), dict.fromkeys(CHANNELS, 16), description.mpp)
             _write_manifest(temporary, facts, placed, output)
-        for number, (_, images) in enumerate(tracked(progress, "Checking images", cells, len(cells))):
+        for number, (cell, images) in enumerate(tracked(progress, "Checking images", cells, len(cells))):
+            survey.set_worth(number, 2 * bool(cell.label) + len(images))
             for channel in filter(images.__contains__, CHANNELS):
                 try:
                     plane = _rescaled(images[channel].read(), channel, description)

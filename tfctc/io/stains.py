@@ -1,11 +1,21 @@
-"""Check that the images of a folder are not two channels of the same cells, where nothing else tells their channels."""
+"""Checks that images are no stains of other images' cells, where nothing but their names can tell."""
 
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tfctc.cells import DAPI
 from tfctc.errors import ImageError
+from tfctc.io.naming import ALIASES, plain
 
+#: Names of fluorescence channels in file names.
+FLUORESCENCE = {"ck", "panck", "cytokeratin", "epcam", "cd45", "fitc", "tritc", "pe", "apc", "gfp", "cy3", "cy5"}
+#: A word of a file name, as in 12_cellDAPI and cellCD45Left; and capital letters before small ones, as in DAPIcell.
+WORD, CAPITALS = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*"), re.compile(r"[A-Z]+\d*")
+FIX = (
+    "say how the files are named, for example --files '{cell}_{channel}.tif', with --channel NAME=brightfield if need "
+    "be; or give a manifest.csv"
+)
 #: Runs of letters, of digits, and of other characters.
 TOKEN = re.compile(r"\d+|[^\W\d_]+|(?:[\W_])+")
 #: Words before the number of a channel, in lower case.
@@ -14,8 +24,40 @@ CHANNEL_WORDS = {"c", "ch", "chan", "channel", "d", "fl", "filter", "w", "wv", "
 Name = tuple[tuple[str, ...], Path]
 #: Largest number of channels of a cell; a part of a name with more values is not the name of a channel.
 MOST_CHANNELS = 8
+#: A name, and a word or a wavelength behind it.
+SUFFIXED = re.compile(r"(?P<name>.+?)[ _-]+(?:[^\W\d_][^ _-]*|\d{3})")
 #: Share of the cells that must come in twos or more for a plain number to count as the number of a channel.
 USUAL = 0.8
+
+
+def check_fluorescence(path: Path) -> None:
+    """Raises an ImageError if a word of the file name, or the name of its folder, is that of a fluorescence channel."""
+    for name in (*WORD.findall(path.stem), *CAPITALS.findall(path.stem), path.parent.name):
+        # A number behind other names is that of a patient, as in PE012.
+        is_dapi = DAPI in (ALIASES.get(plain(name)), ALIASES.get(plain(name.rstrip("0123456789"))))
+        if is_dapi or name.casefold() in FLUORESCENCE:
+            raise ImageError(f"looks like a {'DAPI' if is_dapi else name} image by its name", path=path, fix=FIX)
+
+
+def check_suffixes(paths: Iterable[Path]) -> None:
+    """Checks that no file has the name of another one of its folder and a word behind it, as 1.tif and 1_blue.tif.
+
+    Raises:
+        ImageError: two such files.
+    """
+    known: dict[tuple[Path, str], Path] = {}
+    longer: list[tuple[tuple[Path, str], Path]] = []
+    for path in paths:
+        stem = path.name.split(".")[0]
+        known.setdefault((path.parent, stem), path)
+        if match := SUFFIXED.fullmatch(stem):
+            longer.append(((path.parent, match["name"]), path))
+    for key, path in longer:
+        if key in known:
+            problem = f"{known[key].name} and {path.name} may be two images of one cell"
+            template = "{cell}{channel=BF}" + path.suffix
+            fix = f"say which is which: --files '{{cell}}_{{channel}}{path.suffix}' --files '{template}'"
+            raise ImageError(problem, path=path.parent, fix=fix)
 
 
 def check_twins(paths: Iterable[Path], folder: Path | None = None) -> None:

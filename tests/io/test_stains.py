@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tfctc.errors import ImageError
-from tfctc.inference.twins import check_twins
+from tfctc.io.stains import check_suffixes, check_twins
 
 
 def named(*templates, cells=range(1, 6)):
@@ -58,3 +58,17 @@ def test_cells_of_their_own_are_left_in_peace(names):
 
 def test_files_of_one_name_in_two_folders_are_told_elsewhere():
     check_twins([Path("scans/a/7.png"), Path("scans/b/7.png")], Path("scans"))
+
+
+@pytest.mark.parametrize("word", ["X", "Vimentin", "mCherry", "405", "nuclei", "Hoe", "copy"])
+@pytest.mark.parametrize("separator", ["_", "-", " "])
+def test_a_name_with_a_word_behind_it_may_be_the_same_cell(word, separator):
+    names = [Path("scans/1.tif"), Path("scans/2.tif"), Path(f"scans/1{separator}{word}.tif")]
+    with pytest.raises(
+        ImageError, match=f"scans: 1.tif and 1{separator}{word}.tif may be two images of one cell; .*BF"
+    ):
+        check_suffixes(names)
+
+
+def test_names_without_such_a_word_are_left_in_peace():
+    check_suffixes([Path("a/1.tif"), Path("b/1_X.tif"), Path("a/1_2.tif"), Path("a/12.tif"), Path("a/x_BF.tif")])
