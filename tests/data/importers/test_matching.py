@@ -25,9 +25,11 @@ def test_equal_ids_need_no_rule():
         (["1.0", "2.0"], ["1", "2"], "a decimal place"),
         (["1.0", "2.0"], ["0001", "0002"], "leading zeros"),
         (["p1/1.0"], ["p1/1"], "a decimal place"),
-        (["0001_BF.tif", "0002_BF.tif"], ["0001", "0002"], "the ending of a file name"),
-        (["p1\\0001_ch00.TIFF"], ["p1/0001"], "the ending of a file name"),
-        (["7_2_BF_left.ome.tif"], ["7_2"], "the ending of a file name"),
+        (["0001_BF.tif", "0002_BF.tif"], ["0001", "0002"], "the ending of a file name and of its channel"),
+        (["p1\\0001_bright-field.TIFF"], ["p1/0001"], "the ending of a file name and of its channel"),
+        (["7_2_DAPI.ome.tif"], ["07_2"], "the ending of a file name and of its channel"),
+        (["p1\\0001.TIFF"], ["p1/0001"], "the ending of a file name"),
+        (["1.png", "2.png"], ["0001", "0002"], "the ending of a file name, and leading zeros"),
         (["7_BF.png"], ["7_BF"], "the ending of a file name"),
         (["P1/A 3", "p2/\u00c9"], ["p1/a  3", "p2/\u00e9"], "case, spaces or leading zeros"),
         (["P1/1"], ["p1/0001"], "case, spaces or leading zeros"),
@@ -61,7 +63,7 @@ def test_a_rule_is_for_what_is_left():
         ),
         (["A"], ["a ", "a"], "id 'A' may be any of the cells a , a, which differ from it in case"),
         (["7_BF.tif", "7_DAPI.tif"], ["7"], "ids '7_BF.tif' and '7_DAPI.tif' may both be cell 7"),
-        (["7_BF.tif"], ["7", "7_BF"], "id '7_BF.tif' may be any of the cells 7_BF, 7"),
+        (["7_bf.tif", "07-BF.tif"], ["7"], "ids '7_bf.tif' and '07-BF.tif' may both be cell 7"),
     ],
 )
 def test_what_could_be_two_is_asked_for(ids, cells, message):
@@ -74,7 +76,32 @@ def test_what_could_be_two_is_asked_for(ids, cells, message):
 
 
 @pytest.mark.parametrize(
-    ("one", "cell"), [("7_2.tif", "7"), ("10", "1"), ("cell_01", "cell1"), ("1.5", "1"), ("v1.0.1", "v1.1")]
+    ("ids", "cells", "matched"),
+    [
+        (["7.tif", "7_cluster.tif"], ["7", "7_cluster"], ["7", "7_cluster"]),
+        (["7_BF.tif", "7_cluster_BF.tif"], ["7", "7_cluster"], ["7", "7_cluster"]),
+        (["7_BF.tif"], ["7", "7_BF"], ["7_BF"]),
+        (["8.png", "9.png", "7_cluster.png"], ["7", "8", "9"], ["8", "9"]),
+        (["8.png", "7_BF_left.png"], ["7", "8"], ["8"]),
+    ],
+)
+def test_the_row_of_a_file_labels_no_other_cell(ids, cells, matched):
+    assert match_ids(ids, cells)[0] == dict(zip(ids, matched, strict=False))
+
+
+def test_the_channels_of_an_import_may_end_a_file_name():
+    ids, cells = ["7_w1.tif", "8_TL 10x.tif", "9_1.tif"], ["7", "8", "9"]
+    assert match_ids(ids, cells, channels=["w1", "tl10x", "1"])[0] == {"7_w1.tif": "7", "8_TL 10x.tif": "8"}
+
+
+def test_the_note_shows_the_id_that_differs_most():
+    _, notes = match_ids(["02", "1", "3"], ["2", "001", "03"])
+    assert notes == ["3 id(s) of the table differ from the files in leading zeros: 1 is read as 001"]
+
+
+@pytest.mark.parametrize(
+    ("one", "cell"),
+    [("7_2.tif", "7"), ("7_cluster.tif", "7"), ("10", "1"), ("cell_01", "cell1"), ("1.5", "1"), ("v1.0.1", "v1.1")],
 )
 def test_different_ids_stay_different(one, cell):
     assert match_ids(["x", one], ["x", cell]) == ({"x": "x"}, [])

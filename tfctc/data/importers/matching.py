@@ -2,16 +2,17 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tfctc.errors import ManifestError
 from tfctc.io.names import abbreviated, normalised
+from tfctc.io.naming import ALIASES, plain
 
 #: File name endings that an id in a table may have.
 ENDING = re.compile(r"\.(?:tiff?|png|jpe?g|bmp|gif|ome\.tiff?)$", re.IGNORECASE)
-#: Last word of a file name, which may be a channel. Not a number, which may tell cells apart.
-CHANNEL = re.compile(r"(?<=[^/ _.-])[ _.-]+[A-Za-z][^/ _.-]*$")
+#: Characters between the words of a file name.
+BETWEEN = re.compile(r"(?<=[^/ _.-])[ _.-]+(?=[^/ _.-])")
 #: 1.0 for 1, as statistics programs write a column with gaps; leading zeros of a number between other characters.
 FRACTION, ZEROS = re.compile(r"(?<![\w.])(\d+)\.0+(?![\w.])"), re.compile(r"(?<![^\W_])0+(?=\d+(?![^\W_]))")
 #: Months as spreadsheets abbreviate them in English, German, French, Spanish and Italian.
@@ -29,17 +30,23 @@ EXAMPLES = 3
 
 
 def match_ids(
-    table_ids: Iterable[str], cell_ids: Iterable[str], *, table: str | Path | None = None
+    table_ids: Iterable[str],
+    cell_ids: Iterable[str],
+    *,
+    channels: Collection[str] = ALIASES,
+    table: str | Path | None = None,
 ) -> tuple[dict[str, str], list[str]]:
     """Finds the cell of each id in a table.
 
     Equal ids come first. The remaining ids are compared with the remaining cells by one rule after another: a number
     with a decimal place, leading zeros, a file name in place of an id, case and spaces. A rule must give each id one
-    cell and each cell one id.
+    cell and each cell one id. The last word of a file name is left out only if it is a channel: 7_cluster.tif is not
+    cell 7.
 
     Args:
         table_ids: ids in the table.
         cell_ids: ids of the cells.
+        channels: names of channels without case, spaces and punctuation.
         table: path of the table, for messages.
 
     Returns:
@@ -52,7 +59,7 @@ def match_ids(
     known = set(cells)
     matched = {one: one for one in ids if one in known}
     notes = []
-    for rule, candidates in RULES.items():
+    for rule, candidates in _rules(channels).items():
         rest = [one for one in ids if one not in matched]
         taken = set(matched.values())
         free = [cell for cell in cells if cell not in taken]
@@ -62,7 +69,7 @@ def match_ids(
         _check_one_to_one(found, rule, table)
         matched |= {one: hits[0] for one, hits in found.items()}
         if found:
-            one = next(iter(found))
+            one = max(found, key=lambda one: abs(len(one) - len(matched[one])))  # The least similar, to be checked.
             notes.append(
                 f"{len(found)} id(s) of the table differ from the files in {rule}: {one} is read as {found[one][0]}"
             )
@@ -93,33 +100,47 @@ def _nothing_matches(ids: list[str], cells: list[str], table: str | Path | None)
     return ManifestError(problem, path=table, fix=fix)
 
 
-def _by_key(key: Callable[[str], str]) -> Callable[[Sequence[str], Sequence[str]], dict[str, list[str]]]:
-    """Candidates of each id: the cells with the same key."""
+def _rules(channels: Collection[str]) -> dict[str, Callable[[Sequence[str], Sequence[str]], dict[str, list[str]]]]:
+    """Difference between id and cell -> candidates of each id, strictest first."""
+    # A number may tell cells apart, even if it is a channel elsewhere.
+    words = {name for name in channels if not name.isdecimal()}
+    file_name, ending = "the ending of a file name", _without_ending
+    return {
+        "a decimal place": _by_key(_whole),
+        "leading zeros": _by_key(_without_zeros),
+        file_name: _by_key(str, ending),
+        f"{file_name}, and leading zeros": _by_key(_without_zeros, lambda one: _without_zeros(ending(one))),
+        f"{file_name} and of its channel": _by_key(
+            _without_zeros, lambda one: _without_zeros(_without_channel(one, words))
+        ),
+        "case, spaces or leading zeros": _by_key(_spelling),
+    }
+
+
+def _by_key(
+    key: Callable[[str], str], key_of_id: Callable[[str], str] | None = None
+) -> Callable[[Sequence[str], Sequence[str]], dict[str, list[str]]]:
+    """Candidates of each id: the cells with the same key. The key of an id may be another one, "" for none."""
 
     def candidates(ids: Sequence[str], cells: Sequence[str]) -> dict[str, list[str]]:
         index = _index(cells, key)
-        return {one: index.get(key(one), []) for one in ids}
+        return {one: index.get((key_of_id or key)(one), []) for one in ids}
 
     return candidates
 
 
-def _by_file_name(ids: Sequence[str], cells: Sequence[str]) -> dict[str, list[str]]:
-    """Candidates of each id that is a file name: the cells whose id the name begins with."""
-    index = _index(cells, _without_zeros)
-    return {
-        one: list(dict.fromkeys(cell for part in _parts(one) for cell in index.get(_without_zeros(part), [])))
-        for one in ids
-        if ENDING.search(one)
-    }
+def _without_ending(name: str) -> str:
+    """A file name without its ending: p/7_2 for p\\7_2.tif; "" if it is no file name."""
+    return ENDING.sub("", name.replace("\\", "/")) if ENDING.search(name) else ""
 
 
-def _parts(name: str) -> Iterator[str]:
-    """Yields what of a file name may be a cell id: p/7_2_BF.tif may be cell p/7_2_BF or p/7_2."""
-    stem = ENDING.sub("", name.replace("\\", "/"))
-    yield stem
-    while last := CHANNEL.search(stem):
-        stem = stem[: last.start()]
-        yield stem
+def _without_channel(name: str, words: Collection[str]) -> str:
+    """A file name without its ending and the channel at its end: 7_2 for 7_2_BF.tif; "" if no channel is there."""
+    stem = _without_ending(name)
+    for match in BETWEEN.finditer(stem):
+        if plain(stem[match.end() :]) in words:
+            return stem[: match.start()]
+    return ""
 
 
 def _index(cells: Sequence[str], key: Callable[[str], str]) -> Mapping[str, list[str]]:
@@ -139,12 +160,3 @@ def _without_zeros(name: str) -> str:
 
 def _spelling(name: str) -> str:
     return " ".join(normalised(_without_zeros(name)).casefold().split())
-
-
-#: Difference between id and cell -> candidates of each id, strictest first.
-RULES = {
-    "a decimal place": _by_key(_whole),
-    "leading zeros": _by_key(_without_zeros),
-    "the ending of a file name": _by_file_name,
-    "case, spaces or leading zeros": _by_key(_spelling),
-}
