@@ -275,19 +275,12 @@ def _found(folder: str | Path, naming: FileNaming) -> "Pairing":
 
 
 def _table(path: str | Path, columns: "Columns", found: "Pairing", table_format: Mapping[str, Any]) -> "Labels":
-    """The label table. Its id may be in two columns, patient and cell, although only one was named as the id."""
-    from tfctc.data.importers.labels import read_labels
+    """The label table, by cell id."""
+    from tfctc.data.importers.labels import labels_of_cells
     from tfctc.io.naming import Names
 
-    if not (found.naming.files or found.naming.pattern):
-        return read_labels(path, columns, **table_format)
-    names = Names(found.naming)
-    if names.id_groups == ["patient", "cell"] and columns.patient and len(columns.cell_id) == 1:
-        both = replace(columns, cell_id=(columns.patient, *columns.cell_id))
-        table = read_labels(path, both, names.compose_values, **table_format)
-        if set(table.rows) & set(found.cells):
-            return table
-    return read_labels(path, columns, names.compose_values, **table_format)
+    names = Names(found.naming) if found.naming.files or found.naming.pattern else None
+    return labels_of_cells(path, columns, found.cells, names, **table_format)
 
 
 def _file_notes(found: "Pairing", folder: str | Path) -> list[str]:

@@ -4,8 +4,10 @@ import unicodedata
 
 import pytest
 
-from tfctc.data.importers.labels import Columns, LabelRow, read_labels
+from tfctc.cells import FileNaming
+from tfctc.data.importers.labels import Columns, LabelRow, labels_of_cells, read_labels
 from tfctc.errors import ManifestError
+from tfctc.io.naming import Names
 
 
 @pytest.fixture
@@ -111,3 +113,95 @@ def test_a_label_table_that_cannot_be_used(table, text, message):
 def test_a_table_that_is_not_there(tmp_path):
     with pytest.raises(ManifestError, match="cannot be read"):
         read_labels(tmp_path / "none.csv")
+
+
+# Rows and cells
+
+BOTH = Names(
+    FileNaming(("{patient}/{cell}_{channel}.tif",), cell_id="{patient}/{cell}", channels={"w1": "brightfield"})
+)
+PADDED = ["P1/0001", "P1/0002", "P2/0001", "P2/0002"]
+NUMBERS = ["1/1", "1/2", "2/1", "2/2"]
+
+
+def labels(path, columns, cells, names=BOTH, **options):
+    """Label by cell id."""
+    return {one: row.label for one, row in labels_of_cells(path, columns, cells, names, **options).rows.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("donor;nr;label\nP1;1;a\nP1;2;b\nP2;1;c\nP2;2;d\n", ("nr",)),
+        ("donor;nr;label\nP1;1.0;a\nP1;2.0;b\nP2;1.0;c\nP2;2.0;d\n", ("nr",)),
+        ("donor;nr;label\nP1;0001_BF.tif;a\nP1;2_w1.tif;b\nP2;1.png;c\nP2;2;d\n", ("nr",)),
+        ("donor;nr;label\nP1;P1/1;a\nP1;P1/2;b\nP2;P2/1;c\nP2;P2/2;d\n", ("nr",)),
+        ("donor;nr;label\nP1;1;a\nP1;2;b\nP2;1;c\nP2;2;d\n", ("donor", "nr")),
+        ("donor;nr;label\nP1;1;a\nP1;2;b\nP2;1;c\nP2;2;d\n", ("nr", "donor")),
+    ],
+)
+def test_the_patient_column_may_be_a_part_of_the_id(table, text, ids):
+    """Also where a spreadsheet has removed the zeros of numbers that begin anew in each patient."""
+    found = labels(table(text), Columns(ids, patient="donor"), PADDED)
+    assert found == dict(zip(PADDED, "abcd", strict=True))
+
+
+def test_numbers_of_planes_are_a_part_of_the_id(table):
+    names = Names(FileNaming(("{patient}.tif",), planes="cells", first_plane=1))
+    path = table("sample,event,label\nP1,1,a\nP1,2,b\n")
+    for columns in (Columns(("sample", "event")), Columns(("event",), patient="sample")):
+        assert labels(path, columns, ["P1/1", "P1/2"], names) == {"P1/1": "a", "P1/2": "b"}
+
+
+@pytest.mark.parametrize("header", ["Patient ID;cell", "patient;Cell_ID", "patient_id;nr", "donor;cell"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_columns_with_the_names_of_groups_count_in_any_order(table, header, turned):
+    path = table(f"{header};label\n1;1;a\n1;2;b\n2;1;c\n2;2;d\n")
+    ids = tuple(header.split(";"))
+    found = labels_of_cells(path, Columns(ids[::-1] if turned else ids), NUMBERS, BOTH)
+    assert {one: row.label for one, row in found.rows.items()} == dict(zip(NUMBERS, "abcd", strict=True))
+    told = [note for note in found.notes if "order of the files" in note]
+    assert bool(told) == turned
+
+
+def test_the_order_that_fits_the_files_counts(table):
+    path = table("donor;nr;label\nP1;1;a\nP2;1;c\n")
+    for ids in (("donor", "nr"), ("nr", "donor")):
+        assert labels(path, Columns(ids), PADDED) == {"P1/0001": "a", "P2/0001": "c"}
+
+
+def test_if_both_orders_fit_the_patient_is_asked_for(table):
+    path = table("donor;the nr;label\n1;1;a\n1;2;b\n2;1;c\n")
+    with pytest.raises(ManifestError) as caught:
+        labels_of_cells(path, Columns(("the nr", "donor")), NUMBERS, BOTH)
+    problem = "its id columns fit cells in several orders: 3 as the nr/donor and 3 as donor/the nr"
+    assert caught.value.problem == problem
+    assert "say which one is the patient: --patient-column 'the nr' or --patient-column donor" in caught.value.fix
+    found = labels(path, Columns(("the nr", "donor"), patient="donor"), NUMBERS)
+    assert found == {"1/1": "a", "1/2": "b", "2/1": "c"}
+    runs = Names(FileNaming(("{patient}/{run}/{cell}_{channel}.tif",), cell_id="{run}/{cell}"))
+    with pytest.raises(ManifestError, match="fit cells in several orders") as caught:
+        labels_of_cells(path, Columns(("the nr", "donor")), NUMBERS, runs)
+    assert caught.value.fix == "rename the columns as in the cell id, {run}/{cell}"
+    renamed = table("run;cell;label\n1;1;a\n1;2;b\n2;1;c\n")
+    assert labels(renamed, Columns(("cell", "run")), NUMBERS, runs) == {"1/1": "a", "1/2": "b", "2/1": "c"}
+
+
+def test_rows_without_a_cell_keep_their_id(table):
+    path = table("cell_id,label\n0001_w1.tif,a\n0003,b\n")
+    single = Names(FileNaming(("{cell}_{channel}.tif",), channels={"w1": "brightfield"}))
+    assert labels(path, Columns(), ["0001", "0002"], single) == {"0001": "a", "0003": "b"}
+    assert labels(table("cell_id,label\n1,a\n"), Columns(), ["0001"], None) == {"0001": "a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cell_id,donor,label\n1,P1,a\n1,P9,b\n1,P1,c\n", "repeat the id of a different row"),
+        ("cell_id,donor,label\n7,P1,a\n8,P1,b\n", "no id of the table is the id of a cell: the table has '7', '8',"),
+        ("cell_id,donor,label\n7,P1,a\n7,P2,b\n", "no id of the table is the id of a cell: the table has 'P1/7', "),
+    ],
+)
+def test_a_patient_column_that_does_not_help(table, text, message):
+    with pytest.raises(ManifestError, match=message):
+        labels_of_cells(table(text), Columns(patient="donor"), PADDED, BOTH)

@@ -1,13 +1,18 @@
 """Label tables: the label of each cell, and its patient and site if the path does not contain them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
+from typing import Any
 
+from tfctc.data.importers.matching import match_ids
 from tfctc.errors import ManifestError
 from tfctc.io.disk_dict import DiskDict
 from tfctc.io.names import abbreviated, normalised
+from tfctc.io.naming import Names, plain
 from tfctc.io.tables import Table, read_table
 
 #: Spaces of other widths, and characters without width, inside pasted text.
@@ -118,6 +123,116 @@ def read_labels(
             "has no row below its header", path=path, fix="add a row for each cell, or leave out --labels"
         )
     return Labels(rows, _notes(table, repeated))
+
+
+def labels_of_cells(
+    path: str | Path, columns: Columns, cells: Collection[str], names: Names | None = None, **table_format: Any
+) -> Labels:
+    """Reads a label table, and finds the cell of each row.
+
+    The parts of an id may be in several columns. A column that has the name of a group of the cell id is that group, in
+    whatever order the columns are given. If only one of two columns is given, the patient may be the other one.
+
+    Args:
+        path: path of the table.
+        columns: names of its columns.
+        cells: ids of the cells.
+        names: the naming of the files, for the groups of an id and the names of the channels; None without templates.
+        table_format: `delimiter`, `skip_lines` and `sheet`, as in `read_labels`.
+
+    Returns:
+        Rows by cell id; those without a cell keep the id of the table.
+
+    Raises:
+        ManifestError: as `read_labels` and `match_ids`; columns of which it is not plain which one is the patient.
+        DependencyError: as `read_labels`.
+    """
+    if names is None:
+        return _by_cell(read_labels(path, columns, **table_format), path, cells, None)
+    orders = _orders(columns, names)
+    tables: dict[tuple[str, ...], tuple[int, Labels]] = {}
+    unread, unmatched = [], []
+    for order in orders:
+        try:
+            table = read_labels(path, replace(columns, cell_id=order), names.compose_values, **table_format)
+        except ManifestError as error:
+            unread.append(error)
+            continue
+        try:
+            table = _by_cell(table, path, cells, names)
+        except ManifestError as error:
+            unmatched.append(error)
+            continue
+        tables[order] = sum(one in cells for one in table.rows), table
+    if not tables:
+        raise (unmatched or unread)[0]
+    permuted = [order for order in tables if sorted(order) == sorted(columns.cell_id)]
+    if len(permuted) > 1:
+        raise _two_orders(permuted, tables, names, path)
+    best = max(tables, key=lambda order: tables[order][0])
+    table = tables[best][1]
+    if best != columns.cell_id and best in permuted:
+        named = ", ".join(map(repr, best))
+        return replace(table, notes=(*table.notes, f"columns of the id read in the order of the files: {named}"))
+    return table
+
+
+def _orders(columns: Columns, names: Names) -> list[tuple[str, ...]]:
+    """Columns that together may be the cell id, each in the order of its groups; the most likely first."""
+    groups = [*names.id_groups, *(["plane"] if names.naming.planes == "cells" else [])]
+    own = {plain(group).removesuffix("id"): group for group in groups}
+    told = {"patient": columns.patient, "site": columns.site}
+    known = {column: group for group, column in told.items() if column and group in groups}
+    given = {name: known.get(name) or own.get(plain(name).removesuffix("id")) for name in columns.cell_id}
+    if len(columns.cell_id) < len(groups):
+        place = {group: column for column, group in known.items() if column not in columns.cell_id}
+        rest = [group for group in groups if group not in place]
+        if place and len(rest) == len(columns.cell_id):
+            return [columns.cell_id, *_filled(groups, place, given)]
+    if 1 < len(columns.cell_id) == len(groups):
+        return _filled(groups, {}, given)
+    return [columns.cell_id]
+
+
+def _filled(groups: Sequence[str], place: Mapping[str, str], given: Mapping[str, str | None]) -> list[tuple[str, ...]]:
+    """Columns in the order of the groups: those with a place, those that name their group, and the others anyhow."""
+    named = {group: column for column, group in given.items() if group and group not in place}
+    if len(named) < sum(bool(group) for group in given.values()):
+        named = {}  # Two columns name one group.
+    place = {**place, **named}
+    rest, free = [column for column in given if column not in place.values()], [g for g in groups if g not in place]
+    filled = ({**place, **dict(zip(free, order, strict=True))} for order in permutations(rest))
+    return [tuple(one[group] for group in groups) for one in filled]
+
+
+def _by_cell(table: Labels, path: str | Path, cells: Collection[str], names: Names | None) -> Labels:
+    """The table with the ids of the cells in place of its own, which may differ in spelling."""
+    if all(one in cells for one in table.rows):
+        return table
+    channels = {"channels": names.channels} if names else {}
+    matched, notes = match_ids(table.rows, cells, table=path, **channels)
+    if not notes:
+        return table
+    rows = DiskDict(LabelRow)
+    for one, row in table.rows.items():
+        rows[matched.get(one, one)] = row
+    return Labels(rows, (*table.notes, *notes))
+
+
+def _two_orders(
+    orders: Sequence[tuple[str, ...]],
+    tables: Mapping[tuple[str, ...], tuple[int, Labels]],
+    names: Names,
+    path: str | Path,
+) -> ManifestError:
+    """The error for columns whose values fit the ids of the files in several orders, as numbers do."""
+    counts = " and ".join(f"{tables[order][0]} as {'/'.join(order)}" for order in orders)
+    moving = [column for column, other in zip(orders[0], orders[1], strict=True) if column != other]
+    fix = f"rename the columns as in the cell id, {names.cell_id}"
+    if "patient" in names.id_groups:
+        choice = " or ".join(f"--patient-column {shlex.quote(one)}" for one in moving)
+        fix = f"say which one is the patient: {choice}; or {fix}"
+    return ManifestError(f"its id columns fit cells in several orders: {counts}", path=path, fix=fix)
 
 
 def _notes(table: Table, repeated: list[int]) -> tuple[str, ...]:
