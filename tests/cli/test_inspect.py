@@ -39,7 +39,7 @@ def test_warnings_leave_the_exit_code_at_0_and_no_next_command(data):
     edit_manifest(data, lambda rows: [row.update(label="") for row in rows])
     result = run(data)
     assert result.exit_code == 0
-    assert "Training is not possible yet: class leukocyte has no cell" in result.stdout and "Next:" not in result.stdout
+    assert "Training is not possible yet: no cell has a label" in result.stdout and "Next:" not in result.stdout
 
 
 def test_another_output_and_a_sample(data, tmp_path):
