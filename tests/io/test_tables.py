@@ -260,6 +260,20 @@ def test_names_that_only_look_spoilt_are_kept(table):
     assert [row[0] for _, row in rows(table(text.getvalue()))] == names
 
 
+@pytest.mark.parametrize("name", ["1E+05", "1.2E+05", "#N/A!", '="1"'])
+def test_a_value_that_is_in_a_file_name_was_entered_so(table, name):
+    """As the ids that an import takes from the names of image files."""
+    text = io.StringIO()
+    csv.writer(text).writerows([["cell_id", "label", "image"], [name, "x", f"P1/{name}_BF.tif"]])
+    assert rows(table(text.getvalue())) == [(2, [name, "x"])]
+
+
+def test_two_equal_values_may_both_have_been_shortened(table):
+    assert "'1.2E+05'" in refusal(table("cell_id,label,event\n1.2E+05,x,1.2E+05\n"))
+    assert "'1.2E+05'" in refusal(table("cell_id,label,image\n1.2E+05,x,P1/120001_BF.tif\n"))
+    assert "####" in refusal(table("cell_id,label,event\n####,x,######\n"))
+
+
 @pytest.mark.parametrize(
     "written", [" a b ", "\xa0a b", "a b\u200b", "\ufeffa b", "\u2003a b\u3000", '"a b "', '"=""a b"""', "a b\t"]
 )

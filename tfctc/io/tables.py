@@ -52,6 +52,8 @@ SHORTENED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{2,3}|\d[.,]\d+[eE]-\d{2,3}|\de-\
 QUOTED = re.compile(r'="([^"]*)"')
 #: First characters of what the three expressions above match.
 SUSPECT = frozenset("#=E0123456789")
+#: Ending of a file name.
+FILE = re.compile(r"\.[A-Za-z]{3,4}\s*$")
 #: Digits in groups of three.
 GROUPED = re.compile(r"[1-9]\d{0,2}(?P<sign>[., '\u2019])\d{3}(?:(?P=sign)\d{3})*")
 
@@ -110,7 +112,8 @@ def read_table(
     Raises:
         TfctcError: `error`, for a file that is no table, has no or two headers with the needed columns, or a needed
             column twice. `rows` raises it for a row with more or fewer values than the header, and for a needed value
-            that a spreadsheet has replaced by an error, a date or a shortened number.
+            that a spreadsheet has replaced by an error, a date or a shortened number. A value that is also in a
+            file name in its row, as 1E+05 in P1/1E+05_BF.tif, has not been replaced.
         DependencyError: an Excel file, and openpyxl is not installed.
     """
     names = tuple(dict.fromkeys(map(normalised, needed)))
@@ -211,7 +214,7 @@ def _checked(
         if not tidy:
             for name, place in positions.items():
                 value = row[place] = row[place].strip(BLANKS)
-                if value[:1] in SUSPECT:
+                if value[:1] in SUSPECT and not _is_in_file_name(value, row):
                     row[place] = _undamaged(value, line, name, request)
         if any(row) and (tidy or any(map(str.strip, row))):
             yield line, row
@@ -226,6 +229,11 @@ def _fitted(line: int, row: list[str], width: int, positions: Mapping[str, int],
         problem = f"line {line} has {given} value{'s' * (given != 1)}, {width} expected as in the header"
         raise request.refusal(problem, "correct it, and quote values in which there is a delimiter")
     return [*row[:width], *[""] * (width - given)]
+
+
+def _is_in_file_name(value: str, row: Sequence[str]) -> bool:
+    """Whether a value is a part of a file name in its row, as an id is of its image's: then it is as it was entered."""
+    return any(value in other and FILE.search(other, len(value)) for other in row)
 
 
 def _undamaged(text: str, line: int, name: str, request: TableRequest) -> str:
