@@ -254,7 +254,8 @@ def _with_proposals(folder: str | Path) -> ConfigError:
         example = "--files '{patient}/{cell}_{channel}.tif' --channel NAME=brightfield --channel NAME=dapi"
         problem = "--files is needed: no template is known for the names of these files"
         fix = f"say which part of a name is what, for example {example}; --dry-run shows files with their parts"
-        return ConfigError(problem, path=folder, fix=fix, details=[f"  {name}" for name in example_files(folder)])
+        shown = [f"  {name}" for name in example_files(folder)]
+        return ConfigError(problem, path=folder, fix=fix, details=["Some files of the folder:", *shown])
     lines = ["Names of files that fit, with the number of cells that they pair:"]
     for one in proposals:
         lines += [f"  {one.paired} of {one.cells} cells: {one.options}", f"      {one.meaning}"]
