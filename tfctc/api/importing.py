@@ -152,7 +152,7 @@ def import_images(
         rescale_mpp=rescale_mpp,
         naming=naming,
     )
-    found = _found(folder, naming)
+    found = _found(folder, naming, progress)
     table = None
     if labels:
         ids = (id_column,) if isinstance(id_column, str) else tuple(id_column)
@@ -267,12 +267,12 @@ def _with_proposals(folder: str | Path) -> ConfigError:
     return ConfigError("--files is needed: the names of the files", path=folder, fix=fix, details=lines)
 
 
-def _found(folder: str | Path, naming: FileNaming) -> "Pairing":
+def _found(folder: str | Path, naming: FileNaming, progress: Progress = silent) -> "Pairing":
     from tfctc.data.importers.files_with_cells import cells_of_files, importer_of
     from tfctc.data.importers.pairing import pair
 
     importer = importer_of(folder, naming)
-    return pair(folder, naming) if importer is None else cells_of_files(folder, naming, importer)
+    return pair(folder, naming, progress) if importer is None else cells_of_files(folder, naming, importer)
 
 
 def _table(path: str | Path, columns: "Columns", found: "Pairing", table_format: Mapping[str, Any]) -> "Labels":

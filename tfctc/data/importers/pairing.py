@@ -17,6 +17,7 @@ from tfctc.io.names import abbreviated, check_encodable
 from tfctc.io.naming import ALIASES, Match, Names, named_planes, plain
 from tfctc.io.pixels import plane_count, plane_names
 from tfctc.io.stains import check_fluorescence
+from tfctc.progress import Progress, silent, tracked
 
 
 def _cells() -> MutableMapping[str, SourceCell]:
@@ -63,7 +64,7 @@ class _File:
 EXAMPLES, MOST_SHOWN = 5, 4
 
 
-def pair(folder: str | Path, naming: FileNaming) -> Pairing:
+def pair(folder: str | Path, naming: FileNaming, progress: Progress = silent) -> Pairing:
     """Groups the images below a folder by cell.
 
     If the naming has no cell id and cells of several patients have the same number, ids become ``{patient}/{cell}``.
@@ -72,6 +73,7 @@ def pair(folder: str | Path, naming: FileNaming) -> Pairing:
     Args:
         folder: the folder.
         naming: names of the files.
+        progress: called after each file.
 
     Raises:
         ConfigError: a naming that cannot be used, or fits a path in two ways; channels of one file without names.
@@ -96,14 +98,14 @@ def pair(folder: str | Path, naming: FileNaming) -> Pairing:
         raise PairingError(problem, path=folder, fix=fix)
     _check_channels(folder, names, census, found)
     try:
-        found.cells = _paired(folder, names)
+        found.cells = _paired(folder, names, progress)
     except PairingError as error:
         wider = census.wider_id()
         if naming.cell_id or wider == names.cell_id:
             raise
         found.naming = replace(naming, cell_id=wider)
         try:
-            found.cells = _paired(folder, Names(found.naming))
+            found.cells = _paired(folder, Names(found.naming), progress)
         except PairingError:
             raise error from None
         found.notes.append(f"cells of several patients have the same id, so ids are now {wider}")
@@ -199,9 +201,9 @@ def _home(relative: str, groups: Mapping[str, str]) -> str:
     return "/".join([*(name for name in above if name not in groups.values()), patient])
 
 
-def _paired(folder: Path, names: Names) -> MutableMapping[str, SourceCell]:
-    cells = _cells()
-    for file in _files(folder, names, Pairing(names.naming, cells={})):
+def _paired(folder: Path, names: Names, progress: Progress) -> MutableMapping[str, SourceCell]:
+    cells, files = _cells(), _files(folder, names, Pairing(names.naming, cells={}))
+    for file in tracked(progress, "Pairing images", files, 0):
         _add(cells, folder, names, file)
     return cells
 
