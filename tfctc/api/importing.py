@@ -129,9 +129,9 @@ def import_images(
         TfctcError: files, a table or arguments that cannot be used; nothing is written then.
     """
     from tfctc.data.importers.assembly import ClassRules, assemble
+    from tfctc.data.importers.description import DatasetDescription
     from tfctc.data.importers.files_with_cells import importer_of
     from tfctc.data.importers.labels import Columns
-    from tfctc.data.importers.survey import DatasetDescription
     from tfctc.data.importers.write import write_dataset
     from tfctc.data.training_needs import has_teacher_cells, missing_for_training
     from tfctc.io.names import normalised

@@ -118,7 +118,6 @@ def test_labels_of_paths_are_mapped_and_dropped(tmp_path):
             {},
             "unknown label 'CTC' .1 cells.; .*; give for each of them --map CTC=ctc or --drop",
         ),
-        ({"x1": LabelRow("ctc")}, {}, "x1"),
         ({"c1": LabelRow("ctc"), "c2": LabelRow("ctc")}, {"drop": {"ctc"}}, "no cell is left"),
         ({"c1": LabelRow("ctc")}, {"mapping": {"WBC": "ctc"}}, "--map WBC: no cell has this label; the labels are ctc"),
         ({"c1": LabelRow("ctc")}, {"drop": {"debris"}}, "--drop debris: no cell has this label"),

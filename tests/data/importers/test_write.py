@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from tfctc.cells import Cell
+from tfctc.data.importers.description import DatasetDescription
 from tfctc.data.importers.sources import SourceImage
-from tfctc.data.importers.survey import DatasetDescription
 from tfctc.data.importers.write import write_dataset
 from tfctc.data.manifest import Manifest
 from tfctc.errors import ConfigError, ImageError, ManifestError

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, DAPI, NO_LABEL, Cell
 from tfctc.data.importers.labels import LabelRow, Labels
-from tfctc.data.importers.matching import match_ids
 from tfctc.data.importers.pairing import orphans
 from tfctc.data.importers.sources import SourceCell, SourceImage
 from tfctc.errors import ConfigError, ManifestError, PairingError
@@ -83,8 +82,7 @@ class Assembly:
 
     Args:
         found: cell id -> cell of the source, in order of the ids.
-        rows: id in the label table -> row.
-        renamed: cell id -> its id in the label table, where they differ.
+        rows: cell id -> row of the label table.
         rules: rules for the labels.
         counts: class name or `NO_LABEL` -> number of cells.
         notes: remarks on the files and the table, one sentence each.
@@ -92,7 +90,6 @@ class Assembly:
 
     found: Mapping[str, SourceCell]
     rows: Mapping[str, LabelRow]
-    renamed: Mapping[str, str]
     rules: ClassRules
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -110,7 +107,7 @@ class Assembly:
 
     def row(self, cell_id: str) -> LabelRow:
         """Row of a cell in the label table; an empty one if it has none."""
-        return self.rows.get(self.renamed.get(cell_id, cell_id)) or LabelRow("")
+        return self.rows.get(cell_id) or LabelRow("")
 
 
 def assemble(
@@ -133,8 +130,8 @@ def assemble(
     Raises:
         ConfigError: a rule for a label that no cell has.
         PairingError: cells without a bright-field image.
-        ManifestError: a table that has none of the cells, or ids that fit several cells; unknown labels, cells without
-            a patient, cells whose patient, site or label differs between table and path, or no cell left.
+        ManifestError: unknown labels, cells without a patient, cells whose patient, site or label differs between table
+            and path, events that are counted from another number, or no cell left.
     """
     without_brightfield = orphans(found)
     _check_zeros(without_brightfield, found)
@@ -144,8 +141,8 @@ def assemble(
             fix="add the images, or leave these cells out with --skip-orphans",
         )
     rows = table.rows if table else {}
-    renamed, lost, notes = _matched(rows, found, source) if table else ({}, [], [])
-    result = Assembly(found, rows, renamed, rules, notes=[*(table.notes if table else ()), *notes])
+    lost = [cell_id for cell_id in rows if cell_id not in found]
+    result = Assembly(found, rows, rules, notes=list(table.notes if table else ()))
     labels: Counter[str] = Counter()
     lists: dict[str, list[str]] = {
         "cell(s) without bright-field left out": without_brightfield,
@@ -172,7 +169,7 @@ def assemble(
             continue
         if DAPI not in cell.images:
             lists["cell(s) without DAPI kept"].append(cell_id)
-        if table and renamed.get(cell_id, cell_id) not in rows:
+        if table and cell_id not in rows:
             lists["cell(s) without a row in the label table"].append(cell_id)
     for check in differing.values():
         check.raise_if_any()
@@ -220,16 +217,6 @@ def _check_first_plane(
                 fix = f"give --first-plane {first} if the table does, else complete it"
                 problem = f"seems to count from {first}, and the cell ids from {1 - first}: {cell_id} and {base}/0"
                 raise ManifestError(problem, path=source, fix=fix)
-
-
-def _matched(
-    rows: Mapping[str, LabelRow], found: Mapping[str, SourceCell], source: str | Path | None
-) -> tuple[dict[str, str], list[str], list[str]]:
-    """Cell id -> id in the table where they differ; ids in the table without a cell; notes."""
-    if all(key in found for key in rows):
-        return {}, [], []
-    ids, notes = match_ids(list(rows), list(found), table=source)
-    return {cell: key for key, cell in ids.items() if key != cell}, [key for key in rows if key not in ids], notes
 
 
 class _Differing:

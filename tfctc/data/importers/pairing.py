@@ -1,14 +1,14 @@
 """Pairing: the channel images of each cell, found by cell id and never by their order."""
 
-import ast
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, FileNaming
+from tfctc.data.importers.census import Census, FoundFile
 from tfctc.data.importers.sources import SourceCell, SourceImage
 from tfctc.errors import ConfigError, ImageError, PairingError
 from tfctc.io.disk_dict import DiskDict
@@ -45,21 +45,6 @@ class Pairing:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _File:
-    """One image found by its name: its path below the folder, groups, channel, and plane."""
-
-    relative: str
-    match: Match
-    image: SourceImage
-    channel: str
-
-    @property
-    def counts_pages(self) -> bool:
-        """Whether it is one of several pages that are cells, in a file without a problem."""
-        return self.image.plane is not None and "channel" in self.match.groups and not self.image.problem
-
-
 #: Number of paths that are shown with their groups, and of planes that are shown with an option.
 EXAMPLES, MOST_SHOWN = 5, 4
 
@@ -84,11 +69,11 @@ def pair(folder: str | Path, naming: FileNaming, progress: Progress = silent) ->
     """
     folder, names = Path(folder), Names(naming)
     found = Pairing(naming)
-    census = _Census(_files(folder, names, found))
+    census = Census(_files(folder, names, found))
     if _names_planes(folder, names, census, found):
         naming = replace(naming, planes="channels")
         names, found = Names(naming), Pairing(naming)
-        census = _Census(_files(folder, names, found))
+        census = Census(_files(folder, names, found))
     if not found.examples:
         if not found.unmatched:
             fix = "export the images as one of these, or give the folder that holds them"
@@ -120,87 +105,6 @@ def orphans(cells: Mapping[str, SourceCell]) -> list[str]:
     return [cell_id for cell_id, cell in cells.items() if BRIGHTFIELD not in cell.images]
 
 
-class _Census:
-    """What the names of all files say together.
-
-    Args:
-        files: the files, which are counted and not kept.
-
-    Attributes:
-        names: names of channels in the paths.
-        channels: channels of the images.
-    """
-
-    def __init__(self, files: Iterable[_File]):
-        self.names: set[str] = set()
-        self.channels: set[str] = set()
-        self._groups: set[str] | None = None
-        self._spread: dict[str, tuple[str, str]] = {}
-        self._sites: dict[str, str] = {}
-        self._at_several_sites: set[str] = set()
-        self._homes: dict[str, str] = {}
-        self._pages: dict[str, Counter[str]] = {}
-        for file in files:
-            groups = file.match.groups
-            if (patient := groups.get("patient")) and "site" not in groups:
-                home = _home(file.relative, groups)
-                if self._homes.setdefault(patient, home) != home:
-                    self._spread.setdefault(patient, (self._homes[patient], home))
-            if file.counts_pages:
-                pages = self._pages.setdefault(str(sorted({**groups, "channel": ""}.items())), Counter())
-                pages[file.channel] += 1
-            self.names.add(file.match.channel_name)
-            self.channels.add(file.channel)
-            self._groups = set(groups) if self._groups is None else self._groups & set(groups)
-            site = groups.get("site", "")
-            if self._sites.setdefault(groups.get("patient", ""), site) != site:
-                self._at_several_sites.add(groups.get("patient", ""))
-
-    def wider_id(self) -> str:
-        """Template of an id that also has the patient, and the site if patients of two sites have the same name."""
-        groups = [name for name in ("patient", "cell") if name in (self._groups or ())]
-        return "/".join(f"{{{name}}}" for name in (["site", *groups] if self._at_several_sites else groups))
-
-    def check_pages(self, folder: Path) -> None:
-        """Checks that the files of one patient have as many pages in each channel, where every page is a cell."""
-        for groups, pages in self._pages.items():
-            if len(set(pages.values())) > 1:
-                told = ", ".join(f"{count} of {channel}" for channel, count in pages.items())
-                names = ", ".join(text for _, text in ast.literal_eval(groups) if text)
-                problem = f"{names}: the files have different numbers of pages, {told}"
-                raise PairingError(problem, path=folder, fix="export both channels of all cells again, in one order")
-
-    def patient_notes(self, folder: Path) -> list[str]:
-        """Notes on patients at several sites.
-
-        Raises:
-            PairingError: folders of one name in different places, which may not be those of one patient.
-        """
-        if self._spread:
-            patient, (one, other) = next(iter(self._spread.items()))
-            raise PairingError(
-                f"{len(self._spread)} patient(s) have folders in several places: {patient} is in {one} and in {other}",
-                path=folder,
-                fix="write a template that names every folder, such as '{patient}/{run}/{cell}_{channel}.tif' with "
-                "--cell-id '{patient}/{run}/{cell}', or '{run}/{patient}/...' with --cell-id '{run}/{patient}/{cell}'",
-            )
-        if not (several := sorted(filter(None, self._at_several_sites))):
-            return []
-        return [
-            f"{len(several)} patient(s) have cells at several sites and count as one person each: "
-            f"{abbreviated(several)}; if they are different people, give their folders different names"
-        ]
-
-
-def _home(relative: str, groups: Mapping[str, str]) -> str:
-    """Path of the folder of a patient, without the parts that are groups of their own; empty if it has no folder."""
-    folders, patient = relative.split("/")[:-1], groups["patient"]
-    if patient not in folders:
-        return ""
-    above = folders[: len(folders) - 1 - folders[::-1].index(patient)]
-    return "/".join([*(name for name in above if name not in groups.values()), patient])
-
-
 def _paired(folder: Path, names: Names, progress: Progress) -> MutableMapping[str, SourceCell]:
     cells, files = _cells(), _files(folder, names, Pairing(names.naming, cells={}))
     for file in tracked(progress, "Pairing images", files, 0):
@@ -224,7 +128,7 @@ def _check_pairs(folder: Path, cells: Mapping[str, SourceCell]) -> None:
         )
 
 
-def _files(folder: Path, names: Names, found: Pairing) -> Iterator[_File]:
+def _files(folder: Path, names: Names, found: Pairing) -> Iterator[FoundFile]:
     """Yields the images whose channel is known; adds the others to `found`."""
     for path in image_files(folder):
         check_encodable(str(path.absolute()), path)
@@ -241,7 +145,7 @@ def _files(folder: Path, names: Names, found: Pairing) -> Iterator[_File]:
             found.ignored[match.channel_name or "without a name"] += 1
             continue
         for channel, image in _images(path, names, match):
-            yield _File(relative, match, image, channel)
+            yield FoundFile(relative, match, image, channel)
 
 
 def _check_stain(path: Path) -> None:
@@ -276,7 +180,7 @@ def _images(path: Path, names: Names, match: Match) -> Iterator[tuple[str, Sourc
         yield channel, SourceImage(str(path), 0, problem=error.problem, fix=error.fix or "")
 
 
-def _names_planes(folder: Path, names: Names, census: _Census, found: Pairing) -> bool:
+def _names_planes(folder: Path, names: Names, census: Census, found: Pairing) -> bool:
     """Whether --channel names planes of the files, although the names of the files tell a channel too."""
     if names.naming.planes != "single" or not names.naming.channels or not found.examples:
         return False
@@ -290,7 +194,7 @@ def _names_planes(folder: Path, names: Names, census: _Census, found: Pairing) -
     return False
 
 
-def _check_channels(folder: Path, names: Names, census: _Census, found: Pairing) -> None:
+def _check_channels(folder: Path, names: Names, census: Census, found: Pairing) -> None:
     """Checks that every name given by --channel is there, and that there are bright-field images."""
     seen = {*census.names, *found.ignored}
     if names.naming.planes == "single" and "channel" in names.groups:
@@ -336,14 +240,14 @@ def _check_planes(folder: Path, names: Names, found: Pairing) -> None:
         raise ConfigError(problem, path=folder / found.examples[0][0], fix=fix)
 
 
-def _cell_id(file: _File, names: Names) -> str:
+def _cell_id(file: FoundFile, names: Names) -> str:
     cell_id = names.compose(file.match.groups)
     if names.naming.planes != "cells":
         return cell_id
     return f"{cell_id}/{(file.image.plane or 0) + names.naming.first_plane}"
 
 
-def _add(cells: MutableMapping[str, SourceCell], folder: Path, names: Names, file: _File) -> None:
+def _add(cells: MutableMapping[str, SourceCell], folder: Path, names: Names, file: FoundFile) -> None:
     """Adds an image to its cell. Raises if the cell has one already, or another patient, site or label."""
     cell_id, groups = _cell_id(file, names), file.match.groups
     told = {name: groups.get(name, "") for name in ("patient", "site", "label")}

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, Cell, DatasetFacts
+from tfctc.data.importers.description import DatasetDescription
 from tfctc.data.importers.sources import SourceImage
-from tfctc.data.importers.survey import DatasetDescription, Fault, Survey
+from tfctc.data.importers.survey import Fault, Survey
 from tfctc.data.manifest import MANIFEST, Manifest, write_manifest
 from tfctc.errors import ConfigError, ImageError, ManifestError
 from tfctc.io.files import atomic_folder
