@@ -31,6 +31,8 @@ from tfctc.io.record import append_record
 from tfctc.models.classifier import build_classifier
 from tfctc.models.fast import to_stock
 
+pytestmark = pytest.mark.slow
+
 FULL = 4095
 #: Height and width of each cell: smaller and larger than both sizes, odd, one pixel wide, and twice the same.
 SHAPES = [(30, 27), (13, 41), (40, 34), (1, 17), (19, 1), (9, 11), (30, 27), (20, 20), (26, 23), (31, 12)]

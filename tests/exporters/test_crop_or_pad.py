@@ -12,6 +12,8 @@ from tfctc.cells import DatasetFacts
 from tfctc.exporters.saved_model import checked, decode
 from tfctc.io.images import fit_to_facts, to_unit
 
+pytestmark = pytest.mark.slow
+
 SIDES = (1, 2, 3, 4, 6, 9)
 SHAPES = list(itertools.product(SIDES, SIDES))
 #: Reads lines "HEIGHT WIDTH FILE" and writes the image as the network would get it.

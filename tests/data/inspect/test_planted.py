@@ -5,6 +5,8 @@ import re
 import pytest
 from check_inspection import inspected, judged, planted
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def judge(simulated, clean, tmp_path):
