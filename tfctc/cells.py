@@ -128,8 +128,8 @@ class DatasetFacts:
         files_mpp: micrometres per pixel that the image files declare, where that is not `mpp`: the images were
             rescaled, or the user has said that the files are wrong. Otherwise None.
         rescaled: whether the images were rescaled from `files_mpp` to `mpp` when they were imported.
-        naming: names of the image files that the data set was imported from; None if unknown. It does not count when
-            facts are compared.
+        naming: names of the image files that the data set was imported from; None if unknown. Comparing two facts
+            ignores it.
 
     Raises:
         ManifestError: a value that no data set can have.
@@ -196,10 +196,10 @@ class DatasetFacts:
         return self.channel(BRIGHTFIELD).dtype
 
     def identity(self) -> dict[str, Any]:
-        """The facts that decide the content of the cells, as plain values.
+        """The facts that decide the content of the cells, as plain values, for digests; without `naming`.
 
-        Names of files do not. A fact that came to tfctc after its first data sets is left out while it has its default
-        value, so that their digests stay as they are.
+        A fact that was added to tfctc later is left out while it has its default value, so that the digests of older
+        data sets stay the same.
         """
         later = ("dapi_bit_depth", "dapi_binning", "crop_or_pad", "files_mpp", "rescaled")
         values = {fact.name: (getattr(self, fact.name), fact.default) for fact in fields(self) if fact.compare}

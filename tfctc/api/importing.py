@@ -1,4 +1,4 @@
-"""Import of image files: `tfctc.import_images` and `tfctc.preview_images`."""
+"""Import of image files: `tfctc.import_images`, and the preview that `tfctc import --dry-run` shows."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class ImportedDataset:
         cells: label, or "unlabelled" -> number of cells.
         groups: number of patients, or of other groups.
         notes: remarks on the files and the table, one sentence each.
-        missing: clauses that say what the data set lacks for `tfctc.fit`; empty if it can train on it.
+        missing: what the data set lacks for `tfctc.fit`, one clause each; empty if it lacks nothing.
         can_teach: whether each class has a labelled cell with DAPI, as mode "distilled" needs.
     """
 
@@ -42,7 +42,7 @@ class ImportedDataset:
 
 @dataclass(frozen=True)
 class ImportPreview:
-    """What an import would find by the names of the files; no image has been opened.
+    """Preview of an import, from the names of the files and of their planes; no pixels have been read.
 
     Args:
         examples: for a few files: path below the folder, and group -> text.

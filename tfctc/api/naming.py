@@ -1,4 +1,4 @@
-"""The naming of image files, from the arguments of a command."""
+"""Naming of image files, from the arguments of `import_images`, `predict` and `watch`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

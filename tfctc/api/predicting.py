@@ -50,8 +50,8 @@ def predict(
         model: TFLite file that `tfctc export` wrote, or a predictor.
         images: image files, folders, and CSV files with the columns `cell_id` and `brightfield`.
         output: CSV file, written at the end; or a text file open for writing with ``newline=""``.
-        files: for folders: template for the path of a file inside the folder, as for `tfctc.import_images`; where no
-            naming is given, that of the images that the model was trained on counts.
+        files: template for the path of a file below its folder, as for `tfctc.import_images`. Without `files`,
+            `pattern` and `preset`, the naming of the training images is used.
         pattern: regular expression in place of a template.
         preset: name of a known file naming in place of a template.
         cell_id: template of the cell id.
@@ -63,8 +63,8 @@ def predict(
         threads: threads for one image; None for the runtime's choice.
         runtime: "litert" or "openvino".
         workers: number of processes.
-        on_refusal: called with the error of each refused image: one that cannot be read, or whose size, pixel type or
-            bit depth is not that of the training images.
+        on_refusal: called with the error of each refused image: one that cannot be read, or whose size, pixel type,
+            bit depth or scale is not that of the training images.
         progress: called with the progress of long tasks.
 
     Returns:

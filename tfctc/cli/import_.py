@@ -71,8 +71,8 @@ def command(
     """Pair the image files in FOLDER by cell id, label them, check every one, and write a data set.
 
     The result is a folder with manifest.csv and dataset.json; the images stay where they are. A bright-field image
-    without DAPI or label is kept; DAPI without bright-field is an error. With no --files, --pattern or --preset, the
-    names that fit are proposed.
+    without DAPI or label is kept; DAPI without bright-field is an error. Without --files, --pattern or --preset the
+    command proposes templates that fit the names, and ends.
     """
     from tfctc.errors import ConfigError
 

@@ -53,10 +53,9 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
     """Classify bright-field images with the TFLite file MODEL, without TensorFlow.
 
     IMAGES are image files, folders, and CSV files with the columns cell_id and brightfield (a manifest.csv, or the
-    predictions.csv of a run). The files of a folder are expected to be named like those that the model was trained on,
-    unless --files, --pattern or --preset says otherwise. An image is refused if it cannot be read, or if its size,
-    pixel type, bit depth or scale is not that of the training images. It gets a row without a probability, and the exit
-    code is 1.
+    predictions.csv of a run). The files of a folder must be named like the training images; for other names give
+    --files, --pattern or --preset. An image is refused if it cannot be read, or if its size, pixel type, bit depth or
+    scale is not that of the training images. A refused image gets a row without a probability, and the exit code is 1.
 
     With --watch each cell gets its row as soon as its image is complete. Started again, the same command continues with
     the cells that have no row. A refused image is read again when its file changes and when the command is started

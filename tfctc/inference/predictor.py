@@ -47,8 +47,9 @@ class Predictor:
         runtime: name of the runtime.
         record: description of the model, from the file.
         facts: facts of the images that the model takes: size, bit depth, classes.
-        naming: names of image files and of their planes: those of the data set that the model was trained on, unless it
-            is set to others; None if they are not known.
+        naming: names of image files and of their planes, at first those of the training images; may be set; None if
+            they are not known.
+        scale: check of the scale of the images.
         threshold: threshold of the probability.
         model_version: name, version and hash of the model's weights.
 

@@ -1,4 +1,4 @@
-"""Scale of the images: micrometres per pixel, as a user or a file declares them, against those of the model."""
+"""Scale of the images, in micrometres per pixel: that of the user or the file is compared with that of the model."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tfctc.io.images import rescaled
 
 
 class Scale:
-    """Check of every image's scale, and its change where that was asked for.
+    """Checks the scale of each image, and rescales the image if the user asked for it.
 
     Args:
         facts: facts of the images that the model takes.
@@ -19,8 +19,8 @@ class Scale:
         rescale: whether images of another scale are rescaled; otherwise they are refused.
 
     Raises:
-        ConfigError: `mpp` is not that of the model, and `rescale` is not set; a model that does not know its scale; or
-            `rescale` for such a model.
+        ConfigError: `mpp` is not that of the model, and `rescale` is not set; or one of them is given, and the model
+            does not know its scale.
     """
 
     def __init__(self, facts: DatasetFacts, mpp: float | None = None, rescale: bool = False):
@@ -33,15 +33,19 @@ class Scale:
             raise ConfigError(problem, fix="give --rescale-mpp too, and they are rescaled")
 
     def apply(self, pixels: np.ndarray, declared: float | None, path: str | Path) -> np.ndarray:
-        """Pixels ``(H, W)`` at the scale of the model.
+        """Pixels at the scale of the model.
 
         Args:
             pixels: unsigned integers ``(H, W)`` or ``(H, W, 1)``.
             declared: micrometres per pixel that the file declares; None if it declares none.
             path: the file, for messages.
 
+        Returns:
+            `pixels` if their scale is that of the model; else rescaled, ``(H', W')`` of the same type.
+
         Raises:
             ImageError: an image of another scale, or of an unknown one where the training images were rescaled.
+            ConfigError: scales that differ too much to be rescaled.
         """
         own = self._facts.mpp
         mpp = self._of_image(declared)

@@ -23,7 +23,7 @@ from tfctc.io.tables import read_table
 FACTS = "dataset.json"
 #: Number of names of a folder that are compared with one another.
 COMPARED = 20_000
-#: Number of folders above the one that was named which may be part of the naming.
+#: Number of folders above the one that the user names that may be part of the naming.
 ABOVE = 3
 
 
@@ -45,7 +45,7 @@ class FoundImage(NamedTuple):
 
 @dataclass(frozen=True)
 class SearchRules:
-    """Rules that tell which files of a folder are bright-field images, and of which cells.
+    """Rules that find the bright-field images of a folder, and the cell of each.
 
     Args:
         naming: names of the files; None if they are not known: then every file is a cell, unless its name says
@@ -266,11 +266,11 @@ def _raise_without_brightfield(folder: Path, rules: SearchRules) -> None:
 
 
 def _level(folder: Path, names: Names) -> int:
-    """Number of folders above `folder` at which the names of its files begin; negative if they begin below it.
+    """Number of folders above `folder` at which the naming begins; negative if it begins below `folder`.
 
-    The naming began at the folder that was imported, which may be above or below this one. The level is the same for
-    all files, so that those which lie deeper than the others do not become cells: it is the one that fits most of them;
-    of several, the path below `folder` counts first, then that from further above, then that from further below.
+    The naming is for paths below the folder that was imported, which may be above or below this one. All files have the
+    same level, so that files that lie deeper than the others do not become cells. It is the level that fits most files.
+    If several do, 0 comes first, then those above `folder` from the nearest, then those below it from the nearest.
     """
     paths = list(islice(image_files(folder), COMPARED))
     deepest = max((len(path.relative_to(folder).parts) for path in paths), default=1)

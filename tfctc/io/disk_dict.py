@@ -1,4 +1,4 @@
-"""Mapping from text to dataclasses that lies on disk, for cells by the million."""
+"""Mapping on disk, from text to dataclasses: millions of cells need little memory."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, MutableMapping
@@ -23,7 +23,7 @@ class DiskDict(MutableMapping[str, T], Generic[T]):
         kind: the dataclass of the values.
 
     Raises:
-        OutputError: the temporary file cannot be written; every method may raise it.
+        OutputError: the temporary file cannot be written or read. Every method may raise it.
     """
 
     def __init__(self, kind: type[T]):

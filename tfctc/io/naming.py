@@ -79,7 +79,8 @@ class Names:
         """Groups of a path with ``/`` between its parts; None if the naming does not fit it.
 
         Raises:
-            ConfigError: a template that fits the path in two ways, or a pattern that matches without its group `cell`.
+            ConfigError: a template that fits the path in two ways, or a pattern that matches without its group `cell`
+                or whose group `cell` includes its group `channel`.
         """
         path = normalised(path)
         if self._pattern:
@@ -107,7 +108,11 @@ class Names:
         return self.cell_id.format_map(groups)
 
     def compose_values(self, values: Sequence[str]) -> str:
-        """Cell id from the values of several columns: joined as in the template if it has as many groups, else by /."""
+        """Cell id from the values of several columns.
+
+        They are joined as in the template if it has as many groups; if planes are cells, one more value may follow, the
+        number of the plane. Otherwise they are joined by ``/``.
+        """
         groups = self.id_groups
         extra = len(values) - len(groups)
         if len(values) < 2 or extra not in (0, 1) or (extra and self.naming.planes != "cells"):

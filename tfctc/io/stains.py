@@ -1,4 +1,7 @@
-"""Checks that images are no stains of other images' cells, where nothing but their names can tell."""
+"""Checks that no fluorescence image is taken for a bright-field one, for files whose naming is not known.
+
+The names are all that can tell. Each check raises an error if two names look like two channels of one cell.
+"""
 
 import re
 from collections.abc import Iterable, Iterator

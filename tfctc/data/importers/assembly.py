@@ -1,4 +1,4 @@
-"""Assembly: cells of a source and rows of a label table become cells with a patient and a class."""
+"""Assembly: joins the cells of a source and the rows of a label table; each cell gets a patient and a class."""
 
 import re
 import shlex
@@ -220,7 +220,7 @@ def _check_first_plane(
 
 
 class _Differing:
-    """Cells for which path and table say different things.
+    """Cells whose path and row in the table contradict each other; called with each cell.
 
     Args:
         name: "patient", "site" or "label".

@@ -1,4 +1,4 @@
-"""Files that hold many cells: which importer reads them, and the cells of all files of a folder."""
+"""Files that hold many cells: the importer that reads them, and the cells of all files of a folder."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ def importer_of(source: str | Path, naming: FileNaming | None = None) -> Importe
 
     Args:
         source: a file, or a folder.
-        naming: names of the files: an importer is chosen by the ending of its template. Without one, a folder must hold
-            files of one importer, and no PNG or TIFF image.
+        naming: names of the files: the ending of a template decides. Without a naming, a folder must hold files of one
+            importer, and no PNG or TIFF image.
     """
     source = Path(source)
     texts = [*naming.files, naming.pattern] if naming else []

@@ -53,7 +53,7 @@ def pair(folder: str | Path, naming: FileNaming, progress: Progress = silent) ->
     """Groups the images below a folder by cell.
 
     If the naming has no cell id and cells of several patients have the same number, ids become ``{patient}/{cell}``.
-    The folder is searched twice, and the cells are kept on disk, so that a million need little memory.
+    The folder is searched two to four times, and the cells are kept on disk, so that a million need little memory.
 
     Args:
         folder: the folder.

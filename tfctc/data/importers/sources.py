@@ -1,4 +1,4 @@
-"""Cells of a source as importers yield them, and the protocol of an importer."""
+"""Protocol of an importer, and the cells and images that it yields."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class Importer(Protocol):
     suffixes: tuple[str, ...]
 
     def cells(self, path: Path, channels: Mapping[str, str]) -> Iterator[tuple[str, SourceCell]]:
-        """Yields number and images of every cell in a file.
+        """Yields number and images of every cell in a file. The number, as text, becomes the end of the cell id.
 
         Args:
             path: the file.

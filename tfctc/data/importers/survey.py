@@ -22,7 +22,7 @@ class Fault:
     """An image that cannot be used.
 
     Args:
-        cell: number of its cell.
+        cell: number of its cell, from 0.
         channel: its channel.
         problem: the reason; ``{other}`` in it stands for the path of another image.
         fix: the remedy.
@@ -213,7 +213,11 @@ class Survey:
         return int(height), int(width)
 
     def _check_registration(self, rows: Mapping[str, np.ndarray]) -> None:
-        """Checks that both channels of each cell show the same field, binned pixels counted; others become faults."""
+        """Checks the size of each DAPI image, times its binning, against bright-field of its cell; others are faults.
+
+        Raises:
+            ImageError: nearly all of them differ, as with another binning than the user said.
+        """
         sizes = np.zeros((self._count, 2), np.intc)
         sizes[self._cells[BRIGHTFIELD]] = rows[BRIGHTFIELD][:, [HEIGHT, WIDTH]]
         cells = np.array(self._cells[DAPI], np.intc)

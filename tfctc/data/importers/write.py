@@ -1,4 +1,4 @@
-"""Writing of an imported data set: reads every image once, reports all faults, packs pixels where they must be."""
+"""Writing of an imported data set: reads every image once, reports all faults, packs pixels if needed."""
 
 import csv
 import os
@@ -37,7 +37,7 @@ class WrittenDataset:
 
     Args:
         facts: its facts.
-        manifest: its manifest, open. Its folder was a temporary one.
+        manifest: its manifest, in memory. Do not use `manifest.folder`: it was a temporary folder.
         notes: remarks for the user, one sentence each.
     """
 
