@@ -36,7 +36,9 @@ def naming_of(
     if first_plane is not None and planes != "cells":
         raise ConfigError("--first-plane goes with --planes cells", fix="add it, or leave --first-plane out")
     if preset:
-        return replace(PRESETS[preset].naming(cell_id, channels), planes=planes or "single")
+        return replace(
+            PRESETS[preset].naming(cell_id, channels), planes=planes or "single", first_plane=first_plane or 0
+        )
     naming = FileNaming(templates, pattern or "", cell_id, channels or {}, planes or "single", first_plane or 0)
     if not given:
         return naming if cell_id or channels else None

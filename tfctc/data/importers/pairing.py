@@ -82,6 +82,7 @@ def pair(folder: str | Path, naming: FileNaming, progress: Progress = silent) ->
         fix = "leave out --files, --pattern and --preset to see the templates that fit"
         raise PairingError(problem, path=folder, fix=fix)
     _check_channels(folder, names, census, found)
+    patient_notes = census.patient_notes(folder)  # Before the cells: the remedy for these must not merge patients.
     try:
         found.cells = _paired(folder, names, progress)
     except PairingError as error:
@@ -95,7 +96,7 @@ def pair(folder: str | Path, naming: FileNaming, progress: Progress = silent) ->
             raise error from None
         found.notes.append(f"cells of several patients have the same id, so ids are now {wider}")
     census.check_pages(folder)
-    found.notes += census.patient_notes(folder)
+    found.notes += patient_notes
     _check_pairs(folder, found.cells)
     return found
 
