@@ -19,11 +19,10 @@ from tfctc.data.index import CellIndex
 from tfctc.errors import ConfigError, ManifestError, SplitError
 from tfctc.io.duplicates import Fingerprints, fingerprint
 from tfctc.io.files import write_json
-from tfctc.io.folders import is_file
+from tfctc.io.folders import FACTS, MANIFEST, is_file
 from tfctc.io.names import normalised, spelling_key
 from tfctc.io.tables import read_table
 
-MANIFEST, FACTS = "manifest.csv", "dataset.json"
 #: Columns that can be the unit of splitting.
 GROUPS = ("patient_id", "site")
 IDS = ("cell_id", *GROUPS)

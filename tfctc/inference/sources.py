@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,15 +13,13 @@ from tfctc.cells import BRIGHTFIELD, DatasetFacts, FileNaming
 from tfctc.config import load
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 from tfctc.io.duplicates import Fingerprints, fingerprint
-from tfctc.io.folders import image_files, is_file, is_folder, other_file_notes
+from tfctc.io.folders import FACTS, image_files, is_file, is_folder, other_file_notes
 from tfctc.io.names import BLANKS, abbreviated, check_encodable, normalised
 from tfctc.io.naming import Match, Names
 from tfctc.io.pixels import plane_count
 from tfctc.io.stains import check_fluorescence, check_suffixes, check_twins
 from tfctc.io.tables import read_table
 
-#: File with the facts of a data set or of a run.
-FACTS = "dataset.json"
 #: Number of names of a folder that are compared with one another.
 COMPARED = 20_000
 #: Number of folders above the one that the user names that may be part of the naming.
@@ -56,6 +55,11 @@ class SearchRules:
     naming: FileNaming | None = None
     is_explicit: bool = False
 
+    @cached_property
+    def names(self) -> Names | None:
+        """The naming, ready for use; None if there is none."""
+        return None if self.naming is None else Names(self.naming)
+
     @classmethod
     def of(cls, own: FileNaming | None, of_model: FileNaming | None) -> "SearchRules":
         """Rules of a command: its own naming if it gives one, else that of the model.
@@ -75,8 +79,9 @@ class SearchRules:
                 raise ConfigError(problem, fix="add --files, for example --files '{cell}_{channel}.tif'")
             channels = {**of_model.channels, **own.channels}
             own = replace(of_model, channels=channels, cell_id=own.cell_id or of_model.cell_id)
-        Names(own)  # Reports a mistake before anything is read.
-        return cls(own, True)
+        rules = cls(own, True)
+        _ = rules.names  # Reports a mistake before anything is read.
+        return rules
 
 
 @dataclass(frozen=True)
@@ -164,8 +169,7 @@ def _check_duplicates(images: Images, repeated: set[int]) -> None:
 def _check_single_files(images: Images) -> None:
     """Checks the names of single files, such as those of a pattern that the shell has filled in."""
     files = [source for source in images.sources if source.suffix.lower() != ".csv" and is_file(source, ImageError)]
-    if images.rules.naming:
-        names = Names(images.rules.naming)
+    if names := images.rules.names:
         files = [file for file in files if _match_file(file, names) is None]
     for folder in dict.fromkeys(file.parent for file in files):
         own = [file for file in files if file.parent == folder]
@@ -191,7 +195,7 @@ def _images_of(source: Path, rules: SearchRules, passed_over: Counter[str]) -> I
 
 def _single_file(path: Path, rules: SearchRules) -> Iterator[FoundImage]:
     """The cell of a file that the user names; it need not fit the naming, but must not be of another channel by it."""
-    names = Names(rules.naming) if rules.naming else None
+    names = rules.names
     match = _match_file(path, names) if names else None
     if names is None or match is None:
         if names and rules.is_explicit:
@@ -224,17 +228,19 @@ def images_in_folder(folder: Path, rules: SearchRules, passed_over: Counter[str]
         ImageError: without a naming: a file that by its name is of another channel, or images that come in twos.
         PairingError: a folder that cannot be read.
     """
-    if rules.naming is None:
-        check_twins(islice(image_files(folder), COMPARED), folder)
-        check_suffixes(islice(image_files(folder), COMPARED))
-        for path in image_files(folder):
+    paths = image_files(folder)
+    first = list(islice(paths, COMPARED))
+    if (names := rules.names) is None:
+        check_twins(first, folder)
+        check_suffixes(first)
+        for path in chain(first, paths):
             check_fluorescence(path)
             yield FoundImage(normalised(path.stem).strip(BLANKS), path)
         return
-    names, passed_over = Names(rules.naming), Counter() if passed_over is None else passed_over
-    level = _level(folder, names)
-    for path in image_files(folder):
-        match = names.match(_name_at(path, folder, level))
+    passed_over = Counter() if passed_over is None else passed_over
+    level, matches = _level(first, folder, names)
+    more = ((path, names.match(_name_at(path, folder, level))) for path in paths)
+    for path, match in chain(zip(first, matches, strict=True), more):
         if match is None:
             passed_over["with other names"] += 1
         elif _is_other(match, names):
@@ -247,15 +253,13 @@ def images_in_folder(folder: Path, rules: SearchRules, passed_over: Counter[str]
 
 def _raise_without_brightfield(folder: Path, rules: SearchRules) -> None:
     """Raises the error for a folder in which no file is a bright-field image by the naming."""
-    assert rules.naming is not None
-    names = Names(rules.naming)
+    names = rules.names
+    assert names is not None
     paths = list(islice(image_files(folder), COMPARED))
-    level = _level(folder, names)
-    matches = [match for path in paths if (match := names.match(_name_at(path, folder, level)))]
+    _, matches = _level(paths, folder, names)
     whose = "" if rules.is_explicit else ", the naming of the training images"
-    if matches:
-        listed = abbreviated(sorted({match.channel_name for match in matches}))
-        problem = f"holds no bright-field image by {names.option}{whose}; its channels are {listed}"
+    if channels := sorted({match.channel_name for match in matches if match}):
+        problem = f"holds no bright-field image by {names.option}{whose}; its channels are {abbreviated(channels)}"
         fix = "say which one is bright-field: --channel NAME=brightfield with its name"
     else:
         shown = paths[0].relative_to(folder).as_posix()
@@ -265,25 +269,31 @@ def _raise_without_brightfield(folder: Path, rules: SearchRules) -> None:
     raise PairingError(problem, path=folder, fix=fix)
 
 
-def _level(folder: Path, names: Names) -> int:
-    """Number of folders above `folder` at which the naming begins; negative if it begins below `folder`.
+def _level(paths: Sequence[Path], folder: Path, names: Names) -> tuple[int, list[Match | None]]:
+    """Number of folders above `folder` at which the naming begins, negative if below it; and the match of each path.
 
     The naming is for paths below the folder that was imported, which may be above or below this one. All files have the
     same level, so that files that lie deeper than the others do not become cells. It is the level that fits most files.
     If several do, 0 comes first, then those above `folder` from the nearest, then those below it from the nearest.
     """
-    paths = list(islice(image_files(folder), COMPARED))
     deepest = max((len(path.relative_to(folder).parts) for path in paths), default=1)
-    levels = (*range(ABOVE + 1), *range(-1, -deepest, -1))
-    fitting = {k: sum(names.match(_name_at(path, folder, k)) is not None for path in paths) for k in levels}
-    return max(fitting, key=lambda k: fitting[k])  # The first of several with the same number.
+    best: tuple[int, list[Match | None]] = (0, [None] * len(paths))
+    most = 0
+    for level in (*range(ABOVE + 1), *range(-1, -deepest, -1)):
+        matches = [names.match(_name_at(path, folder, level)) for path in paths]
+        if (fitting := sum(match is not None for match in matches)) > most:
+            best, most = (level, matches), fitting
+        if most == len(paths):
+            break  # No other level fits more.
+    return best
 
 
 def _name_at(path: Path, folder: Path, level: int) -> str:
     """Path of a file below the folder that is so many levels above `folder`, with ``/`` between its parts."""
-    inside = len(path.relative_to(folder).parts)
-    parts = Path(os.path.abspath(path)).parts[1:]
-    return "/".join(parts[-max(inside + level, 1) :])
+    inside = path.relative_to(folder).parts
+    above = Path(os.path.abspath(folder)).parts[1:] if level > 0 else ()
+    parts = (*above, *inside)
+    return "/".join(parts[-max(len(inside) + level, 1) :])
 
 
 def _match_file(path: Path, names: Names) -> Match | None:

@@ -34,8 +34,8 @@ OTHER_SUFFIXES = {
 }
 
 
-#: Files by which a folder is known as a data set.
-DATASET_FILES = {"manifest.csv", "dataset.json"}
+#: Cells of a data set, and its facts: the files by which a folder is known as one. A run has the facts too.
+MANIFEST, FACTS = "manifest.csv", "dataset.json"
 
 
 def is_file(path: Path, error: type[TfctcError]) -> bool:
@@ -78,7 +78,7 @@ def image_files(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Iterator[
                 folders.clear()
                 continue
             seen.add(real)
-            if Path(parent) != folder and set(files) >= DATASET_FILES:
+            if Path(parent) != folder and set(files) >= {MANIFEST, FACTS}:
                 folders.clear()  # The images of a data set are copies.
                 continue
             folders[:] = sorted(name for name in folders if not name.startswith("."))
