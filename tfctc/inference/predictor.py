@@ -133,4 +133,4 @@ class Predictor:
         titles, names = plane_names(path), Names(naming)
         if len(titles) == 1 and names.channels.get(plain(titles[0]), BRIGHTFIELD) == BRIGHTFIELD:
             return None  # A packed image, or one that the instrument saved alone.
-        return named_planes(path, names)[BRIGHTFIELD]
+        return named_planes(path, titles, names)[BRIGHTFIELD]

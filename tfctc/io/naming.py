@@ -9,7 +9,6 @@ from pathlib import Path
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, FileNaming
 from tfctc.errors import ConfigError, ImageError
 from tfctc.io.names import BLANKS, normalised
-from tfctc.io.pixels import plane_names
 
 #: Names of the channels in file names; case, spaces and punctuation do not matter.
 ALIASES = {
@@ -276,16 +275,23 @@ def plain(name: str) -> str:
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name).casefold())
 
 
-def named_planes(path: Path, names: Names) -> dict[str, int]:
+def shown_planes(titles: Sequence[str]) -> list[str]:
+    """Names of planes for messages: the number, from 0, of one without a name."""
+    return [title or str(number) for number, title in enumerate(titles)]
+
+
+def named_planes(path: Path, titles: Sequence[str], names: Names) -> dict[str, int]:
     """Number of the plane of each channel in a file whose planes are channels; from 0.
 
-    A name that is a number means the position; any other is looked up in the metadata of the file.
+    Args:
+        path: the file, for messages.
+        titles: names of its planes (`tfctc.io.pixels.plane_names`).
+        names: the naming. A name that is a number means the position; any other is the name of a plane.
 
     Raises:
-        ImageError: a file that cannot be read, two planes of one channel, a plane that is called like the other
-            channel, or no plane of bright-field.
+        ImageError: two planes of one channel, a plane that is called like the other channel, or no plane of
+            bright-field.
     """
-    titles = plane_names(path)
     found: dict[str, int] = {}
     for number, title in enumerate(titles):
         told = names.channels.get(plain(title)) if plain(title) else None
@@ -297,7 +303,7 @@ def named_planes(path: Path, names: Names) -> dict[str, int]:
             fix = "say which one: --channel with its number, such as --channel 0=brightfield"
             raise ImageError(f"has two planes of {channel}, {found[channel]} and {number}", path=path, fix=fix)
     if BRIGHTFIELD not in found:
-        shown = ", ".join(title or str(number) for number, title in enumerate(titles))
+        shown = ", ".join(shown_planes(titles))
         fix = "give --channel NAME=brightfield with its name or number, counted from 0"
         raise ImageError(f"has no plane that is known as bright-field; its planes are {shown}", path=path, fix=fix)
     return found

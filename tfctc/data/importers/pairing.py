@@ -14,7 +14,7 @@ from tfctc.errors import ConfigError, ImageError, PairingError
 from tfctc.io.disk_dict import DiskDict
 from tfctc.io.folders import image_files
 from tfctc.io.names import abbreviated, check_encodable
-from tfctc.io.naming import ALIASES, Match, Names, named_planes, plain
+from tfctc.io.naming import ALIASES, Match, Names, named_planes, plain, shown_planes
 from tfctc.io.pixels import plane_count, plane_names
 from tfctc.io.stains import check_fluorescence
 from tfctc.progress import Progress, silent, tracked
@@ -168,7 +168,7 @@ def _images(path: Path, names: Names, match: Match) -> Iterator[tuple[str, Sourc
         return
     try:
         if names.naming.planes == "channels":
-            planes = named_planes(path, names)
+            planes = named_planes(path, plane_names(path), names)
             yield from ((channel, SourceImage(str(path), plane)) for channel, plane in planes.items())
             return
         titles = plane_names(path)
@@ -223,20 +223,21 @@ def _check_channels(folder: Path, names: Names, census: Census, found: Pairing) 
 
 def _check_planes(folder: Path, names: Names, found: Pairing) -> None:
     """Checks, for files whose planes are channels, that some file has a bright-field plane and every named one."""
-    titles: list[str] = []
+    shown: list[str] = []
     for path, _ in found.examples:
         with suppress(ImageError):
-            titles = [title or str(number) for number, title in enumerate(plane_names(folder / path))]
-            there = {plain(title) for title in titles} | set(map(str, range(len(titles))))
+            titles = plane_names(folder / path)
+            shown = shown_planes(titles)
+            there = {plain(title) for title in shown} | set(map(str, range(len(titles))))
             for name in names.naming.channels:
                 if plain(name) not in there:
-                    fix = f"its planes are {abbreviated(titles)}; numbers count from 0"
+                    fix = f"its planes are {abbreviated(shown)}; numbers count from 0"
                     raise ConfigError(f"--channel {name}: the file has no such plane", path=folder / path, fix=fix)
-            named_planes(folder / path, names)
+            named_planes(folder / path, titles, names)
             return
-    if titles:
-        options = " ".join(f"--channel {shlex.quote(title)}=..." for title in titles[:MOST_SHOWN])
-        problem = f"holds {len(titles)} plane{'s' * (len(titles) != 1)}: {abbreviated(titles)}"
+    if shown:
+        options = " ".join(f"--channel {shlex.quote(title)}=..." for title in shown[:MOST_SHOWN])
+        problem = f"holds {len(shown)} plane{'s' * (len(shown) != 1)}: {abbreviated(shown)}"
         fix = f"say which channels they are: {options}, each with brightfield or dapi"
         raise ConfigError(problem, path=folder / found.examples[0][0], fix=fix)
 

@@ -13,7 +13,7 @@ from tfctc.data.importers.presets import PRESETS
 from tfctc.errors import ConfigError, ImageError, PairingError
 from tfctc.io.folders import image_files
 from tfctc.io.names import abbreviated
-from tfctc.io.naming import ALIASES, Match, Names, plain
+from tfctc.io.naming import ALIASES, Match, Names, plain, shown_planes
 from tfctc.io.pixels import plane_names
 
 #: Templates of the folders above a file, by their number. `run` and `part` are folders below the patient.
@@ -349,7 +349,7 @@ def _plane_channels(titles: Sequence[str]) -> dict[str, str]:
 def _titles(path: Path) -> list[str]:
     """Names of the planes of a file, numbers for those without; empty if the file cannot be read."""
     try:
-        return [title or str(number) for number, title in enumerate(plane_names(path))]
+        return shown_planes(plane_names(path))
     except ImageError:
         return []
 
