@@ -1,9 +1,7 @@
 """Tables that a user gives: `read_table` reads a text table or a spreadsheet, and says what it recognised."""
 
 import math
-import os
 import re
-import stat
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from tfctc.io.delimited import read_delimited
 from tfctc.io.encodings import BLANKS
 from tfctc.io.headers import TableRequest
 from tfctc.io.names import normalised
+from tfctc.io.regular import NotRegularError, open_regular
 from tfctc.io.spreadsheets import read_spreadsheet
 
 #: First bytes of files that are no text.
@@ -119,7 +118,7 @@ def read_table(
     names = tuple(dict.fromkeys(map(normalised, needed)))
     named = None if options is None else {normalised(name): option for name, option in options.items()}
     request = TableRequest(Path(path), names, named, delimiter, skip_lines, sheet, error)
-    file = _open_regular(request)
+    file = _opened(request)
     try:
         reader = read_spreadsheet if _is_spreadsheet(file, request) else read_delimited
         header, rows, tidy = reader(file, request)
@@ -158,21 +157,14 @@ def parse_number(text: str) -> float:
     return number
 
 
-def _open_regular(request: TableRequest) -> BinaryIO:
-    """The opened file. A pipe is refused without waiting for someone who writes to it."""
+def _opened(request: TableRequest) -> BinaryIO:
     try:
-        file = open(request.path, "rb", opener=_without_waiting)  # noqa: SIM115  (closed with the rows)
+        return open_regular(request.path)
+    except NotRegularError as error:
+        raise request.refusal(f"cannot be read ({error})", "save the table as a file, and give that") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise request.refusal(f"cannot be read ({reason})", "check path and permissions") from None
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise request.refusal("cannot be read (not a regular file)", "save the table as a file, and give that")
-    return file
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Not on Windows.
 
 
 def _is_spreadsheet(file: BinaryIO, request: TableRequest) -> bool:

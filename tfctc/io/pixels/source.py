@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from tfctc.errors import ImageError
+from tfctc.io.regular import NotRegularError, open_regular
 
 #: Number of bytes that are read at once: most images of one cell are whole.
 HEAD = 2**16
@@ -57,20 +57,15 @@ def open_source(path: str | Path) -> Iterator[Source]:
         ImageError: a file that is missing, not a regular file, or cannot be opened.
     """
     try:
-        file = open(path, "rb", buffering=0, opener=_without_waiting)  # noqa: SIM115
+        file = open_regular(path, buffering=0)
     except FileNotFoundError:
         raise ImageError("no such file", fix="check the path or the manifest") from None
     except IsADirectoryError:
         raise ImageError("is a folder, an image file is expected", fix="give the files in it") from None
+    except NotRegularError as error:
+        raise ImageError(f"is {error}", fix="save the image as a file, and give that") from None
     except (OSError, ValueError) as error:
         problem = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         raise ImageError(problem, fix="check path and permissions") from None
     with file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError("is not a regular file", fix="save the image as a file, and give that")
-        yield Source(file, status.st_size)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Not on Windows.
+        yield Source(file, os.fstat(file.fileno()).st_size)
