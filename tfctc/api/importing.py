@@ -167,14 +167,14 @@ def import_images(
         skip_bad=skip_bad,
         progress=progress,
     )
-    counts = dict.fromkeys(assembly.counts, 0)
-    for cell in written.manifest.index:
-        counts[cell.label or NO_LABEL] += 1
+    counts, index = dict.fromkeys(assembly.counts, 0), written.manifest.index
+    for code, label in enumerate(index.names["label"]):
+        counts[label or NO_LABEL] = int((index.codes["label"] == code).sum())
     return ImportedDataset(
         Path(output),
         written.facts,
         counts,
-        len(written.manifest.index.names["patient_id"]),
+        len(index.names["patient_id"]),
         [*notes, *found.notes, *_file_notes(found, folder), *assembly.notes, *written.notes],
         missing_for_training(written.manifest),
         has_teacher_cells(written.manifest),

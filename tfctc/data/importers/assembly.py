@@ -144,6 +144,7 @@ def assemble(
     lost = [cell_id for cell_id in rows if cell_id not in found]
     result = Assembly(found, rows, rules, notes=list(table.notes if table else ()))
     labels: Counter[str] = Counter()
+    classes: Counter[str] = Counter()
     lists: dict[str, list[str]] = {
         "cell(s) without bright-field left out": without_brightfield,
         "cell(s) without a patient left out": [],
@@ -167,6 +168,7 @@ def assemble(
         if not (cell.patient or row.patient):
             lists["cell(s) without a patient left out"].append(cell_id)
             continue
+        classes[rules.class_of(label) or NO_LABEL] += 1
         if DAPI not in cell.images:
             lists["cell(s) without DAPI kept"].append(cell_id)
         if table and cell_id not in rows:
@@ -182,9 +184,7 @@ def assemble(
             f"{len(without_patient)} cell(s) have no patient: {abbreviated(without_patient)}",
             fix="add {patient} to --files, give --patient-column, or leave them out with --skip-orphans",
         )
-    result.counts = dict.fromkeys((*rules.classes, NO_LABEL), 0)
-    for one, _ in result:
-        result.counts[one.label or NO_LABEL] += 1
+    result.counts = {name: classes[name] for name in (*rules.classes, NO_LABEL)}
     if not len(result):
         raise ManifestError("no cell is left", fix="check --drop, --skip-orphans and the label table")
     result.notes += [f"{len(names)} {kind}: {abbreviated(names)}" for kind, names in lists.items() if names]
