@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tfctc.api.predicting import predict, watch
+from tfctc.api.predicting import check_output, predict, watch
 from tfctc.cli.options import HELP, FiniteRange, naming_options, pairs, runtime_option
 from tfctc.cli.output import ProgressBar
 
@@ -74,7 +74,7 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
         raise ConfigError("--settle goes with --watch", fix="leave it out")
     options |= {"workers": workers, "on_refusal": lambda error: click.echo(f"refused: {error}", err=True)}
     if output != "-":
-        _check_output(output, model, images)
+        check_output(output, model, images)
     scale = {"mpp": options.pop("mpp"), "rescale": options.pop("rescale_mpp")}
     predictor = Predictor(model, options.pop("threads"), options.pop("runtime"), **scale)
     with ProgressBar() as progress:
@@ -101,12 +101,6 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
         click.echo(f"tfctc: error: {refused} and predict again", err=True)
         ctx.exit(SOME_REFUSED)
     click.echo(f"Next: look at the rows with label {predictor.facts.positive} in {output}", err=True)
-
-
-def _check_output(output, model, images):
-    from tfctc.api.predicting import check_output
-
-    check_output(output, model, images)
 
 
 def _watch(model, images, output, settle, options):

@@ -44,8 +44,8 @@ def cells_of_files(source: str | Path, naming: FileNaming, importer: Importer) -
         TfctcError: as the importer.
     """
     source = Path(source)
-    folder, found = (source.parent, Pairing(naming)) if source.is_file() else (source, Pairing(naming))
-    files = [source] if source.is_file() else list(image_files(source, importer.suffixes))
+    found = Pairing(naming)
+    folder, files = (source.parent, [source]) if source.is_file() else (source, image_files(source, importer.suffixes))
     names = Names(naming) if naming.files or naming.pattern else None
     for path in files:
         check_encodable(str(path.absolute()), path)
@@ -59,8 +59,8 @@ def cells_of_files(source: str | Path, naming: FileNaming, importer: Importer) -
         base = names.compose(match.groups) if names else match.groups["cell"]
         told = {name: match.groups.get(name, "") for name in ("patient", "site", "label")}
         for number, cell in importer.cells(path, naming.channels):
-            cell.patient, cell.site, cell.label = (cell.patient or told["patient"], cell.site or told["site"],
-                                                   cell.label or told["label"])  # fmt: skip
+            for name, value in told.items():
+                setattr(cell, name, getattr(cell, name) or value)
             if (cell_id := f"{base}/{number}") in found.cells:
                 problem = f"cell {cell_id} is there twice"
                 raise PairingError(problem, path=path, fix="give --cell-id so that every file has an id of its own")

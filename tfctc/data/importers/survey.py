@@ -226,12 +226,14 @@ class Survey:
         wrong = both & (of_dapi * self.description.dapi_binning != of_brightfield).any(axis=1)
         ratios = of_brightfield // of_dapi
         whole = (of_dapi * ratios == of_brightfield).all(axis=1) & (ratios[:, 0] == ratios[:, 1])
-        if wrong.any() and wrong.sum() >= USUAL * both.sum():
-            first = int(np.flatnonzero(wrong)[0])
-            have, expected = (" x ".join(map(str, one[first])) for one in (of_dapi, of_brightfield))
+        problems = {
+            int(i): f"is {_px(of_dapi[i])}, and bright-field of the same cell {_px(of_brightfield[i])}"
+            for i in np.flatnonzero(wrong)
+        }
+        if problems and len(problems) >= USUAL * both.sum():
+            first, problem = next(iter(problems.items()))
             path = self._path_of(int(cells[first]), DAPI)
             factor = int(ratios[first, 0])
-            problem = f"is {have} px, and bright-field of the same cell {expected} px"
             if whole[first] and factor > 1:
                 camera = f"if DAPI was binned {factor} x {factor} on the camera"
                 fix = f"{camera}, give --binning dapi={factor}; never crop one channel"
@@ -240,9 +242,7 @@ class Survey:
             if self.description.dapi_binning > 1:
                 fix = f"--binning dapi={self.description.dapi_binning} does not fit; leave it out or correct it"
             raise ImageError(problem, path=path, fix=fix)
-        for number in np.flatnonzero(wrong):
-            have, expected = (" x ".join(map(str, one[number])) for one in (of_dapi, of_brightfield))
-            problem = f"is {have} px, and bright-field of the same cell {expected} px"
+        for number, problem in problems.items():
             self._fault(DAPI, number, problem, "save both channels with the same field")
 
     def _find_copies(self) -> None:
@@ -258,6 +258,10 @@ class Survey:
             if digest and of_brightfield.get(cell) == digest:
                 fix = "find the right DAPI image"
                 self._fault(DAPI, number, "has the same pixels as the bright-field image of its cell", fix)
+
+
+def _px(size: np.ndarray) -> str:
+    return f"{size[0]} x {size[1]} px"
 
 
 def _copies(order: Sequence[int], digests: np.ndarray) -> Iterator[tuple[int, int]]:
