@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tfctc.errors import ImageError
-from tfctc.io.names import SHOWN, abbreviated, check_encodable, normalised, spelling_key
+from tfctc.io.names import SHOWN, abbreviated, check_encodable, counted, normalised, plural, spelling_key
 
 #: One name, composed and decomposed.
 COMPOSED, DECOMPOSED = "M\u00fcller-\u00c5", "Mu\u0308ller-A\u030a"
@@ -31,6 +31,12 @@ def test_a_list_names_the_first_few_and_counts_the_others(count):
     named, _, more = text.partition(" and ")
     assert [name for name in named.split(", ") if name] == [f"c{i}" for i in range(min(count, SHOWN))]
     assert more == (f"{count - SHOWN} more" if count > SHOWN else "")
+
+
+def test_names_and_numbers_in_words():
+    assert abbreviated(list("abcdefg")) == "a, b, c, d, e and 2 more" and abbreviated(["a"]) == "a"
+    assert (counted(1, "cell"), counted(2000, "cell")) == ("1 cell", "2,000 cells")
+    assert (plural("patient"), plural("block of cells")) == ("patients", "blocks of cells")
 
 
 def test_a_name_that_utf8_cannot_hold_is_refused_with_its_path():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfctc.errors import ConfigError, ImageError
 from tfctc.io.files import write_json
+from tfctc.io.names import counted
 from tfctc.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -146,17 +147,14 @@ def _unreadable(survey: "Survey") -> str:
 def _verdict(findings: Sequence["Finding"]) -> str:
     if not findings:
         return "Nothing found that speaks against training."
-    return f"{len(findings)} thing{'s' * (len(findings) > 1)} to look at before training."
+    return f"{counted(len(findings), 'thing')} to look at before training."
 
 
 def _title(manifest: "Manifest") -> str:
-    from tfctc.data.inspect.section import counted
-
     facts, index = manifest.facts, manifest.index
     sites = [name for name in index.names["site"] if name]
-    kind = " SIMULATED" if facts.simulated else ""
     at = f" at {counted(len(sites), 'site')}" if sites else ""
-    cells = f"{len(manifest):,}{kind} cell{'s' * (len(manifest) != 1)}"
+    cells = counted(len(manifest), "SIMULATED cell" if facts.simulated else "cell")
     return f"{facts.name}: {cells} of {counted(len(index.names['patient_id']), facts.group)}{at}"
 
 

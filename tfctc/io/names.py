@@ -1,7 +1,8 @@
-"""Names of cells, patients and files: Unicode spelling, short lists for messages, and a check that they fit UTF-8."""
+"""Names of cells, patients and files: Unicode spelling, words for messages, and a check that they fit UTF-8."""
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfctc.errors import ImageError
@@ -22,10 +23,21 @@ def spelling_key(name: str) -> str:
     return normalised(name).casefold()
 
 
-def abbreviated(names: list[str]) -> str:
+def abbreviated(names: Sequence[str]) -> str:
     """The first few names and the number of the others: "a, b, c, d, e and 7 more"."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
+
+
+def plural(name: str) -> str:
+    """Plural of a noun: "patients", "blocks of cells"."""
+    head, of, tail = name.partition(" of ")
+    return f"{head}s{of}{tail}"
+
+
+def counted(count: int, name: str) -> str:
+    """A number with its noun: "1 cell", "2,000 cells"."""
+    return f"{count:,} {name if count == 1 else plural(name)}"
 
 
 def check_encodable(name: str, path: Path) -> None:

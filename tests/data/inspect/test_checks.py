@@ -1,4 +1,4 @@
-"""What every registered check must do, counts, intensities and the choice of cells."""
+"""Rules for every registered check; counts, intensities and the choice of cells."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ from tfctc.data.inspect.contact_sheet import varied
 from tfctc.data.inspect.counts import Counts
 from tfctc.data.inspect.images import CellImages
 from tfctc.data.inspect.intensities import EDGES, Intensities
-from tfctc.data.inspect.section import Finding, counted, plural, some
+from tfctc.data.inspect.section import Finding
 from tfctc.data.inspect.survey import choose_cells
 
 PAIRS = [(disc(seed=i), disc(seed=i + 50, radius=3, level=0.03)) for i in range(12)]
@@ -102,8 +102,5 @@ def test_shown_cells_are_of_many_sites_and_patients():
     assert Counter(sites[rows]) == {"A": 5, "B": 5} and len(set(patients[rows])) == 10
 
 
-def test_names_are_listed_in_part():
-    assert some(list("abcdefg")) == "a, b, c, d, e and 2 more" and some(["a"]) == "a"
-    assert (counted(1, "cell"), counted(2000, "cell")) == ("1 cell", "2,000 cells")
-    assert (plural("patient"), plural("block of cells")) == ("patients", "blocks of cells")
+def test_a_finding_names_cells():
     assert str(Finding("One is bad.", "Do this.", ["a"])) == "One is bad (a). Do this."

@@ -83,7 +83,7 @@ class Proposal:
     @property
     def meaning(self) -> str:
         """What the naming says about the cells, in words."""
-        told = [f"patients are {abbreviated(list(self.patients))}"] if self.patients else []
+        told = [f"patients are {abbreviated(self.patients)}"] if self.patients else []
         told = told or ["names tell no patient: label table with --patient-column needed"]
         if self.brightfield_only:
             told.append(f"{self.brightfield_only} of {self.cells} cells have only bright-field")

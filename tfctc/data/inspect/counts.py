@@ -4,8 +4,9 @@ import numpy as np
 
 from tfctc.cells import NO_LABEL, DatasetFacts
 from tfctc.data.inspect.check import CHECKS, Check
-from tfctc.data.inspect.section import Finding, Section, Table, counted, some
+from tfctc.data.inspect.section import Finding, Section, Table
 from tfctc.data.inspect.survey import Survey
+from tfctc.io.names import abbreviated, counted
 
 #: Number of labelled cells below which a patient is called small.
 FEW = 10
@@ -69,7 +70,7 @@ def _by_name(names: list[str], headers: tuple[str, ...], table: np.ndarray) -> d
 
 
 def _named(names: list[str], group: str) -> str:
-    return f"{counted(len(names), group)} ({some(names)})" if names else f"no {group}"
+    return f"{counted(len(names), group)} ({abbreviated(names)})" if names else f"no {group}"
 
 
 def _table(codes: np.ndarray, count: int, label: np.ndarray, dapi: np.ndarray) -> np.ndarray:

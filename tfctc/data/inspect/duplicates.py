@@ -18,9 +18,10 @@ from sklearn.neighbors import NearestNeighbors
 
 from tfctc.data.inspect.check import CHECKS, Check
 from tfctc.data.inspect.images import NOISE_KERNEL, CellImages, centroid
-from tfctc.data.inspect.section import Finding, Gallery, Histograms, Part, Section, plural
+from tfctc.data.inspect.section import Finding, Gallery, Histograms, Part, Section
 from tfctc.data.inspect.survey import Survey
 from tfctc.errors import ImageError
+from tfctc.io.names import plural
 from tfctc.progress import tracked
 
 #: Side of the sampled grid, and its extent as a share of the shorter side of the image.

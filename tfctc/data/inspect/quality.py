@@ -8,8 +8,9 @@ from scipy import ndimage
 from tfctc.cells import BRIGHTFIELD, DAPI
 from tfctc.data.inspect.check import CHECKS, Check
 from tfctc.data.inspect.images import CellImages, flattened, noise
-from tfctc.data.inspect.section import Finding, Gallery, Histograms, Part, Section, Table, counted
+from tfctc.data.inspect.section import Finding, Gallery, Histograms, Part, Section, Table
 from tfctc.data.inspect.survey import Survey
+from tfctc.io.names import counted
 
 TITLES = {BRIGHTFIELD: "bright-field", DAPI: "DAPI"}
 #: Standard deviations below the median of its site from which an image is blurred. Of 8,000 simulated cells, whose

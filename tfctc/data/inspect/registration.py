@@ -12,8 +12,9 @@ import numpy as np
 
 from tfctc.data.inspect.check import CHECKS, Check
 from tfctc.data.inspect.images import CellImages, centroid
-from tfctc.data.inspect.section import Finding, Gallery, Part, Section, Shifts, Table, counted
+from tfctc.data.inspect.section import Finding, Gallery, Part, Section, Shifts, Table
 from tfctc.data.inspect.survey import Survey
+from tfctc.io.names import counted
 
 #: Median shift, in pixels, from which a group is named. Real channels that count as registered differ by less: the
 #: Jurkat images by 0.6.

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-#: Number of names that a sentence lists before it says how many more there are.
-NAMED = 5
+from tfctc.io.names import abbreviated
 
 
 @dataclass(frozen=True)
@@ -28,25 +27,8 @@ class Finding:
 
     def __str__(self) -> str:
         named = self.groups or self.cells
-        where = f" ({some(named)})" if len(named) else ""
+        where = f" ({abbreviated(named)})" if len(named) else ""
         return f"{self.problem.rstrip('.')}{where}. {self.advice}"
-
-
-def some(names: Sequence[str], most: int = NAMED) -> str:
-    """The first names of a list, and how many more there are: "a, b, c and 12 more"."""
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
-
-
-def plural(name: str) -> str:
-    """Plural of a noun: "patients", "blocks of cells"."""
-    head, of, tail = name.partition(" of ")
-    return f"{head}s{of}{tail}"
-
-
-def counted(count: int, name: str) -> str:
-    """A number with its noun: "1 cell", "2,000 cells"."""
-    return f"{count:,} {name if count == 1 else plural(name)}"
 
 
 @dataclass(frozen=True)

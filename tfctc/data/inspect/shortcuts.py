@@ -9,8 +9,9 @@ from sklearn.metrics import roc_auc_score
 from tfctc.cells import DatasetFacts
 from tfctc.data.inspect.check import CHECKS, Check
 from tfctc.data.inspect.images import CellImages, border_mask, noise
-from tfctc.data.inspect.section import Finding, Intervals, Part, Section, Table, plural
+from tfctc.data.inspect.section import Finding, Intervals, Part, Section, Table
 from tfctc.data.inspect.survey import Survey
+from tfctc.io.names import plural
 
 
 class Quantity(NamedTuple):
