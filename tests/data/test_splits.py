@@ -137,6 +137,13 @@ def test_too_little_is_refused_or_split_whole(groups, message):
             assert set().union(*(groups[g] for g, s in assignment.items() if s == split)) == {"leukocyte", "ctc"}
 
 
+def test_groups_that_are_no_patients_have_their_own_words():
+    facts = DatasetFacts("few", group="block of cells")
+    for groups in ({"a": {"ctc": 9}}, {g: {"leukocyte": 9, "ctc": int(g < "c")} for g in "abcd"}):
+        with pytest.raises(SplitError, match=r"(3|more) blocks of cells"):
+            assign_groups(groups, facts, SplitConfig(), 0)
+
+
 @pytest.fixture(scope="module")
 def manifest(tiny_dataset):
     """48 cells of 12 patients at 3 sites."""

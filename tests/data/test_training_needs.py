@@ -1,4 +1,4 @@
-"""What a data set lacks is what `fit` would refuse."""
+"""Needs of a training: a data set lacks what `fit` would refuse."""
 
 import pytest
 
@@ -40,6 +40,13 @@ def test_what_is_missing_is_what_fit_refuses(tmp_path, patients, missing):
             assign_groups(groups, manifest.facts, SplitConfig(), seed=0)
     else:
         assign_groups(groups, manifest.facts, SplitConfig(), seed=0)
+
+
+def test_groups_that_are_no_patients_have_their_own_words(tmp_path):
+    cells = [Cell(f"c{n}", f"b{n}", "", f"{n}.png", "", "ctc") for n in range(2)]
+    write_manifest(tmp_path, DatasetFacts("few", group="block of cells"), cells)
+    told = ["no blocks of cells with leukocyte, 3 needed", "2 blocks of cells with ctc, 3 needed"]
+    assert missing_for_training(Manifest.open(tmp_path)) == told
 
 
 def test_a_teacher_needs_dapi_of_both_classes(tmp_path):

@@ -14,6 +14,7 @@ from tfctc.config import RunConfig, SplitConfig
 from tfctc.data.label_budget import KeptLabels, keep_labels
 from tfctc.data.manifest import Manifest
 from tfctc.errors import SplitError
+from tfctc.io.names import plural
 
 #: Number of cells of a class up to which each cell is a row for scikit-learn. Above it a row stands for several cells:
 #: the shares come out equally well, in less memory.
@@ -114,7 +115,7 @@ def assign_groups(
     if len(groups) < len(SPLITS):
         raise SplitError(
             f"{len(groups)} {one}(s) cannot be split into {', '.join(SPLITS)}",
-            fix=f"{len(SPLITS)} or more are needed; import cells of more {one}s",
+            fix=f"{len(SPLITS)} or more are needed; import cells of more {plural(one)}",
         )
     for label in facts.classes:
         holders = sum(1 for counts in groups.values() if counts.get(label))
@@ -123,7 +124,7 @@ def assign_groups(
         if holders < len(SPLITS):
             raise SplitError(
                 f"class {label} occurs in {holders} {one}(s) only",
-                fix=f"label such cells of {len(SPLITS)} {one}s or more, one for each of {', '.join(SPLITS)}",
+                fix=f"label such cells of {len(SPLITS)} {plural(one)} or more, one for each of {', '.join(SPLITS)}",
             )
     names, numbers, labels = _cells(groups, facts)
     states = np.random.SeedSequence(seed).generate_state(2)
@@ -133,8 +134,8 @@ def assign_groups(
             home = {names[i]: "test" for i in test} | {names[i]: "validation" for i in validation}
             return {group: home.get(group, "train") for group in groups}
     raise SplitError(
-        f"no split of the {one}s was found with both classes in each of {', '.join(SPLITS)}",
-        fix=f"add {one}s that have cells of both classes",
+        f"no split of the {plural(one)} was found with both classes in each of {', '.join(SPLITS)}",
+        fix=f"add {plural(one)} that have cells of both classes",
     )
 
 

@@ -1,7 +1,8 @@
-"""What a data set lacks for a training. Needs no library of the training side."""
+"""Needs of a training: the patients and labels that a data set lacks. It imports no library of the training side."""
 
 from tfctc.cells import SPLITS
 from tfctc.data.manifest import Manifest
+from tfctc.io.names import counted, plural
 
 
 def missing_for_training(manifest: Manifest) -> list[str]:
@@ -17,7 +18,7 @@ def missing_for_training(manifest: Manifest) -> list[str]:
         return ["no cell has a label"]
     holders = {name: sum(bool(counts[name]) for counts in groups.values()) for name in manifest.facts.classes}
     return [
-        f"{count or 'no'} {group}{'s' * (count != 1)} with {name}, {len(SPLITS)} needed"
+        f"{counted(count, group) if count else f'no {plural(group)}'} with {name}, {len(SPLITS)} needed"
         for name, count in holders.items()
         if count < len(SPLITS)
     ]
