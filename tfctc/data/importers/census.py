@@ -1,4 +1,4 @@
-"""Census: what the names of all files of an import say together, counted and not kept."""
+"""Census: channels, patients and pages in the names of all files of an import, counted and not kept."""
 
 import ast
 from collections import Counter
@@ -28,7 +28,7 @@ class FoundFile:
 
 
 class Census:
-    """What the names of all files say together.
+    """Channels, patients and pages in the names of all files together.
 
     Args:
         files: the files, which are counted and not kept.

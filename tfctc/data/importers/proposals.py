@@ -82,7 +82,7 @@ class Proposal:
 
     @property
     def meaning(self) -> str:
-        """What the naming says about the cells, in words."""
+        """The patients, the channels and the doubts of the naming, in words."""
         told = [f"patients are {abbreviated(self.patients)}"] if self.patients else []
         told = told or ["names tell no patient: label table with --patient-column needed"]
         if self.brightfield_only:
@@ -199,7 +199,7 @@ def _needed_id(template: str) -> str:
 
 @dataclass
 class _Census:
-    """What a naming makes of some paths.
+    """Cells, groups and channels that a naming finds in some paths.
 
     Args:
         names: the naming.

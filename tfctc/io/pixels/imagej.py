@@ -17,7 +17,7 @@ MICROMETRES = ("micron", "microns", "micrometer", "micrometre", "um", "µm", "μ
 
 @dataclass(frozen=True)
 class ImageJ:
-    """What the description of ImageJ says about a file.
+    """Facts about a file from the description of ImageJ.
 
     Args:
         mpp: micrometres per pixel; None if unknown, or not the same in x and y.
@@ -33,7 +33,7 @@ class ImageJ:
 
 
 def parse_imagej(text: str, directory: Directory) -> ImageJ | None:
-    """What the description of ImageJ in the first directory says; None if it is no description of ImageJ."""
+    """The facts in the description of the first directory; None if it is no description of ImageJ."""
     if not text.startswith("ImageJ="):
         return None
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

@@ -12,7 +12,7 @@ UNITS = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m
 
 @dataclass(frozen=True)
 class Ome:
-    """What OME-XML says about a file.
+    """Facts about a file from OME-XML.
 
     Args:
         mpp: micrometres per pixel; None if unknown, or not the same in x and y.
@@ -28,7 +28,7 @@ class Ome:
 
 
 def parse_ome(text: str) -> Ome | None:
-    """What the OME-XML in a description says; None if it is no OME-XML, or XML with entities of its own."""
+    """The facts in a description; None if it is no OME-XML, or XML with entities of its own."""
     if "<OME" not in text[:4096] and ":OME" not in text[:4096] or "<!DOCTYPE" in text:
         return None
     try:
