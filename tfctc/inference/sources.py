@@ -14,7 +14,7 @@ from tfctc.config import load
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 from tfctc.io.duplicates import Fingerprints, fingerprint
 from tfctc.io.folders import FACTS, image_files, is_file, is_folder, other_file_notes
-from tfctc.io.names import BLANKS, abbreviated, check_encodable, normalised
+from tfctc.io.names import PATH_BLANKS, abbreviated, check_encodable, normalised
 from tfctc.io.naming import Match, Names
 from tfctc.io.pixels import plane_count
 from tfctc.io.stains import check_fluorescence, check_suffixes, check_twins
@@ -202,7 +202,7 @@ def _single_file(path: Path, rules: SearchRules) -> Iterator[FoundImage]:
             problem = f"has no name like {names.option}"
             raise PairingError(problem, path=path, fix="leave it out, or correct the template")
         check_fluorescence(path)
-        yield FoundImage(normalised(path.stem).strip(BLANKS), path)
+        yield FoundImage(normalised(path.stem).strip(PATH_BLANKS), path)
         return
     if _is_other(match, names):
         problem = f"is an image of channel {match.channel_name} by its name ({names.option}), not of bright-field"
@@ -235,7 +235,7 @@ def images_in_folder(folder: Path, rules: SearchRules, passed_over: Counter[str]
         check_suffixes(first)
         for path in chain(first, paths):
             check_fluorescence(path)
-            yield FoundImage(normalised(path.stem).strip(BLANKS), path)
+            yield FoundImage(normalised(path.stem).strip(PATH_BLANKS), path)
         return
     passed_over = Counter() if passed_over is None else passed_over
     level, matches = _level(first, folder, names)

@@ -10,7 +10,7 @@ from tfctc.errors import ImageError
 #: Number of names written out in a message before "and N more".
 SHOWN = 5
 #: Blanks around a value in a path, which tables lose.
-BLANKS = " \t"
+PATH_BLANKS = " \t"
 
 
 def normalised(text: str) -> str:

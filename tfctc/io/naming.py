@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, FileNaming
 from tfctc.errors import ConfigError, ImageError
-from tfctc.io.names import BLANKS, normalised
+from tfctc.io.names import PATH_BLANKS, normalised
 
 #: Names of the channels in file names; case, spaces and punctuation do not matter.
 ALIASES = {
@@ -146,7 +146,7 @@ class Names:
                 example = "--pattern '(?P<patient>[^/]+)/(?P<channel>BF|DAPI)/(?P<cell>[^/]+)[.]tif'"
                 fix = f"leave the channel out of it, and join what is left: {example} --cell-id '{{patient}}/{{cell}}'"
                 raise ConfigError(problem, path=path, fix=fix)
-        groups = {name: (text or "").strip(BLANKS) for name, text in match.groupdict().items()}
+        groups = {name: (text or "").strip(PATH_BLANKS) for name, text in match.groupdict().items()}
         return Match(groups, self._channel(groups))
 
     def _check(self) -> None:
@@ -219,7 +219,7 @@ class Template:
         ways = {}
         for found in self._walk(path, 0, 0, {}):
             # Blanks around a value are no part of it: tables lose them.
-            groups = {name: text.strip(BLANKS) for name, text in found.items()} | self._fixed
+            groups = {name: text.strip(PATH_BLANKS) for name, text in found.items()} | self._fixed
             if all(groups.values()):
                 ways[tuple(sorted(groups.items()))] = groups
         return list(ways.values())
