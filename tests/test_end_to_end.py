@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from journey import QUICK, RESAMPLES, tfctc
+from journey import QUICK, tfctc
 from made_up import edit_manifest
 from PIL import Image
 from small_models import make_compact_shallow
@@ -18,14 +18,8 @@ from small_models import make_compact_shallow
 from tfctc.cli import main
 from tfctc.data.manifest import Manifest
 from tfctc.data.pipeline import labelled_batches
-from tfctc.evaluation.predictions import predict
+from tfctc.evaluation.keras_predictions import predict
 from tfctc.runs.folder import RunFolder
-
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch):
-    """Intervals from as many resamples as the journey's."""
-    monkeypatch.setattr("tfctc.evaluation.evaluate.RESAMPLES", RESAMPLES)
 
 
 def read_json(run, name="evaluation.json"):

@@ -61,8 +61,7 @@ def test_the_set_up_commands_are_there():
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Every training ends after two epochs, and intervals come from few resamples."""
-    monkeypatch.setattr("tfctc.evaluation.evaluate.RESAMPLES", 20)
+    """Every training ends after two epochs."""
     fit = keras.Model.fit
     monkeypatch.setattr(
         keras.Model, "fit", lambda *args, epochs, **options: fit(*args, epochs=min(epochs, 2), **options)

@@ -8,10 +8,10 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
-from journey import RESAMPLES
 from made_up import edit_manifest
 from PIL import Image
 
@@ -34,14 +34,6 @@ def run(journey, tmp_path_factory):
         split={"validation": 0.2},
         **{"training.batch_size": 8, "split.test": 0.2},
     )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_resamples():
-    """Intervals from as many resamples as the journey's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tfctc.evaluation.evaluate.RESAMPLES", RESAMPLES)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +108,7 @@ def test_an_evaluation_holds_the_metrics_that_are_saved(journey, run, evaluation
     saved = read_json(run.folder / "evaluation.json")
     assert saved == json.loads(json.dumps(evaluation.to_dict()))
     for name, metric in evaluation.metrics.items():
-        assert saved["metrics"][name] == {"value": metric.value, "low": metric.low, "high": metric.high}
+        assert saved["metrics"][name] == asdict(metric)
         assert metric.low <= metric.value <= metric.high
     assert saved == read_json(journey.run / "evaluation.json")
     for words in ("auroc", f"threshold {evaluation.threshold:.4f}", f"{evaluation.cells} test cells of tiny"):

@@ -128,7 +128,7 @@ def test_a_given_threshold_needs_no_second_class(trained):
 
 
 def test_an_unknown_rule_is_a_mistake_before_anything_is_predicted(trained, monkeypatch):
-    monkeypatch.setattr("tfctc.evaluation.predictions.predict_splits", lambda *_, **__: pytest.fail("predicted"))
+    monkeypatch.setattr("tfctc.evaluation.keras_predictions.predict_splits", lambda *_, **__: pytest.fail("predicted"))
     result = trained.evaluate("--threshold", "F1")
     assert result.exit_code == 2 and "unknown threshold rule 'F1'; choose f1, youden or a number" in result.output
 
@@ -138,7 +138,7 @@ def test_one_patient_has_metrics_and_no_interval(trained):
     trained.change("test", lambda row: row if row["patient_id"] == one else None)
     result = trained.evaluate()
     assert result.exit_code == 0, result.output
-    assert "No interval: the test split holds one patient" in result.output
+    assert "1 of 1 patients holds ctc, and an interval needs two" in result.output
     report = json.loads((trained.folder / "evaluation.json").read_text())
     assert report["patients"] == 1
     for metric in report["metrics"].values():

@@ -1,86 +1,104 @@
-"""Evaluation: the threshold comes from validation, the metrics and their intervals from the test split."""
+"""Evaluation: metrics at a fixed threshold, with intervals by patient."""
 
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import recall_score, roc_auc_score
 
-from tfctc.evaluation import evaluate as module
 from tfctc.evaluation.evaluate import Estimate, evaluate
-from tfctc.evaluation.metrics import choose_threshold, compute_metrics
+from tfctc.evaluation.intervals import share_interval
+from tfctc.evaluation.metrics import compute_metrics
 from tfctc.evaluation.predictions import Predictions
 
-RESAMPLES = 100
 
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch):
-    monkeypatch.setattr(module, "RESAMPLES", RESAMPLES)
-
-
-def predictions(seed, n=40):
+def predictions(seed=1, n=40, patients=7):
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 2
     ids = np.arange(n).astype(str)
-    return Predictions(ids, np.char.add("p", (np.arange(n) % 7).astype(str)), labels, rng.random(n) * (1 + labels) / 2)
+    patient_ids = np.char.add("p", (np.arange(n) % patients).astype(str))
+    return Predictions(ids, patient_ids, labels, rng.random(n) * (1 + labels) / 2)
 
 
-@pytest.mark.parametrize(("rule", "validation_cells"), [("f1", 30), ("youden", 30), ("0.7", None)])
-def test_the_threshold_is_chosen_on_validation_unless_it_is_given(rule, validation_cells):
-    validation, test = predictions(0, 30), predictions(1)
-    result = evaluate(validation, test, rule=rule, seed=0)
-    expected = 0.7 if rule == "0.7" else choose_threshold(validation.label, validation.probability, rule)
-    assert result.threshold == expected and result.validation_cells == validation_cells
-    assert (result.cells, result.patients, result.positives) == (40, 7, 20)
+def evaluated(test, threshold=0.4, **words):
+    return evaluate(test, threshold, rule="f1", validation_cells=30, **words)
 
 
-def test_an_interval_resamples_whole_patients_with_the_seed():
-    """The oracle repeats cells as often as their patient is drawn, and scikit-learn computes the metrics."""
-    validation, test = predictions(0, 30), predictions(1)
-    result = evaluate(validation, test, rule="f1", seed=5)
-    assert result.threshold != pytest.approx(0.5, abs=0.05) and result.resamples == RESAMPLES
-    called, patients = test.probability >= result.threshold, np.unique(test.patient_id)
-    rng, drawn = np.random.default_rng(5), {"auroc": [], "f1": []}
-    for _ in range(RESAMPLES):
-        chosen = patients[rng.integers(len(patients), size=len(patients))]
-        cells = np.concatenate([np.flatnonzero(test.patient_id == patient) for patient in chosen])
-        drawn["auroc"].append(roc_auc_score(test.label[cells], test.probability[cells]))
-        drawn["f1"].append(f1_score(test.label[cells], called[cells]))
-    values = {"auroc": roc_auc_score(test.label, test.probability), "f1": f1_score(test.label, called)}
-    for name, value in values.items():
-        low, high = np.percentile(drawn[name], [2.5, 97.5])
-        assert asdict(result.metrics[name]) == pytest.approx({"value": value, "low": low, "high": high})
+def test_an_interval_is_that_of_leaving_out_each_patient():
+    test = predictions()
+    result, called = evaluated(test), test.probability >= 0.4
+    names = np.unique(test.patient_id)
+    for name, function, values, cells in (
+        ("auroc", roc_auc_score, test.probability, 20),
+        ("recall", recall_score, called, 20),
+    ):
+        without = [function(test.label[test.patient_id != p], values[test.patient_id != p]) for p in names]
+        positives = np.array([test.label[test.patient_id == p].sum() for p in names])
+        negatives = np.array([(1 - test.label)[test.patient_id == p].sum() for p in names])
+        weights = positives if name == "recall" else np.hypot(positives / 20, negatives / 20)
+        value = function(test.label, values)
+        low, high = share_interval(value, np.array(without), weights, 7, cells)
+        assert asdict(result.metrics[name]) == pytest.approx({"value": value, "low": low, "high": high, "reason": ""})
 
 
 def test_one_patient_has_metrics_without_an_interval():
-    test = replace(predictions(1), patient_id=np.full(40, "p0"))
-    result = evaluate(predictions(0), test, rule="f1", seed=0)
-    assert result.patients == 1 and "No interval: the test split holds one patient" in str(result)
-    for name, value in compute_metrics(test.label, test.probability, result.threshold).items():
-        assert result.metrics[name] == Estimate(value, None, None)
+    test = replace(predictions(), patient_id=np.full(40, "p0"))
+    result = evaluated(test, classes=("leukocyte", "ctc"))
+    assert result.patients == 1 and result.holders == {"leukocyte": 1, "ctc": 1}
+    expected = compute_metrics(test.label, test.probability, 0.4)
+    for name, estimate in result.metrics.items():
+        assert (estimate.value, estimate.low, estimate.high) == (pytest.approx(expected[name]), None, None)
+    assert result.metrics["recall"].reason == "1 of 1 patients holds ctc, and an interval needs two"
 
 
-def test_an_undefined_metric_has_no_value():
-    test = predictions(1)
-    negatives = Predictions(*(column[test.label == 0] for column in vars(test).values()))
-    result = evaluate(predictions(0), negatives, rule="f1", seed=0)
-    assert result.metrics["auroc"] == Estimate(None, None, None)
-    assert result.metrics["specificity"].low is not None
-    assert f"{'auroc':18}   n/a     n/a to   n/a" in str(result).splitlines()
+def test_positive_cells_of_one_patient_give_no_interval_of_the_recall_but_one_of_the_specificity():
+    """Sixteen donors without a positive cell and one patient with five: patients have shown nothing about recall."""
+    patients = np.repeat([f"d{i}" for i in range(16)] + ["p"], 10)
+    labels = np.zeros(170, int)
+    labels[-5:] = 1
+    test = Predictions(np.arange(170).astype(str), patients, labels, np.where(labels, 0.9, 0.1))
+    result = evaluated(test, 0.5, classes=("leukocyte", "ctc"))
+    recall, specificity = result.metrics["recall"], result.metrics["specificity"]
+    assert recall == Estimate(1.0, None, None, "1 of 17 patients holds ctc, and an interval needs two")
+    assert (specificity.value, specificity.high) == (1.0, 1.0)
+    assert specificity.low == pytest.approx(0.025 ** (1 / 165))
+    assert "recall             1.000   1 of 17 patients holds ctc, and an interval needs two" in str(result)
+
+
+def test_an_undefined_metric_says_why():
+    test = predictions()
+    result = evaluated(test.of(test.label == 0), 2.0, classes=("leukocyte", "ctc"))
+    assert result.metrics["auroc"] == Estimate(None, None, None, "no cell is ctc")
+    assert result.metrics["precision"] == Estimate(None, None, None, "no cell is called ctc")
+    assert f"{'auroc':18}   n/a   no cell is ctc" in str(result).splitlines()
+
+
+def test_sites_and_patients_have_metrics_of_their_own():
+    test = replace(predictions(), site=np.where(np.arange(40) % 7 < 3, "A", "B"))
+    result = evaluated(test, 0.4)
+    assert [group.name for group in result.by_patient] == [f"p{i}" for i in range(7)]
+    assert [group.site for group in result.by_patient] == list("AAABBBB")
+    first, second = result.by_site
+    chosen = test.site == "A"
+    assert (first.name, first.patients, first.cells) == ("A", 3, chosen.sum())
+    assert first.auroc == pytest.approx(roc_auc_score(test.label[chosen], test.probability[chosen]))
+    assert np.sum([first.confusion, second.confusion], axis=0).tolist() == result.confusion
+    assert f"site A: {first}" in str(result)
+    assert evaluated(predictions()).by_site == ()
 
 
 def test_the_table_shows_metrics_counts_and_what_the_cells_are():
     words = {"channels": ("brightfield",), "data": "cells", "simulated": True, "classes": ("leukocyte", "ctc")}
-    result = evaluate(predictions(0), predictions(1), rule="0.7", seed=0, **words)
+    result = evaluate(predictions(), 0.7, rule="0.7", validation_cells=None, **words)
     text = str(result)
-    assert text.startswith("student on brightfield: 40 test SIMULATED cells of cells (20 ctc), 7 groups by patient\n")
-    assert "threshold 0.7000 (given)" in text and "Few groups: an interval from 7 of them" in text
-    f1 = result.metrics["f1"]
-    assert f"{'f1':18} {f1.value:.3f}   {f1.low:.3f} to {f1.high:.3f}" in text
+    assert text.startswith("student on brightfield: 40 test SIMULATED cells of cells (20 ctc), 7 patients\n")
+    assert "threshold 0.7000 (given), held fixed by the intervals" in text
+    auroc = result.metrics["auroc"]
+    assert f"{'auroc':18} {auroc.value:.3f}   {auroc.low:.3f} to {auroc.high:.3f}" in text
     (tn, fp), (fn, tp) = result.confusion
-    assert tn + fp == fn + tp == 20 and [line.split() for line in text.splitlines()[-3:-1]] == [
+    assert tn + fp == fn + tp == 20 and [line.split() for line in text.splitlines()[-2:]] == [
         ["leukocyte", str(tn), str(fp)],
         ["ctc", str(fn), str(tp)],
     ]
-    assert result.to_dict()["metrics"]["f1"] == asdict(f1)
+    assert result.to_dict()["metrics"]["auroc"] == asdict(auroc)
+    assert "(f1, from 30 validation cells)" in str(evaluated(predictions()))

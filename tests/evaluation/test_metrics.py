@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from tfctc.errors import ConfigError
-from tfctc.evaluation.metrics import choose_threshold, compute_metrics, confusion, f1
+from tfctc.evaluation.metrics import basis_of, choose_threshold, compute_metrics, confusion, f1
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 PROBABILITIES = np.array([0.1, 0.2, 0.6, 0.3, 0.4, 0.7, 0.8, 0.9])
@@ -30,7 +30,7 @@ def test_metrics_equal_those_of_scikit_learn():
     assert f1(labels, probabilities, 0.6, weights) == found["f1"]
     matrix = sk.confusion_matrix(labels, called)
     assert confusion(labels, probabilities, 0.6) == matrix.tolist()
-    assert compute_metrics(labels, probabilities, 2.0)["precision"] == 0.0
+    assert np.isnan(compute_metrics(labels, probabilities, 2.0)["precision"])
 
 
 def test_weights_are_repetitions():
@@ -40,12 +40,21 @@ def test_weights_are_repetitions():
     assert compute_metrics(LABELS, PROBABILITIES, 0.5, weights.astype(float)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("kept", "undefined"), [(0, {"f1", "precision", "recall"}), (1, {"specificity"})])
+@pytest.mark.parametrize(("kept", "undefined"), [(0, {"f1", "recall"}), (1, {"specificity"})])
 def test_without_a_class_metrics_are_undefined_not_zero(kept, undefined):
     chosen = kept == LABELS
     found = compute_metrics(LABELS[chosen], PROBABILITIES[chosen], 0.5)
     assert {name for name, value in found.items() if np.isnan(value)} == undefined | {"auroc", "average_precision"}
     assert f1(LABELS[chosen], PROBABILITIES[chosen], 0.5) == pytest.approx(found["f1"], nan_ok=True)
+
+
+def test_the_basis_of_a_metric_counts_its_cells_by_patient():
+    groups = np.array(list("aabbabbb"))
+    found = basis_of(LABELS, PROBABILITIES, 0.5, groups)  # called: cells 2, 5, 6, 7, all of b
+    assert found["recall"].weights.tolist() == [1, 3] and found["recall"].cells == 4 and found["recall"].holders == 2
+    assert found["precision"].weights.tolist() == [0, 4] and found["precision"].holders == 1
+    assert found["f1"].weights.tolist() == [1, 7] and found["specificity"].weights.tolist() == [2, 2]
+    np.testing.assert_allclose(found["auroc"].weights, [np.hypot(1 / 4, 2 / 4), np.hypot(3 / 4, 2 / 4)])
 
 
 def test_no_threshold_is_better_than_the_chosen_one():

@@ -4,15 +4,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from tfctc.cli import main
 
 #: Options of the journey's `tfctc fit`.
 QUICK = ["--backbone", "tiny", "--epochs", "2", "--set", "training.batch_size=8"]
-#: Resamples behind the intervals of the tests; `tfctc evaluate` draws a thousand.
-RESAMPLES = 50
 
 
 @dataclass
@@ -36,10 +33,8 @@ def travel(dataset, folder):
     """fit, evaluate and export below `folder`, on a copy of the data set."""
     data, run = folder / "data", folder / "run"
     shutil.copytree(dataset, data, ignore=shutil.ignore_patterns("tfrecords"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tfctc.evaluation.evaluate.RESAMPLES", RESAMPLES)
-        output = tfctc("fit", data, *QUICK, "-o", run)
-        output += tfctc("evaluate", run)
-        output += tfctc("evaluate", run, "--teacher")
-        output += tfctc("export", run, "--name", "tiny", "--output", folder / "exports")
+    output = tfctc("fit", data, *QUICK, "-o", run)
+    output += tfctc("evaluate", run)
+    output += tfctc("evaluate", run, "--teacher")
+    output += tfctc("export", run, "--name", "tiny", "--output", folder / "exports")
     return Journey(data, run, folder / "exports" / "tiny" / "1", output)

@@ -56,7 +56,7 @@ def test_the_interval_excludes_zero_where_every_patient_gains_and_not_where_one_
         return Predictions(np.arange(200).astype(str), patient, label, probability)
 
     def interval(pairs):
-        return check_new_patients.auroc_by_patient(pairs, resamples=200)
+        return check_new_patients.auroc_by_patient(pairs)
 
     found = interval([(predictions(sure), predictions(chance))] * 2)
     assert 0 < found["low"] < 1 - roc_auc_score(label, chance) < found["high"]

@@ -20,8 +20,8 @@ def evaluate(
 ) -> "Evaluation":
     """Metrics of a run on the patients of its test split, which are also written into the run folder.
 
-    Every metric has a 95 % interval from a bootstrap over patients. Files that are exported afterwards have the
-    threshold of the last evaluation of the student.
+    Every metric has a 95 % interval by patient. Files that are exported afterwards have the threshold
+    of the last evaluation of the student.
 
     Args:
         run: run folder.
@@ -82,8 +82,8 @@ def evaluate_run(
     """Metrics and predictions of a run, computed as by `evaluate` but not written. Same arguments and errors."""
     start_tensorflow()
     from tfctc.evaluation.evaluate import evaluate as compute
-    from tfctc.evaluation.metrics import fixed_threshold
-    from tfctc.evaluation.predictions import predict_splits
+    from tfctc.evaluation.keras_predictions import predict_splits
+    from tfctc.evaluation.metrics import choose_threshold, fixed_threshold
     from tfctc.runs.folder import RunFolder
 
     rule = str(threshold)
@@ -93,11 +93,12 @@ def evaluate_run(
     builder = opened.builder(progress)
     opened.check_cells(builder, tuple(model.input), {"validation": chosen_on_validation, "test": False})
     predictions = predict_splits(model, builder, progress)
+    validation = predictions["validation"]
     evaluation = compute(
-        predictions["validation"],
         predictions["test"],
+        choose_threshold(validation.label, validation.probability, rule),
         rule=rule,
-        seed=opened.config.seed,
+        validation_cells=len(validation) if chosen_on_validation else None,
         model=model.name,
         channels=tuple(model.input),
         data=opened.facts.name,

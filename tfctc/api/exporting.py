@@ -138,7 +138,7 @@ def _choose_precision(
     trained: "TrainedModel", builder: "Cells", calibration: Any, bound: float
 ) -> tuple[str, dict[str, Any]]:
     from tfctc.data.pipeline import labelled_batches
-    from tfctc.evaluation.f1_loss import f1_loss
+    from tfctc.evaluation.difference import f1_loss
     from tfctc.exporters.quantization.smallest import smallest_precision
 
     cells = next(labelled_batches(builder, "validation", (BRIGHTFIELD,), CHOICE_CELLS).as_numpy_iterator())

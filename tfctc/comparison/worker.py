@@ -16,8 +16,8 @@ from tfctc.data.pipeline import missing_classes
 from tfctc.data.selection import visible_to
 from tfctc.data.splits import Splits
 from tfctc.errors import RunError
+from tfctc.evaluation.keras_predictions import predict_splits
 from tfctc.evaluation.metrics import choose_threshold, compute_metrics
-from tfctc.evaluation.predictions import predict_splits
 from tfctc.recipes import resolve
 from tfctc.runs.folder import PREDICTIONS, RECORD, RunFolder
 from tfctc.runs.predictions import write_predictions

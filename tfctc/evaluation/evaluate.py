@@ -1,27 +1,35 @@
-"""Evaluation of a model on the patients of the test split: threshold from validation, intervals by patient."""
+"""Evaluation of a model on patients that it does not know: a threshold that is held fixed, and intervals by patient."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tfctc.evaluation.intervals import bootstrap
-from tfctc.evaluation.metrics import METRICS, choose_threshold, compute_metrics, confusion, fixed_threshold
+from tfctc.evaluation.groups import GroupMetrics, by_patient, by_site
+from tfctc.evaluation.intervals import LEVEL, leave_one_out, share_interval
+from tfctc.evaluation.metrics import METRICS, Basis, basis_of, compute_metrics, confusion
 from tfctc.evaluation.predictions import Predictions
+from tfctc.io.names import counted, plural
 
-RESAMPLES, LEVEL = 1000, 0.95
-#: Number of patients below which the text of an evaluation calls its intervals uncertain.
-ENOUGH_PATIENTS = 10
+#: Most lines about sites in the text of an evaluation; evaluation.json has all of them.
+MOST_SITES = 12
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A metric and the ends of its interval; None where undefined. With one patient there is no interval."""
+    """A metric and the ends of its interval; None where undefined.
+
+    Args:
+        value: the metric.
+        low, high: ends of its interval.
+        reason: why there is no value or no interval; empty if there is.
+    """
 
     value: float | None
     low: float | None
     high: float | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,14 +43,17 @@ class Evaluation:
         cells, positives, patients: size of the test set.
         metrics: metric -> its value with interval.
         confusion: ``[[TN, FP], [FN, TP]]``.
+        holders: class name -> number of patients that hold such a cell.
+        by_patient, by_site: metrics of every patient, and of every site if there are several.
         level: confidence level of the intervals.
-        resamples: bootstrap resamples behind them.
+        interval: method of the intervals.
         model: name of the model.
         channels: channels that it reads.
         data: name of the data set.
         simulated: whether the cells are simulated.
         classes: negative and positive class.
-        interval_by: unit that the bootstrap resamples: "patient", or the data set's own name for such a group.
+        interval_by: what the intervals count: "patient", or the data set's own name for such a group.
+        kind: words for the cells: "test", or for another data set "external".
     """
 
     threshold: float
@@ -53,89 +64,122 @@ class Evaluation:
     patients: int
     metrics: Mapping[str, Estimate]
     confusion: list[list[int]]
+    holders: Mapping[str, int] = field(default_factory=dict)
+    by_patient: tuple[GroupMetrics, ...] = ()
+    by_site: tuple[GroupMetrics, ...] = ()
     level: float = LEVEL
-    resamples: int = RESAMPLES
+    interval: str = "jackknife over patients, Student's t, threshold fixed"
     model: str = "student"
     channels: tuple[str, ...] = ()
     data: str = ""
     simulated: bool = False
     classes: tuple[str, str] = ("negative", "positive")
     interval_by: str = "patient"
+    kind: str = "test"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for evaluation.json."""
         return asdict(self)
 
     def __str__(self) -> str:
-        """Table of the metrics, the confusion matrix, and a warning if there are few patients."""
+        """Table of the metrics, the confusion matrix, and the reason for each interval that is missing."""
         negative, positive = self.classes
         (tn, fp), (fn, tp) = self.confusion
-        kind = "SIMULATED cells" if self.simulated else "cells"
+        cells = "SIMULATED cells" if self.simulated else "cells"
         origin = "given"
         if self.validation_cells is not None:
             origin = f"{self.rule}, from {self.validation_cells} validation cells"
         width = max(len(negative), len(positive))
         lines = [
-            f"{self.model} on {' + '.join(self.channels)}: {self.cells} test {kind} of {self.data} "
-            f"({self.positives} {positive}), {self.patients} groups by {self.interval_by}",
-            f"threshold {self.threshold:.4f} ({origin})",
+            f"{self.model} on {' + '.join(self.channels)}: {self.cells} {self.kind} {cells} of {self.data} "
+            f"({self.positives} {positive}), {counted(self.patients, self.interval_by)}",
+            f"threshold {self.threshold:.4f} ({origin}), held fixed by the intervals",
             f"{'':18} value   {100 * self.level:.0f} % interval by {self.interval_by}",
         ]
-        for name, estimate in self.metrics.items():
-            parts = (estimate.value, estimate.low, estimate.high)
-            value, low, high = ("  n/a" if part is None else f"{part:.3f}" for part in parts)
-            lines.append(f"{name.replace('_', ' '):18} {value}   {low} to {high}")
+        lines += [f"{name.replace('_', ' '):18} {_words(estimate)}" for name, estimate in self.metrics.items()]
         lines += [
             f"{'true / called':>{width + 6}} {negative:>{width}} {positive:>{width}}",
             f"{negative:>{width + 6}} {tn:>{width}} {fp:>{width}}",
             f"{positive:>{width + 6}} {fn:>{width}} {tp:>{width}}",
         ]
-        if self.patients == 1:
-            lines.append(f"No interval: the test split holds one {self.interval_by}; a larger split.test gives more.")
-        elif self.patients < ENOUGH_PATIENTS:
-            lines.append(f"Few groups: an interval from {self.patients} of them is itself uncertain.")
+        for site in self.by_site[:MOST_SITES]:
+            lines.append(f"site {site.name or 'not named'}: {site}")
         return "\n".join(lines)
 
 
-def evaluate(validation: Predictions, test: Predictions, *, rule: str, seed: int, **description: Any) -> Evaluation:
-    """Evaluation of the predictions `test`, at the threshold that `rule` chooses on the predictions `validation`.
+def evaluate(
+    test: Predictions, threshold: float, *, rule: str, validation_cells: int | None, **description: Any
+) -> Evaluation:
+    """Evaluation of predictions at a threshold that was chosen before.
 
     Args:
-        validation: predictions on the validation split.
-        test: predictions on the test split.
-        rule: "f1", "youden", or a number in (0, 1) as text.
-        seed: seed of the bootstrap.
+        test: predictions for cells of patients that the model does not know.
+        threshold: a cell is called positive if its probability is this number or higher.
+        rule, validation_cells: origin of the threshold.
         description: further fields of `Evaluation`: model, channels, data set and so on.
-
-    Raises:
-        ConfigError: an unknown rule.
     """
-    threshold = choose_threshold(validation.label, validation.probability, rule)
-    point = compute_metrics(test.label, test.probability, threshold)
-    patients = len(np.unique(test.patient_id))
-    intervals = dict.fromkeys(METRICS, (np.nan, np.nan))
-    if patients > 1:
-        intervals = bootstrap(
-            lambda weights: compute_metrics(test.label, test.probability, threshold, weights),
-            test.patient_id,
-            seed=seed,
-            resamples=RESAMPLES,
-            level=LEVEL,
-        )
-    return Evaluation(
+    described = Evaluation(
         threshold=threshold,
         rule=rule,
-        validation_cells=len(validation) if fixed_threshold(rule) is None else None,
+        validation_cells=validation_cells,
         cells=len(test),
         positives=int(test.label.sum()),
-        patients=patients,
-        metrics={name: Estimate(*map(_defined, (point[name], *intervals[name]))) for name in METRICS},
+        patients=len(np.unique(test.patient_id)),
+        metrics={},
         confusion=confusion(test.label, test.probability, threshold),
-        level=LEVEL,
-        resamples=RESAMPLES,
         **description,
     )
+    negative, positive = described.classes
+    names = {"negative": negative, "positive": positive, "called": f"called {positive}"}
+    names["groups"] = plural(described.interval_by)
+    holders = {name: len(np.unique(test.patient_id[test.label == i])) for i, name in enumerate(described.classes)}
+    values = vars(described) | {
+        "metrics": estimates(test, threshold, names),
+        "holders": holders,
+        "by_patient": by_patient(test, threshold),
+        "by_site": by_site(test, threshold),
+    }
+    return Evaluation(**values)
 
 
-def _defined(number: float) -> float | None:
-    return float(number) if np.isfinite(number) else None
+def estimates(test: Predictions, threshold: float, names: Mapping[str, str]) -> dict[str, Estimate]:
+    """Each of `METRICS` with its interval by patient.
+
+    Args:
+        test: predictions for labelled cells.
+        threshold: a cell is called positive if its probability is this number or higher.
+        names: "negative", "positive" and "called" -> words for such cells; "groups" -> word for the patients.
+    """
+    # Presorted, because every metric is computed again without each patient.
+    test = test.of(np.argsort(-np.asarray(test.probability, np.float64), kind="stable"))
+    values, without = leave_one_out(
+        lambda weights: compute_metrics(test.label, test.probability, threshold, weights), test.patient_id
+    )
+    found = {}
+    for name, basis in basis_of(test.label, test.probability, threshold, test.patient_id).items():
+        reason = missing_reason(basis, names)
+        low: float | None = None
+        high: float | None = None
+        if not reason:
+            low, high = share_interval(values[name], without[name], basis.weights, basis.holders, basis.cells)
+        value = values[name] if np.isfinite(values[name]) else None
+        found[name] = Estimate(value, low, high, reason)
+    return {name: found[name] for name in METRICS}
+
+
+def missing_reason(basis: Basis, names: Mapping[str, str]) -> str:
+    """Why a metric has no interval: fewer than two patients hold a kind of cells that it needs; "" if it has one."""
+    for kind, counts in basis.needed.items():
+        holders = int(np.count_nonzero(counts))
+        if not holders:
+            return f"no cell is {names[kind]}"
+        if holders < 2:
+            return f"{holders} of {len(counts)} {names['groups']} holds {names[kind]}, and an interval needs two"
+    return ""
+
+
+def _words(estimate: Estimate) -> str:
+    value, low, high = (
+        "  n/a" if part is None else f"{part:.3f}" for part in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value}   {estimate.reason}" if estimate.low is None else f"{value}   {low} to {high}"

@@ -1,13 +1,38 @@
 """Metrics of a binary classifier at a threshold, and the choice of this threshold. Values equal scikit-learn's."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from sklearn import metrics as sk
 
 from tfctc.errors import ConfigError
+from tfctc.evaluation.intervals import joint_weights
 
 #: Rules that choose a threshold.
 RULES = ("f1", "youden")
 METRICS = ("f1", "precision", "recall", "specificity", "auroc", "average_precision")
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Cells that a metric rests on, counted by patient.
+
+    Args:
+        needed: kind of cells without which the metric is undefined -> ``(P,)`` numbers of such cells. A kind is
+            "positive", "negative" or "called" (positive by the threshold).
+        weights: ``(P,)`` each patient's part in the metric.
+        cells: number of cells that the metric rests on.
+    """
+
+    needed: Mapping[str, np.ndarray]
+    weights: np.ndarray
+    cells: int
+
+    @property
+    def holders(self) -> int:
+        """Number of patients that hold the rarest kind of cells."""
+        return min(int(np.count_nonzero(counts)) for counts in self.needed.values())
 
 
 def compute_metrics(
@@ -22,13 +47,13 @@ def compute_metrics(
         weights: ``(N,)`` sample weights, such as the number of times that a bootstrap drew each cell; None for 1.
 
     Returns:
-        Each of `METRICS`, in [0, 1]; NaN where a metric is undefined because a class is absent.
+        Each of `METRICS`, in [0, 1]; NaN where a metric is undefined because a class is absent, or for the precision
+        because no cell is called positive.
     """
     (tn, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
     values = {
         "f1": _f1(fp, fn, tp),
-        # As in scikit-learn, precision is 0 if there are positive cells but none is called positive.
-        "precision": (tp / (tp + fp) if tp + fp else 0.0) if tp + fn else np.nan,
+        "precision": _ratio(tp, tp + fp),
         "recall": _ratio(tp, tp + fn),
         "specificity": _ratio(tn, tn + fp),
         "auroc": np.nan,
@@ -38,6 +63,34 @@ def compute_metrics(
         values["auroc"] = sk.roc_auc_score(labels, probabilities, sample_weight=weights)
         values["average_precision"] = sk.average_precision_score(labels, probabilities, sample_weight=weights)
     return {name: float(values[name]) for name in METRICS}
+
+
+def basis_of(labels: np.ndarray, probabilities: np.ndarray, threshold: float, groups: np.ndarray) -> dict[str, Basis]:
+    """Cells that each of `METRICS` rests on.
+
+    Args:
+        labels, probabilities, threshold: as for `compute_metrics`.
+        groups: ``(N,)`` the patient of each cell.
+    """
+    members = np.unique(groups, return_inverse=True)[1]
+    patients = int(members.max(initial=-1)) + 1
+
+    def by_patient(chosen):
+        return np.bincount(members[chosen], minlength=patients)
+
+    labels = np.asarray(labels)
+    positive, negative = by_patient(labels == 1), by_patient(labels == 0)
+    called = by_patient(np.asarray(probabilities, np.float64) >= threshold)
+    both = {"positive": positive, "negative": negative}
+    ranked = Basis(both, joint_weights([positive, negative]), int(min(positive.sum(), negative.sum())))
+    return {
+        "f1": Basis({"positive": positive}, positive + called, int(positive.sum())),
+        "precision": Basis({"called": called}, called, int(called.sum())),
+        "recall": Basis({"positive": positive}, positive, int(positive.sum())),
+        "specificity": Basis({"negative": negative}, negative, int(negative.sum())),
+        "auroc": ranked,
+        "average_precision": ranked,
+    }
 
 
 def f1(labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None) -> float:

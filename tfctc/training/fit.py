@@ -22,8 +22,8 @@ from tfctc.data.pipeline import labelled_batches
 from tfctc.data.splits import Splits
 from tfctc.data.statistics import measure
 from tfctc.errors import RunError
+from tfctc.evaluation.keras_predictions import predict
 from tfctc.evaluation.metrics import choose_threshold
-from tfctc.evaluation.predictions import predict
 from tfctc.io.files import write_json
 from tfctc.io.locks import FOLDER_LOCK, folder_lock
 from tfctc.models.fast import to_stock

@@ -163,7 +163,7 @@ def check(name: str, arm: Arm, folder: Path, images: int) -> dict:
     Raises:
         SystemExit: an arm with float32 arithmetic differs by more than `TOLERANCE`.
     """
-    from tfctc.evaluation.f1_loss import f1_loss
+    from tfctc.evaluation.difference import f1_loss
 
     cells = dict(np.load(folder / CELLS))
     x, expected = cells["images"], cells["expected"]

@@ -22,9 +22,10 @@ from tfctc.data.builder import build
 from tfctc.data.manifest import Manifest
 from tfctc.data.pipeline import labelled_batches
 from tfctc.data.splits import Splits
-from tfctc.evaluation.intervals import bootstrap
-from tfctc.evaluation.metrics import f1
-from tfctc.evaluation.predictions import Predictions, predict
+from tfctc.evaluation.intervals import difference_interval, leave_one_out
+from tfctc.evaluation.keras_predictions import predict
+from tfctc.evaluation.metrics import basis_of, f1
+from tfctc.evaluation.predictions import Predictions
 from tfctc.recipes import resolve
 from tfctc.runs.folder import RECORD, RunFolder
 
@@ -60,15 +61,18 @@ def evaluate(run: RunFolder, builder) -> tuple[dict[str, float], Predictions]:
     return metrics, own
 
 
-def auroc_by_patient(pairs: list[tuple[Predictions, Predictions]], resamples: int = 1000) -> dict[str, float]:
-    """95 % interval of the mean difference of AUROC over pairs of predictions, from a bootstrap over patients."""
+def auroc_by_patient(pairs: list[tuple[Predictions, Predictions]]) -> dict[str, float]:
+    """95 % interval of the mean difference of AUROC over pairs of predictions, by patient."""
 
     def difference(weights):
         drawn = [[roc_auc_score(a.label, a.probability, sample_weight=weights) for a in pair] for pair in pairs]
         return {"difference": float(np.mean([ours - theirs for ours, theirs in drawn]))}
 
-    found = bootstrap(difference, pairs[0][0].patient_id, seed=0, resamples=resamples)
-    return dict(zip(("low", "high"), found["difference"], strict=True))
+    cells = pairs[0][0]
+    values, without = leave_one_out(difference, cells.patient_id)
+    basis = basis_of(cells.label, cells.probability, 0.5, cells.patient_id)["auroc"]
+    found = difference_interval(values["difference"], without["difference"], basis.weights, basis.holders, basis.cells)
+    return dict(zip(("low", "high"), found, strict=True))
 
 
 def check(options) -> dict:

@@ -13,7 +13,7 @@ from common import CheckError, log, with_interval
 from tfctc.cells import BRIGHTFIELD
 from tfctc.comparison.statistics import interval
 from tfctc.data.pipeline import labelled_batches
-from tfctc.evaluation.f1_loss import f1_loss
+from tfctc.evaluation.difference import f1_loss
 from tfctc.exporters import parity
 from tfctc.exporters.litert import PRECISIONS, convert
 from tfctc.exporters.quantization.calibration import calibration_set

@@ -49,6 +49,8 @@ ASSOCIATION = 0.5
 ONE_CLASS = 0.9
 #: Fewest labelled cells of a class and of a site for a judgement.
 FEWEST = 20
+#: Fewest patients with a class whose interval may take a finding back: that of two patients holds nearly everything.
+FEWEST_PATIENTS = 4
 
 
 @CHECKS.register("shortcuts")
@@ -84,7 +86,8 @@ class Shortcuts(Check):
             known = (labels >= 0) & np.isfinite(value)
             if min(np.bincount(labels[known], minlength=2)) >= 2:
                 found[name] = clustered_auroc(labels[known], value[known], patients[known])
-        findings = _number_findings(found, facts.positive, facts.negative)
+        few = min(len(np.unique(patients[labels == i])) for i in (0, 1)) < FEWEST_PATIENTS
+        findings = _number_findings(found, facts.positive, facts.negative, few)
         shown = {QUANTITIES[name].title: one for name, one in found.items()}
         parts: list[Part] = [Intervals("AUROC of one number alone", "AUROC; 0.5 is a guess", shown, 0.5, OF_CELL - 0.5)]
         values: dict[str, Any] = {"auroc": {name: _plain(one) for name, one in found.items()}}
@@ -129,7 +132,7 @@ def clustered_auroc(labels: np.ndarray, values: np.ndarray, groups: np.ndarray) 
 
     Returns:
         AUROC, low and high; low and high are NaN for one patient or an AUROC of 0 or 1. The interval is symmetric in
-        the logit of the AUROC.
+        the logit of the AUROC, and has Student's t for the number of patients that hold the rarer class.
     """
     auroc = float(roc_auc_score(labels, values))
     names, members = np.unique(groups, return_inverse=True)
@@ -149,7 +152,8 @@ def clustered_auroc(labels: np.ndarray, values: np.ndarray, groups: np.ndarray) 
     variance = 2 * len(names) / (len(names) - 1) * float(sums[0] @ sums[1]) / (m * n)
     for one, size, count in zip(sums, (m, n), holders, strict=True):
         variance += count / max(count - 1, 1) * float(one @ one) / float(size) ** 2
-    half = 1.96 * np.sqrt(max(variance, 0.0)) / (auroc * (1 - auroc))
+    quantile = stats.t.ppf(0.975, max(min(holders) - 1, 1))
+    half = quantile * np.sqrt(max(variance, 0.0)) / (auroc * (1 - auroc))
     logit = np.log(auroc / (1 - auroc))
     low, high = 1 / (1 + np.exp(-(logit + np.array([-half, half]))))
     return auroc, float(low), float(high)
@@ -178,13 +182,13 @@ def cramers_v(counts: np.ndarray) -> float:
     return float(min(1.0, np.sqrt(phi2 / least))) if least > 0 else 0.0
 
 
-def _number_findings(found: dict, positive: str, negative: str) -> list[Finding]:
+def _number_findings(found: dict, positive: str, negative: str, few: bool) -> list[Finding]:
     findings = []
     for of_cell, limit in ((True, OF_CELL), (False, OF_INSTRUMENT)):
         named = {}
         for name, (auroc, low, high) in found.items():
-            # The interval must exclude 0.5; without an interval the value alone counts.
-            apart = not (low <= 0.5 <= high)
+            # The interval must exclude 0.5; without an interval, or with few patients, the value alone counts.
+            apart = few or not (low <= 0.5 <= high)
             if QUANTITIES[name].of_cell == of_cell and max(auroc, 1 - auroc) >= limit and apart:
                 named[QUANTITIES[name].title] = max(auroc, 1 - auroc)
         if named:
