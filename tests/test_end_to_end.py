@@ -65,7 +65,7 @@ def test_the_metrics_are_those_of_the_predictions(journey):
     rows = read_rows(journey.run / "predictions.csv")
     positive = report["classes"][1]
     called = [float(row[f"p_{positive}"]) >= report["threshold"] for row in rows]
-    truth = [row["label"] == positive for row in rows]
+    truth = [row["truth"] == positive for row in rows]
     tp = sum(c and t for c, t in zip(called, truth, strict=True))
     assert report["metrics"]["recall"]["value"] == pytest.approx(tp / sum(truth))
     assert report["cells"] == len(rows)
@@ -97,7 +97,17 @@ def test_predict_without_tensorflow_agrees_with_keras(journey, tmp_path, file, m
     arguments = ["predict", journey.version / file, journey.run / "predictions.csv", "--output", out]
     subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True)
     rows, positive = read_rows(out), RunFolder.open(journey.run).facts.positive
-    assert list(rows[0]) == ["cell_id", f"p_{positive}", "label", "quality", "threshold", "model_version"]
+    assert list(rows[0]) == [
+        "cell_id",
+        "patient_id",
+        "site",
+        "truth",
+        f"p_{positive}",
+        "call",
+        "quality",
+        "threshold",
+        "model_version",
+    ]
     found = {row["cell_id"]: float(row[f"p_{positive}"]) for row in rows}
     expected = {row["cell_id"]: row for row in read_rows(journey.run / "predictions.csv")}
     assert found.keys() == expected.keys()
@@ -145,8 +155,8 @@ def test_predict_exits_with_1_if_images_are_refused_and_with_2_for_a_mistake(jou
     result = CliRunner().invoke(main, ["predict", model, str(good), str(bad), "-o", str(out)])
     assert result.exit_code == 1 and "1 of 2 images were refused" in result.output, result.output
     rows = {row["cell_id"]: row for row in read_rows(out)}
-    assert rows["bad"]["label"] == "refused" and rows["bad"]["p_ctc"] == ""
-    assert rows["good"]["label"] in ("leukocyte", "ctc") and 0 <= float(rows["good"]["p_ctc"]) <= 1
+    assert rows["bad"]["call"] == "refused" and rows["bad"]["p_ctc"] == ""
+    assert rows["good"]["call"] in ("leukocyte", "ctc") and 0 <= float(rows["good"]["p_ctc"]) <= 1
     out.unlink()
     for arguments in ([model, str(tmp_path / "nowhere.png")], [str(good), str(good)], [model, str(good), "-o", model]):
         result = CliRunner().invoke(main, ["predict", *arguments, *([] if "-o" in arguments else ["-o", str(out)])])

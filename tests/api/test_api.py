@@ -150,9 +150,9 @@ def test_predictions_of_the_file_are_those_of_the_run(run, version, tmp_path):
     assert stream.getvalue().encode() == (tmp_path / "out.csv").read_bytes()
     for cell_id, row in rows.items():
         probability, label, quality = predictor(expected[cell_id]["brightfield"])
-        assert (f"{probability:.9g}", label, quality) == (row["p_ctc"], row["label"], row["quality"])
+        assert (f"{probability:.9g}", label, quality) == (row["p_ctc"], row["call"], row["quality"])
         assert probability == pytest.approx(float(expected[cell_id]["p_ctc"]), abs=1e-4)
-    assert sum(summary.labels.values()) == len(rows)
+    assert sum(summary.calls.values()) == len(rows)
 
 
 def test_verify_measures_the_files_and_finds_a_change(version, tmp_path):

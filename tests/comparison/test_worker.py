@@ -66,7 +66,7 @@ def test_a_finished_run_is_tested_without_being_trained_again(trained, run):
     assert (tested.validation, tested.epoch, tested.seconds) == (outcome.validation, outcome.epoch, outcome.seconds)
     assert (folder / "student.keras").stat().st_mtime_ns == weights
     found = rows(folder / "predictions.csv")
-    expected = roc_auc_score([row["label"] == "ctc" for row in found], [float(row["p_ctc"]) for row in found])
+    expected = roc_auc_score([row["truth"] == "ctc" for row in found], [float(row["p_ctc"]) for row in found])
     assert tested.auroc == pytest.approx(expected) and tested.teacher_auroc is None
 
 

@@ -262,5 +262,5 @@ def test_the_c_example_takes_the_images_as_they_are(lab, model, tmp_path):
             probability, label = done.stdout.split()
             found[cell_id] = float(probability)
             assert found[cell_id] == pytest.approx(predictor(pixels).probability, abs=1e-6)
-            assert (label == "positive") == (predictor(pixels).label == "ctc")
+            assert (label == "positive") == (predictor(pixels).call == "ctc")
         check(artefact, found, model)

@@ -39,14 +39,14 @@ def test_the_code_in_the_readme_predicts_as_the_predictor_does(version, manifest
             [sys.executable, "-c", without], cwd=tmp_path, capture_output=True, text=True, check=True
         )
         probability, label = found.stdout.split()
-        assert float(probability) == pytest.approx(expected.probability, abs=1e-7) and label == expected.label
+        assert float(probability) == pytest.approx(expected.probability, abs=1e-7) and label == expected.call
     values = {}
     exec(
         with_tfctc.replace(f'"made-up/1/{file}"', repr(str(version / file))).replace('"cell.png"', "pixels"),
         values | {"pixels": count},
         values,
     )
-    assert (values["probability"], values["label"]) == expected[:2]
+    assert (values["probability"], values["call"]) == expected[:2]
 
 
 @pytest.mark.parametrize("shape", [(30, 27), (9, 41), (7, 10), (1, 17), (17, 1), (1, 1), (24, 20)])

@@ -29,17 +29,27 @@ def rows(path):
         return list(csv.reader(file))
 
 
-def test_a_row_for_each_image_with_the_label_by_the_threshold(write_model, write_image, tmp_path):
+def test_a_row_for_each_image_with_the_call_by_the_threshold(write_model, write_image, tmp_path):
     images = [write_image(f"cells/{name}.png", share) for name, share in (("a", 0.2), ("b", 0.5), ("c", 0.8))]
     out = tmp_path / "out" / "table.csv"
     result = predict(write_model(), images[0].parent, "-o", out)
     header, *found = rows(out)
-    assert header == ["cell_id", "p_ctc", "label", "quality", "threshold", "model_version"]
-    assert [a[0] for a in found] == ["a", "b", "c"] and {tuple(a[3:]) for a in found} == {("ok", "0.5", "mean/1+abc")}
-    np.testing.assert_allclose([float(a[1]) for a in found], [0.2, 0.5, 0.8], atol=1e-3)
-    assert [a[2] for a in found] == ["ctc" if float(a[1]) >= 0.5 else "leukocyte" for a in found]
-    assert {found[0][2], found[2][2]} == {"leukocyte", "ctc"}
-    counts = ", ".join(f"{sum(a[2] == label for a in found)} {label}" for label in ("leukocyte", "ctc"))
+    assert header == [
+        "cell_id",
+        "patient_id",
+        "site",
+        "truth",
+        "p_ctc",
+        "call",
+        "quality",
+        "threshold",
+        "model_version",
+    ]
+    assert [a[0] for a in found] == ["a", "b", "c"] and {tuple(a[6:]) for a in found} == {("ok", "0.5", "mean/1+abc")}
+    np.testing.assert_allclose([float(a[4]) for a in found], [0.2, 0.5, 0.8], atol=1e-3)
+    assert [a[5] for a in found] == ["ctc" if float(a[4]) >= 0.5 else "leukocyte" for a in found]
+    assert {found[0][5], found[2][5]} == {"leukocyte", "ctc"}
+    counts = ", ".join(f"{sum(a[5] == label for a in found)} {label}" for label in ("leukocyte", "ctc"))
     assert f"Wrote 3 rows to {out}: {counts}\n" in result.output and "Next: " in result.output
 
 
@@ -47,25 +57,25 @@ def test_images_unlike_those_trained_on_are_predicted_and_counted(write_model, w
     for name, share in (("a", 0.02), ("b", 0.5), ("c", 0.98)):
         write_image(f"cells/{name}.png", share)
     result = predict(write_model(), tmp_path / "cells", "-o", tmp_path / "out.csv")
-    assert [a[2:4] for a in rows(tmp_path / "out.csv")[1:]] == [["leukocyte", "dark"], ["ctc", "ok"], ["ctc", "bright"]]
+    assert [a[5:7] for a in rows(tmp_path / "out.csv")[1:]] == [["leukocyte", "dark"], ["ctc", "ok"], ["ctc", "bright"]]
     assert "note: 2 image(s) are unlike those trained on" in result.output
 
 
-def test_another_threshold_changes_labels_alone(write_model, write_image, tmp_path):
+def test_another_threshold_changes_calls_alone(write_model, write_image, tmp_path):
     write_image("cells/a.png", 0.6)
     found = []
     for threshold in ("0.5", "0.7"):
         predict(write_model(), tmp_path / "cells", "--threshold", threshold, "-o", tmp_path / "out.csv")
         found.append(rows(tmp_path / "out.csv")[1])
-    assert found[0][:2] == found[1][:2]
-    assert [a[2:5] for a in found] == [["ctc", "ok", "0.5"], ["leukocyte", "ok", "0.7"]]
+    assert found[0][:5] == found[1][:5]
+    assert [a[5:8] for a in found] == [["ctc", "ok", "0.5"], ["leukocyte", "ok", "0.7"]]
 
 
 def test_the_written_probability_is_exact(write_model, write_image, tmp_path):
     """Whoever reads the table gets the float32 that was compared with the threshold."""
     image = write_image("a.png", 1 / 3)
     predict(write_model(), image, "-o", tmp_path / "out.csv")
-    assert np.float32(rows(tmp_path / "out.csv")[1][1]) == np.float32(Predictor(write_model())(image).probability)
+    assert np.float32(rows(tmp_path / "out.csv")[1][4]) == np.float32(Predictor(write_model())(image).probability)
 
 
 def test_a_refused_image_is_a_row_a_line_and_exit_code_1(write_model, write_image, tmp_path):
@@ -75,7 +85,7 @@ def test_a_refused_image_is_a_row_a_line_and_exit_code_1(write_model, write_imag
     out = tmp_path / "out.csv"
     result = predict(write_model(), good.parent, "-o", out, code=1)
     found = rows(out)[1:]
-    assert [a[2] for a in found] == ["ctc", "refused", "refused"] and [a[1] for a in found][1:] == ["", ""]
+    assert [a[5] for a in found] == ["ctc", "refused", "refused"] and [a[4] for a in found][1:] == ["", ""]
     assert f"Wrote 3 rows to {out}: 0 leukocyte, 1 ctc\n" in result.output
     assert result.output.count("refused: ") == 2 and str(turned) in result.output and str(broken) in result.output
     assert result.output.count("tfctc: error:") == 1
@@ -161,7 +171,9 @@ def test_a_model_by_another_name_is_not_overwritten_either(write_model, write_im
     assert model.read_bytes() == before
 
 
-@pytest.mark.parametrize("head", ["cell_id,brightfield", "cell_id,p_other,label,quality,threshold,model_version", ""])
+@pytest.mark.parametrize(
+    "head", ["cell_id,brightfield", "cell_id,patient_id,site,truth,p_other,call,quality,threshold,model_version", ""]
+)
 def test_another_table_is_not_overwritten(write_model, write_image, tmp_path, head):
     table = tmp_path / "manifest.csv"
     table.write_text(f"{head}\nc,a.png\n")
@@ -212,3 +224,30 @@ def test_an_output_that_cannot_be_written_ends_with_one_line(write_model, write_
     image = write_image("a.png")
     result = predict(write_model(), image, "-o", image / "below.csv", code=2)
     assert "cannot be written" in result.output
+
+
+def test_patient_site_and_truth_of_a_table_are_carried_to_the_predictions(write_model, write_image, tmp_path):
+    write_image("a.png", 0.2)
+    write_image("b.png", 0.8)
+    table, out = tmp_path / "cells.csv", tmp_path / "out.csv"
+    for truth in ("label", "truth", "Truth"):
+        table.write_text(f"cell_id,patient_id,site,brightfield,{truth}\n1,P1,A,a.png,ctc\n2,P2,,b.png,\n")
+        predict(write_model(), table, "-o", out)
+        assert [row[:4] + row[5:6] for row in rows(out)[1:]] == [
+            ["1", "P1", "A", "ctc", "leukocyte"],
+            ["2", "P2", "", "", "ctc"],
+        ]
+
+
+def test_patient_and_site_of_a_path_are_carried_to_the_predictions(write_model, write_image, tmp_path):
+    write_image("scans/Bonn/P1/7.png", 0.8)
+    files = "{site}/{patient}/{cell}.png"
+    predict(write_model(), tmp_path / "scans", "--files", files, "-o", tmp_path / "out.csv")
+    assert rows(tmp_path / "out.csv")[1][:4] == ["7", "P1", "Bonn", ""]
+
+
+def test_a_table_of_an_early_version_is_overwritten(write_model, write_image, tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("cell_id,p_ctc,label,quality,threshold,model_version\nof before\n")
+    predict(write_model(), write_image("a.png", 0.8), "-o", out)
+    assert rows(out)[0][5] == "call" and len(rows(out)) == 2

@@ -59,7 +59,7 @@ def rows(tmp_path, naming, *arguments, **options):
     model = write_mean_model(tmp_path / "model.tflite", facts)
     predict(model, *arguments, tmp_path / "out.csv", **options)
     lines = (tmp_path / "out.csv").read_text().splitlines()[1:]
-    return {line.split(",")[0]: float(line.split(",")[1]) for line in lines}
+    return {line.split(",")[0]: float(line.split(",")[4]) for line in lines}
 
 
 @pytest.mark.parametrize("habit", HABITS)

@@ -110,13 +110,25 @@ def test_what_is_no_journal_is_left_alone(begin, tmp_path, content):
     assert (tmp_path / "predictions.csv").read_bytes() == content
 
 
-@pytest.mark.parametrize(("line", "values"), [(b"\n", 0), (b"c,0.5,ctc,ok,0.5,mean/1+abc,\n", 7), (b"c,0.5\n", 2)])
+@pytest.mark.parametrize(("line", "values"), [(b"\n", 0), (b"c,,,,0.5,ctc,ok,0.5,mean/1+abc,\n", 10), (b"c,0.5\n", 2)])
 def test_a_row_of_another_length_is_named(begin, write_image, tmp_path, line, values):
     watcher, out = begin(), tmp_path / "predictions.csv"
     write_image("cells/a.png")
     watcher.look()
     content = out.read_bytes() + line
     out.write_bytes(content)
-    with pytest.raises(OutputError, match=f"predictions.csv: line 3 has {values} values, 6 expected; choose another"):
+    with pytest.raises(OutputError, match=f"predictions.csv: line 3 has {values} values, 9 expected; choose another"):
         begin()
     assert out.read_bytes() == content
+
+
+def test_a_table_of_an_early_version_is_continued_with_its_own_columns(begin, write_image, tmp_path):
+    out = tmp_path / "predictions.csv"
+    header = "cell_id,p_ctc,label,quality,threshold,model_version\n"
+    out.write_text(header + "a,0.8,ctc,ok,0.5,mean/1+abc\nb,,refused,refused,0.5,mean/1+abc\n")
+    write_image("cells/a.png")
+    write_image("cells/b.png", 0.2)
+    watcher = begin()
+    assert len(watcher.journal) == 1 and watcher.look() == 1, "only the refused cell is predicted again"
+    assert out.read_text().startswith(header)
+    assert out.read_text().splitlines()[-1].split(",")[2:] == ["leukocyte", "ok", "0.5", "mean/1+abc"]

@@ -29,7 +29,7 @@ def test_it_predicts_as_the_predictor(program, write_model, tmp_path, integer):
         probability, label = done.stdout.split()
         expected = predictor(pixels)
         assert float(probability) == pytest.approx(expected.probability, abs=1e-6)
-        assert (label == "positive") == (expected.label == predictor.facts.positive)
+        assert (label == "positive") == (expected.call == predictor.facts.positive)
 
 
 @pytest.mark.parametrize("integer", [False, True])

@@ -40,7 +40,7 @@ def test_a_prediction_is_probability_label_and_quality(write_model, write_image)
         assert probability == pytest.approx(share, abs=1e-3) and said == [label, quality]
         pixels = np.full((12, 10), round(share * 4095), np.uint16)
         assert predictor(pixels) == predictor(pixels[..., np.newaxis]) == predictor(file)
-    assert predictor(file, threshold=0.99).label == "leukocyte"
+    assert predictor(file, threshold=0.99).call == "leukocyte"
     with pytest.raises(ImageError, match="image: is 10 x 12 px"):
         predictor(pixels.T)
     with pytest.raises(ImageError, match="float32 pixels, uint16 expected"):
@@ -56,8 +56,8 @@ def test_int8_uses_its_whole_range(write_model):
 def test_it_knows_what_its_file_says(write_model, facts):
     predictor = Predictor(write_model())
     assert (predictor.facts, predictor.threshold, predictor.model_version) == (facts, 0.5, "mean/1+abc")
-    assert [predictor.label(p) for p in (0.49, 0.5, 0.51)] == ["leukocyte", "ctc", "ctc"]
-    assert predictor.label(0.51, threshold=0.6) == "leukocyte"
+    assert [predictor.call(p) for p in (0.49, 0.5, 0.51)] == ["leukocyte", "ctc", "ctc"]
+    assert predictor.call(0.51, threshold=0.6) == "leukocyte"
 
 
 def test_a_file_is_read_and_held_against_the_training_data(write_model, write_image):

@@ -9,7 +9,7 @@ import pytest
 from tfctc.cells import FileNaming
 from tfctc.errors import ConfigError, ImageError, ManifestError, PairingError
 from tfctc.inference import sources as search
-from tfctc.inference.sources import SearchRules
+from tfctc.inference.sources import FoundImage, SearchRules
 from tfctc.io import duplicates
 
 
@@ -131,7 +131,10 @@ def test_a_table_gives_ids_and_paths_relative_to_itself_or_absolute(folder):
     table = root / "data" / "manifest.csv"
     other = root / "elsewhere" / "8.png"
     table.write_text(f"patient_id,brightfield,cell_id\np,images/7.png,c7\np,{other},c8\n", encoding="utf-8-sig")
-    found = [("c7", root / "data" / "images" / "7.png", None, None), ("c8", other, None, None)]
+    found = [
+        FoundImage("c7", root / "data" / "images" / "7.png", patient_id="p"),
+        FoundImage("c8", other, patient_id="p"),
+    ]
     assert list(find_cells([table])) == found
 
 
@@ -184,7 +187,7 @@ def test_what_was_found_is_not_held_but_read_again(folder):
     images = find_cells([root / "t.csv"])
     (root / "t.csv").write_text("cell_id,brightfield\n3,c.png\nx\n")
     cells = iter(images)
-    assert next(cells) == ("3", root / "c.png", None, None) and len(images) == 2
+    assert next(cells) == FoundImage("3", root / "c.png") and len(images) == 2
     with pytest.raises(ManifestError, match="line 3"):
         next(cells)
 

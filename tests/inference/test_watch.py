@@ -31,8 +31,18 @@ def test_what_is_new_is_predicted_once(begin, write_image, tmp_path):
     write_image("cells/later/b.png", 0.8)
     assert (watcher.look(), watcher.look()) == (1, 0)
     header, *found = rows(tmp_path / "predictions.csv")
-    assert header == ["cell_id", "p_ctc", "label", "quality", "threshold", "model_version"]
-    assert [(a[0], a[2]) for a in found] == [("a", "leukocyte"), ("b", "ctc")]
+    assert header == [
+        "cell_id",
+        "patient_id",
+        "site",
+        "truth",
+        "p_ctc",
+        "call",
+        "quality",
+        "threshold",
+        "model_version",
+    ]
+    assert [(a[0], a[5]) for a in found] == [("a", "leukocyte"), ("b", "ctc")]
     again = begin()
     write_image("cells/c.png")
     assert len(again.journal) == 2 and again.look() == 1
@@ -58,12 +68,12 @@ def test_a_bad_image_is_a_refused_row_and_the_watch_goes_on(begin, write_image, 
     write_image("cells/a.png", size=(3, 3))
     write_image("cells/b.png")
     assert watcher.look() == 2
-    assert [(a[0], a[2]) for a in rows(tmp_path / "predictions.csv")[1:]] == [("a", "refused"), ("b", "ctc")]
+    assert [(a[0], a[5]) for a in rows(tmp_path / "predictions.csv")[1:]] == [("a", "refused"), ("b", "ctc")]
     assert "3 x 3 px" in str(told[0]) and told[1] is None
 
 
 def labels(path):
-    return [(row[0], row[2]) for row in rows(path)[1:]]
+    return [(row[0], row[5]) for row in rows(path)[1:]]
 
 
 @pytest.mark.parametrize("restarted", [False, True])

@@ -67,7 +67,7 @@ class RunEvaluation:
         prefix = f"{self.evaluation.model}_" if self.teacher else ""
         written = [self.run.folder / f"{prefix}{EVALUATION}", self.run.folder / f"{prefix}{PREDICTIONS}"]
         write_json(written[0], self.evaluation.to_dict())
-        write_predictions(written[1], self.predictions, self.builder.manifest)
+        write_predictions(written[1], self.predictions, self.builder.manifest, self.evaluation.threshold)
         if not self.teacher:
             point: dict[str, Any] = {"threshold": self.evaluation.threshold, "rule": self.evaluation.rule}
             if self.evaluation.validation_cells is not None:

@@ -90,7 +90,7 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
                 with suppress(OSError):
                     sys.stdout.close()
                 raise
-    counts = ", ".join(f"{summary.labels[name]} {name}" for name in predictor.facts.classes)
+    counts = ", ".join(f"{summary.calls[name]} {name}" for name in predictor.facts.classes)
     click.echo(f"Wrote {summary.cells} rows to {output}: {counts}", err=True)
     for note in summary.notes:
         click.echo(f"note: {note}", err=True)
@@ -100,7 +100,7 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
         refused = f"{summary.refused} of {summary.cells} images were refused; correct the files named above"
         click.echo(f"tfctc: error: {refused} and predict again", err=True)
         ctx.exit(SOME_REFUSED)
-    click.echo(f"Next: look at the rows with label {predictor.facts.positive} in {output}", err=True)
+    click.echo(f"Next: look at the rows with call {predictor.facts.positive} in {output}", err=True)
 
 
 def _watch(model, images, output, settle, options):
@@ -112,8 +112,10 @@ def _watch(model, images, output, settle, options):
     if output == "-":
         raise ConfigError("--watch keeps its predictions in a file", fix="give --output FILE.csv")
 
+    from tfctc.inference.batch import CALL, PROBABILITY
+
     def print_row(row, error):
-        click.echo(f"refused: {error}" if error else f"{row[0]}: {row[2]} ({float(row[1]):.3f})", err=True)
+        click.echo(f"refused: {error}" if error else f"{row[0]}: {row[CALL]} ({float(row[PROBABILITY]):.3f})", err=True)
 
     def note_other_files(name, count):
         hint = "and no PNG or TIFF to predict; do their names fit --files, or those of the training images?"

@@ -94,9 +94,9 @@ def _test_metrics(model: keras.Model, builder: Cells, table: Path | None = None)
     """Metrics on the test split, at the threshold with the best F1 on validation."""
     found = predict_splits(model, builder)
     validation, test = found["validation"], found["test"]
-    if table:
-        write_predictions(table, test, builder.manifest)
     threshold = choose_threshold(validation.label, validation.probability)
+    if table:
+        write_predictions(table, test, builder.manifest, threshold)
     values = compute_metrics(test.label, test.probability, threshold)
     return {name: values[name] for name in METRICS}
 

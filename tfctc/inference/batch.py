@@ -27,8 +27,10 @@ from tfctc.system.processes import exit_with_parent
 REFUSED = "refused"
 #: Number of images that a process is given at once.
 PORTION = 16
-#: Positions of two columns in a row.
-LABEL, QUALITY = 2, 3
+#: Positions of columns in a row.
+PROBABILITY, CALL, QUALITY = 4, 5, 6
+#: Columns of an early version that a row has no longer, and their places in the columns of today.
+EARLY_NAMES, EARLY_PLACES = {"call": "label"}, (0, 4, 5, 6, 7, 8)
 #: A row of the table, and the error of its image if that was refused, else None.
 Row = tuple[list[str], ImageError | None]
 
@@ -39,14 +41,14 @@ class BatchSummary:
 
     Args:
         cells: number of rows.
-        labels: label -> number of cells with this label.
+        calls: class name -> number of cells called so.
         refused: number of refused images.
         low_quality: number of predicted images whose quality is not "ok".
         notes: remarks on files that were passed over, one sentence each.
     """
 
     cells: int = 0
-    labels: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     low_quality: int = 0
     notes: tuple[str, ...] = ()
@@ -61,9 +63,9 @@ def predict_cells(
     progress: Progress = silent,
     workers: int = 1,
 ) -> BatchSummary:
-    """Writes ``cell_id, p_<positive>, label, quality, threshold, model_version``, one row for each cell.
+    """Writes a table with one row for each cell; its columns are those of `columns`.
 
-    An image that raises an `ImageError` is refused: its row has no probability, and `REFUSED` as label and quality.
+    An image that raises an `ImageError` is refused: its row has no probability, and `REFUSED` as call and quality.
 
     Args:
         predictor: the model.
@@ -85,7 +87,7 @@ def predict_cells(
             summary.refused += 1
             on_refusal(error)
         else:
-            summary.labels[row[LABEL]] += 1
+            summary.calls[row[CALL]] += 1
             summary.low_quality += row[QUALITY] != OK
         summary.cells += 1
         writer.writerow(row)
@@ -97,17 +99,24 @@ def predict_row(predictor: Predictor, found: FoundImage, threshold: float | None
     """The row of one cell, and the error of its image if that was refused, else None."""
     limit = predictor.threshold if threshold is None else threshold
     try:
-        (p, label, quality), error = predictor(found.path, limit, found.plane, found.mpp), None
-        # Nine digits keep every bit of a float32, so that the threshold gives the same label when applied to the table.
-        values = [f"{p:.9g}", label, quality]
+        (p, call, quality), error = predictor(found.path, limit, found.plane, found.mpp), None
+        # Nine digits keep every bit of a float32, so that the threshold gives the same call when applied to the table.
+        values = [f"{p:.9g}", call, quality]
     except ImageError as refusal:
         values, error = ["", REFUSED, REFUSED], refusal
-    return [found.cell_id, *values, repr(limit), predictor.model_version], error
+    known = [found.cell_id, found.patient_id, found.site, found.truth]
+    return [*known, *values, repr(limit), predictor.model_version], error
 
 
 def columns(predictor: Predictor) -> list[str]:
-    """Names of the table's columns."""
-    return ["cell_id", f"p_{predictor.facts.positive}", "label", "quality", "threshold", "model_version"]
+    """Names of the table's columns. `patient_id`, `site` and `truth` are empty where the source does not tell them."""
+    known = ["cell_id", "patient_id", "site", "truth"]
+    return [*known, f"p_{predictor.facts.positive}", "call", "quality", "threshold", "model_version"]
+
+
+def early_columns(header: list[str]) -> list[str]:
+    """Names of the columns that an early version wrote, where today's are `header`."""
+    return [EARLY_NAMES.get(header[place], header[place]) for place in EARLY_PLACES]
 
 
 def csv_line(row: list[str]) -> bytes:
@@ -123,13 +132,13 @@ def check_table(path: str | Path, header: list[str]) -> None:
     Raises:
         OutputError: `path` is another kind of file, or cannot be read.
     """
-    expected = csv_line(header).rstrip(b"\n")
+    expected = [csv_line(names).rstrip(b"\n") for names in (header, early_columns(header))]
     with output_errors(path):
         if not os.path.isfile(path):
             return
         with open(path, "rb") as file:
-            first = file.readline(len(expected) + len(b"\r\n"))
-    if first and first.rstrip(b"\r\n") != expected:
+            first = file.readline(max(map(len, expected)) + len(b"\r\n"))
+    if first and first.rstrip(b"\r\n") not in expected:
         raise OutputError("exists and is no table of such predictions", path=path, fix="choose another --output")
 
 

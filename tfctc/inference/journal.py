@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfctc.errors import OutputError
-from tfctc.inference.batch import QUALITY, REFUSED, csv_line
+from tfctc.inference.batch import CALL, EARLY_PLACES, REFUSED, csv_line, early_columns
 from tfctc.io.duplicates import fingerprint
 from tfctc.io.files import output_errors, output_file
 from tfctc.io.locks import file_lock
@@ -35,6 +35,8 @@ class Journal:
         self.predicted: dict[int, int] = {}
         #: Fingerprints of the cell ids whose image was refused when it was last read.
         self.refused: set[int] = set()
+        #: Places in a row of the columns that the file has. A file of an early version keeps its columns.
+        self._places: tuple[int, ...] = tuple(range(len(header)))
         output_file(self.path)  # Raises for a device, which could not be read again.
         with contextlib.ExitStack() as held:
             with output_errors(self.path):
@@ -47,32 +49,34 @@ class Journal:
 
     def _begin(self, header: list[str], model_version: str) -> None:
         self.check()
-        for number, row in enumerate(self._whole_rows(csv_line(header))):
+        for number, row in enumerate(self._whole_rows((csv_line(header), csv_line(early_columns(header))))):
             if number == 0:
-                if row != header:
+                if row == early_columns(header):
+                    self._places = EARLY_PLACES
+                elif row != header:
                     self._reject(f"has columns {row}, {header} expected")
-            elif len(row) != len(header):
-                self._reject(f"line {number + 1} has {len(row)} values, {len(header)} expected")
+            elif len(row) != len(self._places):
+                self._reject(f"line {number + 1} has {len(row)} values, {len(self._places)} expected")
             elif row[-1] != model_version:
                 self._reject(f"holds predictions of {row[-1]}, not of {model_version}")
             else:
-                self._remember(row, 0)
+                self._remember(row[0], row[self._places.index(CALL)], 0)
         if not self.path.stat().st_size:
             self._write(header)
 
-    def _remember(self, row: list[str], file: int) -> None:
-        """Records the cell of a row as predicted or refused; `file` is the fingerprint of its file's path, or 0."""
-        key = fingerprint(row[0])
+    def _remember(self, cell_id: str, call: str, file: int) -> None:
+        """Records a cell as predicted or refused; `file` is the fingerprint of its file's path, or 0."""
+        key = fingerprint(cell_id)
         self.predicted[key] = file
-        (self.refused.add if row[QUALITY] == REFUSED else self.refused.discard)(key)
+        (self.refused.add if call == REFUSED else self.refused.discard)(key)
 
-    def _whole_rows(self, first: bytes) -> Iterator[list[str]]:
+    def _whole_rows(self, first: tuple[bytes, ...]) -> Iterator[list[str]]:
         """Yields the rows that end in a line break, then removes an incomplete row at the end of the file."""
         end = 0
         with self.path.open("rb") as file:
             for line in file:
                 if not line.endswith(b"\n"):
-                    if not end and not first.startswith(line):
+                    if not end and not any(one.startswith(line) for one in first):
                         self._reject("is no table of predictions")
                     break
                 end += len(line)
@@ -96,9 +100,9 @@ class Journal:
             OutputError: the row cannot be written, or the file has been replaced or removed.
         """
         self.check()
-        if not (row[QUALITY] == REFUSED and fingerprint(row[0]) in self.refused):
-            self._write(row)
-        self._remember(row, fingerprint(str(path)))
+        if not (row[CALL] == REFUSED and fingerprint(row[0]) in self.refused):
+            self._write([row[place] for place in self._places])
+        self._remember(row[0], row[CALL], fingerprint(str(path)))
 
     def check(self) -> None:
         """Checks that the open file is still the one at its path.

@@ -22,12 +22,12 @@ class Prediction(NamedTuple):
 
     Attributes:
         probability: probability of the positive class, in [0, 1].
-        label: name of the class that the threshold gives.
+        call: name of the class that the threshold gives.
         quality: "ok", or the faults of an image that is unlike the training images (`tfctc.inference.quality`).
     """
 
     probability: float
-    label: str
+    call: str
     quality: str
 
 
@@ -61,7 +61,7 @@ class Predictor:
 
     Example:
         >>> predictor = Predictor("exports/ctc/1/model_int8.tflite")
-        >>> probability, label, quality = predictor("cell_0001_BF.tif")
+        >>> probability, call, quality = predictor("cell_0001_BF.tif")
     """
 
     def __init__(
@@ -118,9 +118,9 @@ class Predictor:
             pixels = fit_to_facts(self.scale.apply(np.asarray(image), mpp, "image"), self.facts)
         unit = to_unit(pixels, self.facts)
         probability = float(self._run(unit[np.newaxis])[0])
-        return Prediction(probability, self.label(probability, threshold), describe_quality(unit, self._limits))
+        return Prediction(probability, self.call(probability, threshold), describe_quality(unit, self._limits))
 
-    def label(self, probability: float, threshold: float | None = None) -> str:
+    def call(self, probability: float, threshold: float | None = None) -> str:
         """Name of the class: positive if `probability` is `threshold` or higher; None for the model's own threshold."""
         limit = self.threshold if threshold is None else threshold
         return self.facts.positive if probability >= limit else self.facts.negative

@@ -22,6 +22,9 @@ from tfctc.io.tables import read_table
 
 #: Number of names of a folder that are compared with one another.
 COMPARED = 20_000
+#: Columns of a table that tell the patient, the site and the truth. `label` is the truth in a manifest, and
+#: in predictions.csv of a run of an early version.
+KNOWN_COLUMNS = (("patient_id",), ("site",), ("truth", "label"))
 #: Number of folders above the one that the user names that may be part of the naming.
 ABOVE = 3
 
@@ -34,12 +37,17 @@ class FoundImage(NamedTuple):
         path: the file.
         plane: number of its plane, if every plane of the file is a cell; else None.
         mpp: micrometres per pixel, if the data set that holds the image tells them; else None.
+        patient_id, site: patient and site of the cell, if the table or the path tells them; else empty.
+        truth: label of the cell, if the table or the path tells it; else empty.
     """
 
     cell_id: str
     path: Path
     plane: int | None = None
     mpp: float | None = None
+    patient_id: str = ""
+    site: str = ""
+    truth: str = ""
 
 
 @dataclass(frozen=True)
@@ -305,26 +313,36 @@ def _match_file(path: Path, names: Names) -> Match | None:
 def _cells(path: Path, match: Match, names: Names) -> Iterator[FoundImage]:
     """The cell of a bright-field file, or all cells of a file whose planes are cells."""
     cell_id = names.compose(match.groups)
+    patient, site, truth = (match.groups.get(name, "") for name in ("patient", "site", "label"))
     if names.naming.planes == "cells":
         try:
             count = plane_count(path)
         except ImageError:
             count = 1  # It is refused when it is read.
         for plane in range(count):
-            yield FoundImage(f"{cell_id}/{plane + names.naming.first_plane}", path, plane)
+            number = plane + names.naming.first_plane
+            yield FoundImage(f"{cell_id}/{number}", path, plane, None, patient, site, truth)
     else:
-        yield FoundImage(cell_id, path)
+        yield FoundImage(cell_id, path, None, None, patient, site, truth)
 
 
 def _table(path: Path) -> Iterator[FoundImage]:
     mpp = _mpp_of_dataset(path.parent)
     with read_table(path, ("cell_id", BRIGHTFIELD)) as table:
         id_at, path_at = table.positions["cell_id"], table.positions[BRIGHTFIELD]
+        known = [_column(table.header, *names) for names in KNOWN_COLUMNS]
         for line, row in table.rows:
             if not row[id_at] or not row[path_at]:
                 problem = f"line {line} has no cell_id or no {BRIGHTFIELD} path"
                 raise ManifestError(problem, path=path, fix="fill in both, or remove the line")
-            yield FoundImage(row[id_at], path.parent / row[path_at], None, mpp)
+            patient, site, truth = ("" if at is None else row[at].strip() for at in known)
+            yield FoundImage(row[id_at], path.parent / row[path_at], None, mpp, patient, site, truth)
+
+
+def _column(header: Sequence[str], *names: str) -> int | None:
+    """Place of the first of these columns that the header has, in any case; None if it has none."""
+    places = {name.casefold(): place for place, name in reversed(list(enumerate(header)))}
+    return next((places[name] for name in names if name in places), None)
 
 
 def _mpp_of_dataset(folder: Path) -> float | None:

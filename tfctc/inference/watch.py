@@ -99,7 +99,7 @@ class Watcher:
         except ImageError as error:
             if path not in self._refused:
                 self._refused[path] = None
-                self.tell([cell_id, "", REFUSED, REFUSED], error)
+                self.tell([cell_id, "", "", "", "", REFUSED, REFUSED], error)
             return False
         return True
 

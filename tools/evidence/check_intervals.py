@@ -1,4 +1,4 @@
-"""Coverage of the 95 % intervals of an evaluation, on simulated test sets whose true metrics are known.
+"""Coverage of the intervals of an evaluation (95 percent), on simulated test sets whose true metrics are known.
 
     python tools/evidence intervals --out docs/evidence/intervals/coverage.json
 

@@ -16,7 +16,8 @@ from common import log
 from comparison_arms import auroc_within, compare_arms, runs_with
 from sklearn.metrics import roc_auc_score
 
-from tfctc.runs.folder import PREDICTIONS
+from tfctc.runs import predictions as runs
+from tfctc.runs.folder import PREDICTIONS, RunFolder
 
 METRICS = {"all": "AUROC", "matched": "size-matched", "within_patients": "within patients"}
 
@@ -36,12 +37,9 @@ def matched_auroc(positive: np.ndarray, score: np.ndarray, diameter: np.ndarray,
 
 def read_predictions(path: Path, diameters: dict[str, float]) -> tuple[np.ndarray, ...]:
     """Whether each test cell is a CTC, its probability, its diameter in um and its patient, ``(N,)`` each."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    positive = np.array([row["label"] == "ctc" for row in rows])
-    probability = np.array([float(row["p_ctc"]) for row in rows])
-    diameter = np.array([diameters[row["cell_id"]] for row in rows])
-    return positive, probability, diameter, np.array([row["patient_id"] for row in rows])
+    found = runs.read_predictions(path, RunFolder.open(path.parent).facts)
+    diameter = np.array([diameters[cell_id] for cell_id in found.cell_id.tolist()])
+    return found.label == 1, found.probability, diameter, found.patient_id
 
 
 def check(options) -> dict:

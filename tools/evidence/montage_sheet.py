@@ -37,7 +37,7 @@ def chosen(rows: list[dict[str, str]], classes: tuple[str, str], number: int, se
     """Random rows of the table of predictions, half of each class, the positive class first."""
     rng, found = np.random.default_rng(seed), []
     for label in reversed(classes):
-        own = [row for row in rows if row["label"] == label]
+        own = [row for row in rows if row["truth"] == label]
         found += [own[i] for i in rng.choice(len(own), number // 2, replace=False)]
     return found
 
@@ -67,8 +67,8 @@ def draw(options) -> Image.Image:
         row[0].set_ylabel(title, fontsize=11)
     for above, axis, row in zip(axes[0], axes[1], rows, strict=True):
         probability = float(row[f"p_{facts.positive}"])
-        right = (probability >= threshold) == (row["label"] == facts.positive)
-        above.set_title("CTC" if row["label"] == "ctc" else row["label"], fontsize=11)
+        right = (probability >= threshold) == (row["truth"] == facts.positive)
+        above.set_title("CTC" if row["truth"] == "ctc" else row["truth"], fontsize=11)
         axis.set_xlabel(f"{probability:.2f}", fontsize=12, color=RIGHT if right else WRONG, fontweight="bold")
     kind = "simulated cells; " if facts.simulated else ""
     figure.supxlabel(
