@@ -37,7 +37,7 @@ def test_an_interval_is_that_of_leaving_out_each_patient():
         negatives = np.array([(1 - test.label)[test.patient_id == p].sum() for p in names])
         weights = positives if name == "recall" else np.hypot(positives / 20, negatives / 20)
         value = function(test.label, values)
-        low, high = share_interval(value, np.array(without), weights, 7, cells)
+        low, high = share_interval(value, np.array(without), weights, 7, cells, of_one_class=name == "recall")
         assert asdict(result.metrics[name]) == pytest.approx({"value": value, "low": low, "high": high, "reason": ""})
 
 

@@ -39,6 +39,15 @@ def test_equal_patients_give_students_interval_of_their_mean():
     np.testing.assert_allclose(change, np.array(expected) - 0.5, atol=1e-9)
 
 
+def test_two_patients_that_are_alike_by_chance_do_not_make_the_metric_certain():
+    alike = share_interval(0.36, np.full(2, 0.36), np.full(2, 25), 2, 50)
+    assert alike == binomial_interval(18, 50)
+    without = np.array([0.36, 0.361])
+    nearly = share_interval(0.36, without, np.full(2, 25), 2, 50, of_one_class=True)
+    assert nearly[0] <= alike[0] and nearly[1] >= alike[1]
+    assert np.diff(share_interval(0.36, without, np.full(2, 25), 2, 50))[0] < 0.02
+
+
 def test_many_patients_have_the_interval_of_the_bootstrap():
     rng = np.random.default_rng(1)
     groups = np.repeat(np.arange(60), 20)

@@ -251,3 +251,48 @@ def test_a_table_of_an_early_version_is_overwritten(write_model, write_image, tm
     out.write_text("cell_id,p_ctc,label,quality,threshold,model_version\nof before\n")
     predict(write_model(), write_image("a.png", 0.8), "-o", out)
     assert rows(out)[0][5] == "call" and len(rows(out)) == 2
+
+
+def test_counts_by_patient_are_written_beside_the_table(write_model, write_image, tmp_path):
+    for name, share in (("P1/1", 0.8), ("P1/2", 0.7), ("P2/1", 0.2), ("D/1", 0.1), ("D/2", 0.9)):
+        write_image(f"scans/{name}.png", share)
+    write_image("scans/P2/2.png", size=(3, 3))
+    naming = ["--files", "{patient}/{cell}.png", "--cell-id", "{patient}/{cell}"]
+    rates = {"threshold": 0.5, "sensitivity": 0.8, "false_positives": 0.1, "sensitivity_error": 0.1,
+             "false_positives_error": 0.05, "quantile": 2.0}  # fmt: skip
+    out = tmp_path / "may.csv"
+    result = predict(write_model(rates=rates), tmp_path / "scans", *naming, "-o", out, code=1)
+    header, *found = rows(tmp_path / "may_counts.csv")
+    assert header[:6] == ["patient_id", "site", "cells", "refused", "unlike", "called_ctc"]
+    assert [row[:1] + row[2:6] for row in found] == [
+        ["D", "2", "0", "0", "1"],
+        ["P1", "2", "0", "0", "2"],
+        ["P2", "2", "1", "0", "0"],
+    ]
+    assert found[1][8] == "2.0" and found[2][8] == "0.0"
+    assert "may_counts.csv: 3 patients, 0 to 2 cells called ctc (most in P1)" in result.output
+    predict(write_model(rates=rates), tmp_path / "scans", *naming, "-o", out, "--threshold", "0.75", code=1)
+    assert {row[8] for row in rows(tmp_path / "may_counts.csv")[1:]} == {""}, "rates of another threshold say nothing"
+
+
+def test_controls_give_the_background(write_model, write_image, tmp_path):
+    for name, share in (("1", 0.8), ("2", 0.2), ("3", 0.2)):
+        write_image(f"{name}.png", share)
+    (tmp_path / "cells.csv").write_text(
+        "cell_id,patient_id,brightfield,label\n1,D1,1.png,control\n2,D1,2.png,control\n3,D2,3.png,control\n"
+    )
+    result = predict(write_model(), tmp_path / "cells.csv", "-o", tmp_path / "out.csv")
+    assert "Background: 2 controls have 0.5 calls on average, 1 at most" in result.output
+
+
+def test_a_table_that_is_no_count_is_not_overwritten(write_model, write_image, tmp_path):
+    (tmp_path / "counts.csv").write_text("month,bills\n")
+    image = write_image("a.png")
+    result = predict(write_model(), image, "-o", tmp_path / "predictions.csv", code=2)
+    assert "counts.csv: exists and holds no counts of patients; choose another --output" in result.output
+    assert not (tmp_path / "predictions.csv").exists()
+
+
+def test_without_patients_there_are_no_counts(write_model, write_image, tmp_path):
+    predict(write_model(), write_image("a.png"), "-o", tmp_path / "predictions.csv")
+    assert not (tmp_path / "counts.csv").exists()

@@ -1,9 +1,11 @@
 """Evaluation: `tfctc.evaluate`."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfctc.errors import ConfigError
 from tfctc.io.files import write_json
 from tfctc.progress import Progress, silent
 from tfctc.system.startup import start_tensorflow
@@ -16,25 +18,63 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: "str | Path | RunFolder", threshold: str | float = "f1", teacher: bool = False, progress: Progress = silent
+    run: "str | Path | RunFolder",
+    threshold: str | float | None = None,
+    teacher: bool = False,
+    progress: Progress = silent,
+    *,
+    data: str | Path | None = None,
+    output: str | Path | None = None,
 ) -> "Evaluation":
     """Metrics of a run on the patients of its test split, which are also written into the run folder.
+
+    With `data`: metrics of a run, or of an exported file, on all labelled cells of another data set, at the threshold
+    that the model has. Nothing of the run or of the exported version changes.
 
     Every metric has a 95 % interval by patient. Files that are exported afterwards have the threshold
     of the last evaluation of the student.
 
     Args:
-        run: run folder.
-        threshold: rule that chooses the threshold on the validation split, "f1" or "youden"; or a number in (0, 1).
+        run: run folder; with `data` also an exported version folder, or a .tflite file, without TensorFlow.
+        threshold: rule that chooses the threshold on the validation split, "f1" (the default) or "youden"; or a number
+            in (0, 1). With `data`: a number, or None for the model's own threshold.
         teacher: if True, evaluates the teacher instead of the student.
         progress: called with the progress of long tasks.
+        data: folder of another data set.
+        output: folder for the results on `data`; None for `RUN/external/NAME` or `evaluations/MODEL/NAME`.
 
     Raises:
-        TfctcError: a run that is not finished, a data set that has changed since the training, or an unknown rule.
+        TfctcError: a run that is not finished, a data set that has changed since the training, an unknown rule, or a
+            data set whose images or classes the model cannot take.
     """
-    result = evaluate_run(run, threshold, teacher, progress)
+    if data is not None:
+        from tfctc.api.external import evaluate_external
+
+        path = run if isinstance(run, str | Path) else run.folder
+        external = evaluate_external(path, data, threshold=as_number(threshold), progress=progress)
+        external.save(output)
+        return external.evaluation
+    result = evaluate_run(run, "f1" if threshold is None else threshold, teacher, progress)
     result.save()
     return result.evaluation
+
+
+def as_number(threshold: str | float | None) -> float | None:
+    """A threshold for another data set, which must not choose it: a number in (0, 1), or None for the model's own.
+
+    Raises:
+        ConfigError: a rule, or a number outside (0, 1).
+    """
+    if threshold is None:
+        return None
+    try:
+        number = float(threshold)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < 1:
+        problem = f"with --data a threshold is a number between 0 and 1, got {threshold}"
+        raise ConfigError(problem, fix="leave out --threshold for that of the model")
+    return number
 
 
 @dataclass(frozen=True)
@@ -59,8 +99,9 @@ class RunEvaluation:
         """Writes metrics, predictions and, for the student, the threshold into the run folder.
 
         Returns:
-            Paths of the metrics and of the predictions.
+            Paths of the metrics, of the predictions and of the counts by patient.
         """
+        from tfctc.evaluation.counts import PatientCount, write_counts
         from tfctc.runs.folder import EVALUATION, OPERATING_POINT, PREDICTIONS
         from tfctc.runs.predictions import write_predictions
 
@@ -68,6 +109,13 @@ class RunEvaluation:
         written = [self.run.folder / f"{prefix}{EVALUATION}", self.run.folder / f"{prefix}{PREDICTIONS}"]
         write_json(written[0], self.evaluation.to_dict())
         write_predictions(written[1], self.predictions, self.builder.manifest, self.evaluation.threshold)
+        counts = [
+            PatientCount(one.name, one.site, one.cells, calls=one.calls, positives=one.positives)
+            for one in self.evaluation.by_patient
+        ]
+        written.append(self.run.folder / f"{prefix}counts.csv")
+        # Without adjusted numbers: the rates of the test set itself would give back its own counts.
+        write_counts(written[2], counts, self.evaluation.classes[1], None)
         if not self.teacher:
             point: dict[str, Any] = {"threshold": self.evaluation.threshold, "rule": self.evaluation.rule}
             if self.evaluation.validation_cells is not None:

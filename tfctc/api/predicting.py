@@ -14,6 +14,7 @@ from tfctc.io.folders import SUFFIXES, image_files, is_folder
 from tfctc.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from tfctc.evaluation.counts import Rates
     from tfctc.inference.batch import BatchSummary
     from tfctc.inference.journal import Journal
     from tfctc.inference.predictor import Predictor
@@ -46,6 +47,9 @@ def predict(
 ) -> "BatchSummary":
     """Classifies bright-field images with a TFLite file, and writes a CSV table with one row for each cell.
 
+    Where the patients of the cells are known, counts by patient are written too: counts.csv beside predictions.csv, or
+    NAME_counts.csv beside NAME.csv.
+
     Args:
         model: TFLite file that `tfctc export` wrote, or a predictor.
         images: image files, folders, and CSV files with the columns `cell_id` and `brightfield`.
@@ -68,12 +72,13 @@ def predict(
         progress: called with the progress of long tasks.
 
     Returns:
-        Number of rows, of cells by label, and of refused images.
+        Number of rows, of cells by call, and of refused images, in all and by patient.
 
     Raises:
         TfctcError: a model or image that does not exist or cannot be used, or an output that would overwrite another
             kind of file.
     """
+    from tfctc.evaluation.counts import check_counts, counts_of, counts_path, write_counts
     from tfctc.inference.batch import check_table, columns, predict_cells
     from tfctc.inference.sources import SearchRules, find_cells
 
@@ -82,6 +87,7 @@ def predict(
     predictor = _predictor(model, threads, runtime, mpp, rescale_mpp)
     if isinstance(output, str | Path):
         check_table(output, columns(predictor))
+        check_counts(counts_path(output), predictor.facts.positive)
     rules = SearchRules.of(naming_of(files, pattern, preset, cell_id, channels, planes, first_plane), predictor.naming)
     predictor.naming = rules.naming
     cells = find_cells(images, rules)
@@ -89,7 +95,20 @@ def predict(
     if not isinstance(output, str | Path):
         return predict_cells(predictor, cells, output, *options)
     with atomic_file(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        return predict_cells(predictor, cells, file, *options)
+        summary = predict_cells(predictor, cells, file, *options)
+    if any(patient for _, patient in summary.patients):
+        positive = predictor.facts.positive
+        write_counts(counts_path(output), counts_of(summary.patients, positive), positive, _rates(predictor, threshold))
+    return summary
+
+
+def _rates(predictor: "Predictor", threshold: float | None) -> "Rates | None":
+    """Rates of the model at the threshold of the calls; None if they were not measured there."""
+    from tfctc.evaluation.counts import Rates
+
+    if threshold not in (None, predictor.threshold) or not predictor.record.get("rates"):
+        return None
+    return Rates.from_dict(predictor.record["rates"])
 
 
 @dataclass(frozen=True)

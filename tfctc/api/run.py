@@ -19,7 +19,7 @@ class Run(RunFolder):
         >>> version = run.export("exports", quantize="int8")
     """
 
-    def evaluate(self, threshold: str | float = "f1", teacher: bool = False, **options: Any) -> "Evaluation":
+    def evaluate(self, threshold: str | float | None = None, teacher: bool = False, **options: Any) -> "Evaluation":
         """Metrics on the patients of the test split; see `tfctc.evaluate`."""
         from tfctc.api.evaluating import evaluate
 

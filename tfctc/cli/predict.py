@@ -92,6 +92,8 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
                 raise
     counts = ", ".join(f"{summary.calls[name]} {name}" for name in predictor.facts.classes)
     click.echo(f"Wrote {summary.cells} rows to {output}: {counts}", err=True)
+    if output != "-":
+        _print_counts(summary, output, predictor.facts.positive)
     for note in summary.notes:
         click.echo(f"note: {note}", err=True)
     if summary.low_quality:
@@ -101,6 +103,21 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
         click.echo(f"tfctc: error: {refused} and predict again", err=True)
         ctx.exit(SOME_REFUSED)
     click.echo(f"Next: look at the rows with call {predictor.facts.positive} in {output}", err=True)
+
+
+def _print_counts(summary, output, positive):
+    """Prints what was found by patient, where patients are known."""
+    from tfctc.evaluation.counts import background, counts_of, counts_path
+
+    counts = [count for count in counts_of(summary.patients, positive) if count.patient_id]
+    if not counts:
+        return
+    most = max(counts, key=lambda count: count.calls)
+    words = f"{len(counts)} patients, {min(count.calls for count in counts)} to {most.calls} cells called {positive}"
+    click.echo(f"Wrote {counts_path(output)}: {words} (most in {most.patient_id})", err=True)
+    if found := background(counts):
+        donors, mean, highest = found
+        click.echo(f"Background: {donors} controls have {mean:.1f} calls on average, {highest} at most", err=True)
 
 
 def _watch(model, images, output, settle, options):

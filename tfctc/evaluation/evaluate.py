@@ -1,15 +1,17 @@
 """Evaluation of a model on patients that it does not know: a threshold that is held fixed, and intervals by patient."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from tfctc.evaluation.cautions import find_cautions
 from tfctc.evaluation.groups import GroupMetrics, by_patient, by_site
 from tfctc.evaluation.intervals import LEVEL, leave_one_out, share_interval
 from tfctc.evaluation.metrics import METRICS, Basis, basis_of, compute_metrics, confusion
 from tfctc.evaluation.predictions import Predictions
+from tfctc.evaluation.rates import measure_rates
 from tfctc.io.names import counted, plural
 
 #: Most lines about sites in the text of an evaluation; evaluation.json has all of them.
@@ -54,6 +56,9 @@ class Evaluation:
         classes: negative and positive class.
         interval_by: what the intervals count: "patient", or the data set's own name for such a group.
         kind: words for the cells: "test", or for another data set "external".
+        rates: sensitivity and false-positive rate for counts of new patients, as `Rates.to_dict`; None if unknown.
+        cautions: reasons why the metrics may mislead, one sentence each.
+        origin: the model and the data set, if it is not that of the model's run.
     """
 
     threshold: float
@@ -76,6 +81,9 @@ class Evaluation:
     classes: tuple[str, str] = ("negative", "positive")
     interval_by: str = "patient"
     kind: str = "test"
+    rates: Mapping[str, float] | None = None
+    cautions: tuple[str, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for evaluation.json."""
@@ -89,6 +97,8 @@ class Evaluation:
         origin = "given"
         if self.validation_cells is not None:
             origin = f"{self.rule}, from {self.validation_cells} validation cells"
+        elif self.origin and self.origin.get("frozen_threshold"):
+            origin = f"the model's own, {self.rule}"
         width = max(len(negative), len(positive))
         lines = [
             f"{self.model} on {' + '.join(self.channels)}: {self.cells} {self.kind} {cells} of {self.data} "
@@ -104,7 +114,23 @@ class Evaluation:
         ]
         for site in self.by_site[:MOST_SITES]:
             lines.append(f"site {site.name or 'not named'}: {site}")
+        lines += [f"Caution: {caution}" for caution in self.cautions]
         return "\n".join(lines)
+
+    @property
+    def verdict(self) -> str:
+        """What was found, in one sentence."""
+        recall, specificity = (self.metrics[name] for name in ("recall", "specificity"))
+        (tn, fp), (fn, tp) = self.confusion
+        negative, positive = self.classes
+        parts = []
+        if recall.value is not None:
+            parts.append(f"{tp} of {tp + fn} {positive} cells were found ({_share(recall)})")
+        if specificity.value is not None:
+            parts.append(
+                f"{fp} of {tn + fp} {negative} cells were called {positive} (specificity {_share(specificity)})"
+            )
+        return f"{'; '.join(parts) or 'No labelled cell'}."
 
 
 def evaluate(
@@ -138,8 +164,10 @@ def evaluate(
         "holders": holders,
         "by_patient": by_patient(test, threshold),
         "by_site": by_site(test, threshold),
+        "rates": rates.to_dict() if (rates := measure_rates(test, threshold)) else None,
     }
-    return Evaluation(**values)
+    found = Evaluation(**values)
+    return replace(found, cautions=(*found.cautions, *find_cautions(found, test)))
 
 
 def estimates(test: Predictions, threshold: float, names: Mapping[str, str]) -> dict[str, Estimate]:
@@ -161,7 +189,14 @@ def estimates(test: Predictions, threshold: float, names: Mapping[str, str]) -> 
         low: float | None = None
         high: float | None = None
         if not reason:
-            low, high = share_interval(values[name], without[name], basis.weights, basis.holders, basis.cells)
+            low, high = share_interval(
+                values[name],
+                without[name],
+                basis.weights,
+                basis.holders,
+                basis.cells,
+                of_one_class=basis.of_one_class,
+            )
         value = values[name] if np.isfinite(values[name]) else None
         found[name] = Estimate(value, low, high, reason)
     return {name: found[name] for name in METRICS}
@@ -176,6 +211,11 @@ def missing_reason(basis: Basis, names: Mapping[str, str]) -> str:
         if holders < 2:
             return f"{holders} of {len(counts)} {names['groups']} holds {names[kind]}, and an interval needs two"
     return ""
+
+
+def _share(estimate: Estimate) -> str:
+    interval = "no interval" if estimate.low is None else f"{estimate.low:.1%} to {estimate.high:.1%}"
+    return f"{estimate.value:.1%}, {interval}"
 
 
 def _words(estimate: Estimate) -> str:

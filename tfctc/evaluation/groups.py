@@ -38,6 +38,16 @@ class GroupMetrics:
         """Number of cells."""
         return sum(map(sum, self.confusion))
 
+    @property
+    def positives(self) -> int:
+        """Number of positive cells."""
+        return sum(self.confusion[1])
+
+    @property
+    def calls(self) -> int:
+        """Number of cells called positive."""
+        return self.confusion[0][1] + self.confusion[1][1]
+
     def __str__(self) -> str:
         """One line: counts and metrics."""
         (tn, fp), (fn, tp) = self.confusion

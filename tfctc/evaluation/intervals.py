@@ -32,12 +32,18 @@ def leave_one_out(
 
 
 def share_interval(
-    value: float, without: np.ndarray, weights: np.ndarray, holders: int, cells: int, level: float = LEVEL
+    value: float,
+    without: np.ndarray,
+    weights: np.ndarray,
+    holders: int,
+    cells: int,
+    level: float = LEVEL,
+    of_one_class: bool = False,
 ) -> tuple[float, float]:
     """Interval of a metric in [0, 1] that is a share of cells, or of pairs of cells.
 
-    Between 0 and 1 it is computed on the logit scale, so that it stays there. At 0 and at 1 patients do not differ, and
-    it is the exact binomial interval of the cells (Clopper and Pearson 1934).
+    Between 0 and 1 it is computed on the logit scale, so that it stays there. Where no patient changes the metric, as
+    at 0 and at 1, it is the exact binomial interval of the cells (Clopper and Pearson 1934).
 
     Args:
         value: the metric on all cells.
@@ -46,11 +52,13 @@ def share_interval(
         holders: number of patients that the metric rests on, at least 2: those that hold its rarest class.
         cells: number of cells that the metric rests on.
         level: confidence level, in (0, 1).
+        of_one_class: whether the metric is the share of the cells of one class. Its interval is then never narrower
+            than that of independent cells, because patients may be alike by chance.
 
     Returns:
         (low, high), in [0, 1].
     """
-    if value in (0, 1):
+    if value in (0, 1) or np.all(without == value):
         return binomial_interval(round(value * cells), cells, level)
     # Half a cell, because without one patient the metric may be 0 or 1; less for an AUROC, which counts pairs.
     smallest = min(0.5 / cells, value / 2, (1 - value) / 2)
@@ -58,6 +66,9 @@ def share_interval(
     others = np.where(np.isfinite(without), without, value)
     half = _half_width(special.logit(np.clip(others, smallest, 1 - smallest)) - center, weights, holders, level)
     low, high = special.expit([center - half, center + half]).tolist()
+    if of_one_class:
+        ends = binomial_interval(round(value * cells), cells, level)
+        return min(low, ends[0]), max(high, ends[1])
     return low, high
 
 

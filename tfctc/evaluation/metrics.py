@@ -23,11 +23,13 @@ class Basis:
             "positive", "negative" or "called" (positive by the threshold).
         weights: ``(P,)`` each patient's part in the metric.
         cells: number of cells that the metric rests on.
+        of_one_class: whether the metric is a share of the cells of one class.
     """
 
     needed: Mapping[str, np.ndarray]
     weights: np.ndarray
     cells: int
+    of_one_class: bool = False
 
     @property
     def holders(self) -> int:
@@ -86,8 +88,8 @@ def basis_of(labels: np.ndarray, probabilities: np.ndarray, threshold: float, gr
     return {
         "f1": Basis({"positive": positive}, positive + called, int(positive.sum())),
         "precision": Basis({"called": called}, called, int(called.sum())),
-        "recall": Basis({"positive": positive}, positive, int(positive.sum())),
-        "specificity": Basis({"negative": negative}, negative, int(negative.sum())),
+        "recall": Basis({"positive": positive}, positive, int(positive.sum()), of_one_class=True),
+        "specificity": Basis({"negative": negative}, negative, int(negative.sum()), of_one_class=True),
         "auroc": ranked,
         "average_precision": ranked,
     }

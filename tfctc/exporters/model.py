@@ -78,6 +78,12 @@ class TrainedModel:
         """Threshold of the probability."""
         return self.operating_point["threshold"]
 
+    @property
+    def rates(self) -> Mapping[str, float] | None:
+        """Sensitivity and false-positive rate by the evaluation; None without one at the threshold of the model."""
+        rates = (self.evaluation or {}).get("rates")
+        return dict(rates) if rates and rates["threshold"] == self.threshold else None
+
     @cached_property
     def weights_sha256(self) -> str:
         """SHA-256 of the weights."""
@@ -102,6 +108,7 @@ class TrainedModel:
             "simulated": facts.simulated,
             "weights_sha256": self.weights_sha256,
             "training": dict(self.training),
+            "rates": self.rates,
             "tfctc": __version__,
             "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         }

@@ -28,7 +28,7 @@ REFUSED = "refused"
 #: Number of images that a process is given at once.
 PORTION = 16
 #: Positions of columns in a row.
-PROBABILITY, CALL, QUALITY = 4, 5, 6
+PATIENT, SITE, TRUTH, PROBABILITY, CALL, QUALITY = 1, 2, 3, 4, 5, 6
 #: Columns of an early version that a row has no longer, and their places in the columns of today.
 EARLY_NAMES, EARLY_PLACES = {"call": "label"}, (0, 4, 5, 6, 7, 8)
 #: A row of the table, and the error of its image if that was refused, else None.
@@ -45,6 +45,8 @@ class BatchSummary:
         refused: number of refused images.
         low_quality: number of predicted images whose quality is not "ok".
         notes: remarks on files that were passed over, one sentence each.
+        patients: site and patient -> numbers: "cells", "refused", "unlike", "calls" and, for each label,
+            "truth LABEL".
     """
 
     cells: int = 0
@@ -52,6 +54,23 @@ class BatchSummary:
     refused: int = 0
     low_quality: int = 0
     notes: tuple[str, ...] = ()
+    patients: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+
+    def add(self, row: list[str], positive: str) -> None:
+        """Counts the row of one cell."""
+        patient, site, truth, call, quality = (row[i] for i in (PATIENT, SITE, TRUTH, CALL, QUALITY))
+        own = self.patients.setdefault((site, patient), Counter())
+        own["cells"] += 1
+        own[f"truth {truth}"] += 1
+        self.cells += 1
+        if call == REFUSED:
+            self.refused += 1
+            own["refused"] += 1
+            return
+        self.calls[call] += 1
+        self.low_quality += quality != OK
+        own["unlike"] += quality != OK
+        own["calls"] += call == positive
 
 
 def predict_cells(
@@ -84,12 +103,8 @@ def predict_cells(
     writer.writerow(columns(predictor))
     for row, error in _rows(predictor, cells, threshold, workers):
         if error:
-            summary.refused += 1
             on_refusal(error)
-        else:
-            summary.calls[row[CALL]] += 1
-            summary.low_quality += row[QUALITY] != OK
-        summary.cells += 1
+        summary.add(row, predictor.facts.positive)
         writer.writerow(row)
         task.advance()
     return summary

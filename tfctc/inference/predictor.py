@@ -116,7 +116,10 @@ class Predictor:
             pixels = fit_to_facts(self.scale.apply(found.pixels, mpp or found.mpp, image), self.facts, image)
         else:
             pixels = fit_to_facts(self.scale.apply(np.asarray(image), mpp, "image"), self.facts)
-        unit = to_unit(pixels, self.facts)
+        return self.classify(to_unit(pixels, self.facts), threshold)
+
+    def classify(self, unit: np.ndarray, threshold: float | None = None) -> Prediction:
+        """Prediction for an image that has been read: float32 ``(H, W, 1)`` in [0, 1] of the model's size."""
         probability = float(self._run(unit[np.newaxis])[0])
         return Prediction(probability, self.call(probability, threshold), describe_quality(unit, self._limits))
 

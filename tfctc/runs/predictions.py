@@ -21,6 +21,7 @@ def write_predictions(
     manifest: Manifest,
     threshold: float,
     others: Mapping[str, Mapping[str, Any]] | None = None,
+    classes: tuple[str, str] | None = None,
 ) -> None:
     """Writes `cell_id, patient_id, site, brightfield, truth, p_<positive>, call`, in the manifest's order.
 
@@ -29,22 +30,23 @@ def write_predictions(
         predictions: predictions for labelled cells of the manifest.
         manifest: the data set.
         threshold: a cell is called positive if its probability is this number or higher.
+        classes: negative and positive class of the model; None for those of the manifest.
         others: further columns: name of a column -> cell id -> value. A cell that only they know has no probability.
     """
-    facts, others = manifest.facts, others or {}
+    (negative, positive), others = classes or manifest.facts.classes, others or {}
     probability = dict(zip(predictions.cell_id.tolist(), predictions.probability.tolist(), strict=True))
     known = probability.keys() | {cell_id for column in others.values() for cell_id in column}
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         ids = ["cell_id", "patient_id", "site", "brightfield", "truth"]
-        writer.writerow([*ids, f"p_{facts.positive}", "call", *others])
+        writer.writerow([*ids, f"p_{positive}", "call", *others])
         for cell in manifest.cells():
             if cell.cell_id not in known:
                 continue
             values = ["", ""]
             if (p := probability.get(cell.cell_id)) is not None:
                 # Nine digits keep every bit of a float32, so that metrics computed from the table are the same.
-                values = [f"{p:.9g}", facts.positive if p >= threshold else facts.negative]
+                values = [f"{p:.9g}", positive if p >= threshold else negative]
             more = [column.get(cell.cell_id, "") for column in others.values()]
             writer.writerow([cell.cell_id, cell.patient_id, cell.site, cell.brightfield, cell.label, *values, *more])
 

@@ -1,0 +1,333 @@
+"""External validation: a frozen model on another data set, from a run or from an exported file."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfctc.cells import DatasetFacts, same_scale
+from tfctc.errors import ArtefactError, ConfigError, DependencyError, ImageError, ManifestError, OutputError
+from tfctc.io.files import write_json
+from tfctc.io.folders import is_file, is_folder
+from tfctc.io.images import crop_or_pad, read_channel, to_unit
+from tfctc.progress import Progress, Task, silent
+
+if TYPE_CHECKING:
+    from tfctc.data.manifest import Manifest
+    from tfctc.evaluation.counts import PatientCount
+    from tfctc.evaluation.evaluate import Evaluation
+    from tfctc.evaluation.predictions import Predictions
+
+BATCH = 64
+REFUSED = "refused"
+#: Kinds of TFLite file in a version folder, in the order in which one is chosen.
+PREFERRED = ("float32", "float16", "dynamic", "mixed", "int8")
+
+
+@dataclass(frozen=True)
+class FrozenModel:
+    """A trained model whose weights and threshold do not change.
+
+    Args:
+        name: name for messages and for the output folder.
+        facts: facts of the data set that it was trained on.
+        threshold: threshold of the probability.
+        rule: rule by which the threshold was chosen.
+        predict: function from float32 images ``(B, H, W, 1)`` in [0, 1] to probabilities ``(B,)`` and the quality of
+            each image, or None if the model does not tell it.
+        identity: the model for the record: path, version, hash of the weights.
+        folder: folder in which results are written by default.
+    """
+
+    name: str
+    facts: DatasetFacts
+    threshold: float
+    rule: str
+    predict: Callable[[np.ndarray], tuple[np.ndarray, list[str] | None]]
+    identity: Mapping[str, Any]
+    folder: Path
+
+    @classmethod
+    def open(cls, path: str | Path, runtime: str = "litert") -> "FrozenModel":
+        """The model in a run folder, an exported version folder or a .tflite file.
+
+        Raises:
+            ArtefactError: a folder without a model.
+            TfctcError: a run that is not finished, or a file that cannot be used.
+        """
+        path = Path(path)
+        if is_folder(path, ArtefactError):
+            if is_file(path / "config.json", ArtefactError):
+                return _of_run(path)
+            files = [path / f"model_{kind}.tflite" for kind in PREFERRED]
+            found = next((file for file in files if is_file(file, ArtefactError)), None)
+            if found is None:
+                problem = "is neither a run folder nor an exported version with a TFLite file"
+                raise ArtefactError(problem, path=path, fix="give the folder of tfctc fit, or of tfctc export --tflite")
+            path = found
+        return _of_file(path, runtime)
+
+
+@dataclass(frozen=True)
+class ExternalEvaluation:
+    """Metrics of a frozen model on another data set, not saved yet.
+
+    Args:
+        evaluation: the metrics.
+        predictions: predictions for the labelled cells.
+        counts: counts of every patient.
+        manifest: the data set.
+        model: the model.
+        quality: cell id -> quality of its image; {} if the model does not tell it.
+        refused: cell id -> why its image could not be used.
+    """
+
+    evaluation: "Evaluation"
+    predictions: "Predictions"
+    counts: "tuple[PatientCount, ...]"
+    manifest: "Manifest"
+    model: FrozenModel
+    quality: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, folder: str | Path | None = None) -> list[Path]:
+        """Writes metrics, predictions and counts; returns their paths. `folder` is created if needed."""
+        from tfctc.evaluation.counts import write_counts
+        from tfctc.runs.predictions import write_predictions
+
+        target = Path(folder) if folder else self.model.folder / self.manifest.facts.name
+        self._check_folder(target)
+        written = [target / name for name in ("evaluation.json", "predictions.csv", "counts.csv")]
+        write_json(written[0], self.evaluation.to_dict())
+        others = {"quality": self.quality, REFUSED: self.refused}
+        others = {name: column for name, column in others.items() if column}
+        threshold, classes = self.evaluation.threshold, self.model.facts.classes
+        write_predictions(written[1], self.predictions, self.manifest, threshold, others, classes)
+        # The rates of the test set itself would give back its own counts.
+        write_counts(written[2], self.counts, self.model.facts.positive, None)
+        return written
+
+    def _check_folder(self, folder: Path) -> None:
+        """Checks that `folder` holds no evaluation of another model or on another data set."""
+        path = folder / "evaluation.json"
+        if not is_file(path, OutputError):
+            return
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))["origin"]
+            same = all(before[key] == json.loads(json.dumps(self.evaluation.origin[key])) for key in ("model", "data"))
+        except (OSError, ValueError, KeyError, TypeError):
+            same = False
+        if not same:
+            problem = "holds an evaluation of another model or data set"
+            raise OutputError(problem, path=folder, fix="choose another --output")
+
+
+def evaluate_external(
+    model: str | Path,
+    data: str | Path,
+    *,
+    threshold: float | None = None,
+    runtime: str = "litert",
+    progress: Progress = silent,
+) -> ExternalEvaluation:
+    """Metrics of a frozen model on all labelled cells of another data set, not written yet.
+
+    Args:
+        model: run folder, exported version folder, or .tflite file. The last two need no TensorFlow.
+        data: folder of the data set, as `tfctc import` writes it.
+        threshold: threshold of the probability; None for the model's own.
+        runtime: runtime of a .tflite file, one of `tfctc.runtime.RUNTIMES`.
+        progress: called with the progress, counted in cells.
+
+    Raises:
+        DependencyError: scikit-learn is not installed.
+        ConfigError: images or classes that the model cannot take.
+        ManifestError: a data set without a labelled cell, or none of whose images can be used.
+        TfctcError: a model or data set that cannot be used.
+    """
+    try:
+        from tfctc.evaluation.evaluate import evaluate
+    except ModuleNotFoundError as error:
+        fix = "install it with: pip install 'tfctc[evaluate]'"
+        raise DependencyError(f"{error.name} is not installed, and metrics need it", fix=fix) from None
+    from tfctc.data.manifest import Manifest
+
+    manifest, frozen = Manifest.open(data), FrozenModel.open(model, runtime)
+    cautions = _check_facts(frozen, manifest)
+    predictions, quality, refused = _predict(frozen, manifest, progress)
+    evaluation = evaluate(
+        predictions,
+        frozen.threshold if threshold is None else threshold,
+        rule=frozen.rule if threshold is None else repr(threshold),
+        validation_cells=None,
+        model=frozen.name,
+        channels=("brightfield",),
+        data=manifest.facts.name,
+        simulated=manifest.facts.simulated,
+        classes=frozen.facts.classes,
+        interval_by=manifest.facts.group,
+        kind="external",
+        cautions=tuple(cautions),
+        origin={
+            "model": {**frozen.identity, "trained_on": frozen.facts.name},
+            "data": {"folder": str(manifest.folder), "name": manifest.facts.name, "manifest": manifest.digest},
+            "refused": len(refused),
+            "frozen_threshold": threshold is None,
+        },
+    )
+    counts = _counts(manifest, predictions, frozen.facts.positive, evaluation.threshold, quality, refused)
+    return ExternalEvaluation(evaluation, predictions, counts, manifest, frozen, quality, refused)
+
+
+def _check_facts(model: FrozenModel, manifest: "Manifest") -> list[str]:
+    """Checks that the model can take the images and labels; returns cautions about differences that it can."""
+    ours, theirs = model.facts, manifest.facts
+    if set(ours.classes) != set(theirs.classes):
+        problem = f"has the classes {', '.join(theirs.classes)}, and the model {', '.join(ours.classes)}"
+        renamed = " ".join(f"--map YOUR_NAME={name}" for name in ours.classes)
+        fix = f"import it again with --classes {','.join(ours.classes)} {renamed}"
+        raise ConfigError(problem, path=manifest.folder, fix=fix)
+    if ours.bit_depth != theirs.bit_depth:
+        problem = f"has bright-field images of {theirs.bit_depth} bit, and the model takes {ours.bit_depth} bit"
+        fix = f"export the images from the instrument with {ours.bit_depth} bit, and import them again"
+        raise ConfigError(problem, path=manifest.folder, fix=fix)
+    if ours.image_size != theirs.image_size and not ours.crop_or_pad:
+        (height, width), (own_height, own_width) = theirs.image_size, ours.image_size
+        problem = f"has images of {height} x {width} px, and the model takes {own_height} x {own_width}"
+        fix = f"import it again with --size {own_height}x{own_width}"
+        raise ConfigError(problem, path=manifest.folder, fix=fix)
+    found = []
+    if ours.classes != theirs.classes:
+        found.append(
+            f"The data set has the classes in another order ({', '.join(theirs.classes)}); they were matched by name."
+        )
+    if ours.mpp is not None and theirs.mpp is not None and not same_scale(theirs.mpp, ours.mpp):
+        found.append(
+            f"The images have {theirs.mpp:g} micrometres a pixel, and the model was trained at {ours.mpp:g}: import "
+            f"them again with --mpp {ours.mpp:g} --rescale-mpp to see cells at the model's scale."
+        )
+    return found
+
+
+def _predict(
+    model: FrozenModel, manifest: "Manifest", progress: Progress
+) -> tuple["Predictions", dict[str, str], dict[str, str]]:
+    """Predictions for all labelled cells; quality of each image; and why an image was refused, by cell id."""
+    from tfctc.evaluation.predictions import Predictions
+
+    labelled = [i for i, code in enumerate(manifest.index.codes["label"]) if manifest.index.names["label"][code]]
+    if not labelled:
+        raise ManifestError("has no labelled cell", path=manifest.folder, fix="import it again with --labels")
+    task = Task(progress, f"Predicting cells of {manifest.facts.name}", len(labelled))
+    quality: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    kept: list[int] = []
+    probabilities: list[np.ndarray] = []
+
+    def images() -> Iterator[tuple[int, np.ndarray]]:
+        for i in labelled:
+            task.advance()
+            cell = manifest.cell(i)
+            try:
+                pixels = to_unit(read_channel(cell.brightfield, manifest.facts), manifest.facts)
+            except ImageError as error:
+                refused[cell.cell_id] = str(error)
+                continue
+            if model.facts.image_size != manifest.facts.image_size:
+                pixels = crop_or_pad(pixels[..., 0], model.facts.image_size)[..., np.newaxis]
+            yield i, pixels
+
+    readable = images()
+    while batch := list(islice(readable, BATCH)):
+        found, qualities = model.predict(np.stack([pixels for _, pixels in batch]))
+        kept += [i for i, _ in batch]
+        probabilities.append(found)
+        quality |= {manifest.index[i].cell_id: one for (i, _), one in zip(batch, qualities or (), strict=False)}
+    if not kept:
+        reason = next(iter(refused.values()))
+        raise ManifestError(f"none of {len(refused)} images can be used: {reason}", path=manifest.folder)
+    cells = [manifest.index[i] for i in kept]
+    columns = [np.array([getattr(cell, name) for cell in cells]) for name in ("cell_id", "patient_id", "site")]
+    labels = np.array([model.facts.class_index(cell.label) for cell in cells])
+    return Predictions(columns[0], columns[1], labels, np.concatenate(probabilities), columns[2]), quality, refused
+
+
+def _counts(
+    manifest: "Manifest",
+    predictions: "Predictions",
+    positive: str,
+    threshold: float,
+    quality: Mapping[str, str],
+    refused: Mapping[str, str],
+) -> tuple["PatientCount", ...]:
+    """Counts of every patient, sorted by site and patient."""
+    from tfctc.evaluation.counts import PatientCount
+
+    called = np.asarray(predictions.probability, np.float64) >= threshold
+    calls = dict(zip(predictions.cell_id.tolist(), called.tolist(), strict=True))
+    found: dict[tuple[str, str], PatientCount] = {}
+    for cell in manifest.index:
+        if cell.cell_id not in calls and cell.cell_id not in refused:
+            continue
+        count = found.setdefault((cell.site, cell.patient_id), PatientCount(cell.patient_id, cell.site, positives=0))
+        count.cells += 1
+        count.refused += cell.cell_id in refused
+        count.unlike += quality.get(cell.cell_id, "ok") != "ok"
+        count.calls += calls.get(cell.cell_id, False)
+        count.positives = (count.positives or 0) + (cell.label == positive)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _of_run(path: Path) -> FrozenModel:
+    """The student of a run."""
+    from tfctc.system.startup import start_tensorflow
+
+    start_tensorflow()
+    import tensorflow as tf
+
+    from tfctc.cells import BRIGHTFIELD
+    from tfctc.models.classifier import probability
+    from tfctc.runs.folder import RunFolder
+
+    run = RunFolder.open(path)
+    student, point = run.student(), run.operating_point
+
+    @tf.function(reduce_retracing=True)
+    def probabilities(images):
+        return probability(student({BRIGHTFIELD: images}, training=False))
+
+    return FrozenModel(
+        name=run.name,
+        facts=run.facts,
+        threshold=point["threshold"],
+        rule=str(point.get("rule", "")),
+        predict=lambda images: (probabilities(tf.constant(images)).numpy(), None),
+        identity={"run": str(path), "weights_sha256": run.record["weights_sha256"]["student"]},
+        folder=path / "external",
+    )
+
+
+def _of_file(path: Path, runtime: str) -> FrozenModel:
+    """The model in a .tflite file."""
+    from tfctc.inference.predictor import Predictor
+
+    predictor = Predictor(path, runtime=runtime)
+
+    def predict(images):
+        found = [predictor.classify(image) for image in images]
+        return np.array([one.probability for one in found], np.float32), [one.quality for one in found]
+
+    name = predictor.model_version.partition("+")[0]
+    return FrozenModel(
+        name=f"{name} ({path.stem})",
+        facts=predictor.facts,
+        threshold=predictor.threshold,
+        rule=str(predictor.record["operating_point"].get("rule", "")),
+        predict=predict,
+        identity={"file": str(path), "model_version": predictor.model_version},
+        folder=Path("evaluations", name.replace("/", "-")),
+    )
