@@ -89,6 +89,7 @@ def export(
     from tfctc.exporters.quantization.calibration import calibration_set
     from tfctc.exporters.version import write_version
     from tfctc.inference.quality import limits
+    from tfctc.models.weights import weights_sha256
     from tfctc.recipes import resolve
     from tfctc.runs.folder import TRAIN_AGAIN, RunFolder
 
@@ -98,6 +99,9 @@ def export(
     optional = () if wanted else ("int8",)
     precisions = tuple(dict.fromkeys(wanted or ("none", "int8"))) if tflite else ()
     student, builder = opened.student(), opened.builder(progress)
+    digest = weights_sha256(student)
+    if digest != opened.record["weights_sha256"]["student"]:
+        raise RunError("does not hold the student that was trained in it", path=opened.folder, fix=TRAIN_AGAIN)
     opened.check_cells(builder, tuple(student.input), {"train": False, "validation": "auto" in precisions})
 
     def images(split, limit, selection=LABELLED):
@@ -107,16 +111,16 @@ def export(
     trained_on = ALL if resolve(opened.config).uses_unlabelled_cells else LABELLED
     record = opened.record
     trained = TrainedModel(
-        model=student,
+        model=opened.calibrated_student(student),
         name=name or model_name(opened.name),
         facts=opened.facts,
         operating_point=opened.operating_point,
         evaluation=opened.evaluation,
         training={"run": opened.name, "mode": opened.config.mode, "seed": opened.config.seed, "cells": record["cells"]},
         quality=limits(images("train", QUALITY_CELLS, trained_on)),
+        calibration=opened.calibration.to_dict() if opened.calibration.is_fitted else None,
+        trained_sha256=digest,
     )
-    if trained.weights_sha256 != record["weights_sha256"]["student"]:
-        raise RunError("does not hold the student that was trained in it", path=opened.folder, fix=TRAIN_AGAIN)
     calibration: Any = ()
     choice = None
     if {*CALIBRATED, "auto"} & set(precisions):
