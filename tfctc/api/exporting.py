@@ -129,7 +129,9 @@ def export(
     if "auto" in precisions:
         chosen, choice = _choose_precision(trained, builder, calibration, f1_bound)
         precisions = tuple(dict.fromkeys(chosen if p == "auto" else p for p in precisions))
-    parity = images("validation", PARITY_CELLS)
+    # From every class of every patient in turn, so that the gates see positive cells where these are rare.
+    cells = labelled_batches(builder, "validation", tuple(student.input), BATCH).take(CALIBRATION_BATCHES)
+    parity = calibration_set(cells.as_numpy_iterator(), PARITY_CELLS)
     folder = write_version(
         trained, Path(output) / trained.name, parity, calibration, saved_model, precisions, optional, choice
     )
