@@ -17,6 +17,7 @@ from typing import TextIO
 from tfctc.cells import FileNaming
 from tfctc.errors import ImageError, OutputError, TfctcError
 from tfctc.inference.predictor import Predictor
+from tfctc.inference.prior import PriorShift
 from tfctc.inference.quality import OK
 from tfctc.inference.scale import Scale
 from tfctc.inference.sources import FoundImage
@@ -63,6 +64,8 @@ def predict_cells(
 ) -> BatchSummary:
     """Writes ``cell_id, p_<positive>, label, quality, threshold, model_version``, one row for each cell.
 
+    If the predictor has a prevalence, a column ``prevalence`` stands before the last one.
+
     An image that raises an `ImageError` is refused: its row has no probability, and `REFUSED` as label and quality.
 
     Args:
@@ -97,17 +100,25 @@ def predict_row(predictor: Predictor, found: FoundImage, threshold: float | None
     """The row of one cell, and the error of its image if that was refused, else None."""
     limit = predictor.threshold if threshold is None else threshold
     try:
-        (p, label, quality), error = predictor(found.path, limit, found.plane, found.mpp), None
+        (p, label, quality), error = predictor(found.path, threshold, found.plane, found.mpp), None
         # Nine digits keep every bit of a float32, so that the threshold gives the same label when applied to the table.
-        values = [f"{p:.9g}", label, quality]
+        # A shifted probability has more bits: near 1 it differs from others in the last of 17 digits.
+        values = [f"{p:.9g}" if predictor.prior.prevalence is None else repr(p), label, quality]
     except ImageError as refusal:
         values, error = ["", REFUSED, REFUSED], refusal
-    return [found.cell_id, *values, repr(limit), predictor.model_version], error
+    return [found.cell_id, *values, repr(limit), *last_values(predictor)], error
 
 
 def columns(predictor: Predictor) -> list[str]:
     """Names of the table's columns."""
-    return ["cell_id", f"p_{predictor.facts.positive}", "label", "quality", "threshold", "model_version"]
+    prevalence = [] if predictor.prior.prevalence is None else ["prevalence"]
+    return ["cell_id", f"p_{predictor.facts.positive}", "label", "quality", "threshold", *prevalence, "model_version"]
+
+
+def last_values(predictor: Predictor) -> tuple[str, ...]:
+    """Values of the last columns, the same in every row of a table: the prevalence, if given, and the model version."""
+    prevalence = predictor.prior.prevalence
+    return (*([] if prevalence is None else [repr(prevalence)]), predictor.model_version)
 
 
 def csv_line(row: list[str]) -> bytes:
@@ -139,7 +150,8 @@ def _rows(predictor: Predictor, cells: Iterable[FoundImage], threshold: float | 
         return
     # Spawned, because a forked process would inherit locks of LiteRT's threads, but not the threads that release them.
     spawn = multiprocessing.get_context("spawn")
-    options = (predictor.path, predictor.threads or 1, predictor.runtime, predictor.scale, predictor.naming, threshold)
+    parts = (predictor.scale, predictor.naming, predictor.prior)
+    options = (predictor.path, predictor.threads or 1, predictor.runtime, parts, threshold)
     try:
         with ProcessPoolExecutor(workers, spawn, _start_process, options) as pool:
             # Not `pool.map`, which would read all cells at once.
@@ -159,14 +171,18 @@ _predictor: tuple[Predictor, float | None]
 
 
 def _start_process(
-    path: Path, threads: int, runtime: str, scale: Scale, naming: FileNaming | None, threshold: float | None
+    path: Path,
+    threads: int,
+    runtime: str,
+    parts: tuple[Scale, FileNaming | None, PriorShift],
+    threshold: float | None,
 ) -> None:
     """Prepares a process of the pool. It ignores Ctrl-C, because its parent ends it then."""
     global _predictor
     exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     predictor = Predictor(path, threads, runtime)
-    predictor.scale, predictor.naming = scale, naming
+    predictor.scale, predictor.naming, predictor.prior = parts
     _predictor = predictor, threshold
 
 
