@@ -10,6 +10,7 @@ from tfctc.cells import DatasetFacts, FileNaming
 from tfctc.config import from_dict
 from tfctc.errors import ConfigError
 from tfctc.exporters.model import TrainedModel, preprocessing
+from tfctc.models.calibrated import fold_calibration
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b"])
@@ -46,3 +47,12 @@ def test_the_preprocessing_tells_size_and_scale():
         "lower median of its outermost pixels, never resized, at 0.5 micrometres per pixel, never scaled by an image's "
         "own range"
     )
+
+
+def test_the_record_holds_the_calibration_and_names_the_weights_as_they_were_trained(trained):
+    assert trained.record(1)["calibration"] is None
+    calibration = {"scale": 0.7, "bias": -4.0, "fitted_on": "validation", "prevalence": 0.01}
+    folded = fold_calibration(trained.model, 0.7, -4.0)
+    record = replace(trained, model=folded, calibration=calibration, trained_sha256=trained.weights_sha256).record(1)
+    assert record["calibration"] == calibration and record["weights_sha256"] == trained.weights_sha256
+    assert record["model_version"] == trained.record(1)["model_version"]

@@ -81,3 +81,41 @@ def test_a_network_of_another_form_is_refused(facts, flatbuffer, message):
 
 def test_a_network_of_the_plain_form_passes(facts):
     parity.check_tflite_form("float32", converted(lambda x: tf.reduce_mean(x, (1, 2, 3)), IMAGE), facts)
+
+
+def test_differences_at_the_threshold_are_those_after_a_shift_that_moves_it_to_one_half():
+    expected, found = np.array([0.001, 0.01, 0.2]), np.array([0.0, 0.012, 0.2])
+    odds = [p / (1 - p) / (0.01 / 0.99) for p in (expected, found)]
+    shifted = [o / (1 + o) for o in odds]
+    measures = parity.compare(found, expected, 0.01)
+    assert measures["mean_abs_at_threshold"] == pytest.approx(np.abs(shifted[0] - shifted[1]).mean())
+    half = parity.compare(found, expected, 0.5)
+    assert half["mean_abs_at_threshold"] == pytest.approx(half["mean_abs"])
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-9, 1.0])
+def test_a_threshold_at_an_end_is_no_division_by_zero(threshold):
+    measures = parity.compare(np.float32([0, 1]), np.float32([0, 1]), threshold)
+    assert measures["mean_abs_at_threshold"] == 0
+
+
+def test_a_file_that_gives_0_for_every_cell_is_refused_where_all_probabilities_are_low():
+    expected = np.linspace(0.002, 0.03, 100, dtype=np.float32)
+    assert expected.mean() < parity.GATES["int8"].bound
+    with pytest.raises(ExportError, match="int8 differs from Keras at the threshold 0.02: mean_abs_at_threshold 0.4"):
+        parity.check("int8", 1000, 100, np.zeros(100, np.float32), expected, 0.02)
+
+
+@pytest.mark.parametrize(("changed", "passes"), [(4, True), (5, False)])
+def test_labels_that_change_are_limited_by_the_class_that_is_called_less_often(changed, passes):
+    """Four of forty may."""
+    expected = np.float32([0.6] * 40 + [0.4] * 200)
+    expected[:changed] = 0.501
+    found = expected.copy()
+    found[:changed] = 0.499
+    if passes:
+        assert parity.check("float32", 1000, 100, found, found, 0.5)["labels_changed"] == 0
+        assert parity.check("int8", 1000, 100, found, expected, 0.5)["labels_changed"] == changed
+    else:
+        with pytest.raises(ExportError, match="int8 changes 5 labels of 240 images at the threshold 0.5, at most 4"):
+            parity.check("int8", 1000, 100, found, expected, 0.5)

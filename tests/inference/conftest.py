@@ -6,7 +6,7 @@ from mean_model import write_mean_model
 from PIL import Image
 
 from tfctc.cells import DatasetFacts, FileNaming
-from tfctc.inference.batch import columns
+from tfctc.inference.batch import columns, last_values
 from tfctc.inference.journal import Journal
 from tfctc.inference.predictor import Predictor
 from tfctc.inference.sources import SearchRules
@@ -52,7 +52,7 @@ def begin(write_model, tmp_path):
         for journal in open_journals:
             journal.close()
         predictor = Predictor(write_model(**changes))
-        journal = Journal(tmp_path / "predictions.csv", columns(predictor), predictor.model_version)
+        journal = Journal(tmp_path / "predictions.csv", columns(predictor), last_values(predictor))
         open_journals.append(journal)
         return Watcher(predictor, tmp_path / "cells", journal, rules, settle=settle)
 

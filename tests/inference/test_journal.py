@@ -70,7 +70,7 @@ def test_what_the_system_says_of_the_journal_at_first_is_one_line(begin, tmp_pat
         pytest.raises(OutputError, match="tions.csv: cannot be written .Input"),
     ):
         patched.setattr(owner, call, failing)
-        Journal(tmp_path / "predictions.csv", columns(watcher.predictor), "mean/1+abc")
+        Journal(tmp_path / "predictions.csv", columns(watcher.predictor), ("mean/1+abc",))
 
 
 def failing(*arguments, **options):
@@ -95,7 +95,7 @@ def test_one_journal_has_one_writer_and_one_model(begin, write_image, tmp_path):
     write_image("cells/a.png")
     watcher.look()
     with pytest.raises(OutputError, match="predictions.csv: is being written by another tfctc predict --watch; choose"):
-        Journal(tmp_path / "predictions.csv", columns(watcher.predictor), "mean/1+abc")
+        Journal(tmp_path / "predictions.csv", columns(watcher.predictor), ("mean/1+abc",))
     before = (tmp_path / "predictions.csv").read_bytes()
     with pytest.raises(OutputError, match=r"holds predictions of mean/1\+abc, not of mean/2\+def; choose"):
         begin(model_version="mean/2+def")

@@ -15,6 +15,7 @@ from small_runs import changed
 from tfctc.cells import DatasetFacts
 from tfctc.config import RunConfig, to_dict
 from tfctc.errors import RunError
+from tfctc.evaluation.calibration import Calibration
 from tfctc.runs.folder import RunFolder
 
 
@@ -71,6 +72,19 @@ def test_metrics_of_an_evaluation_of_version_0_1_are_read(run):
     assert run.evaluation is None
     (run.folder / "evaluation.json").write_text('{"figures": {"f1": 0.5}, "cells": 4}')
     assert run.evaluation["metrics"] == {"f1": 0.5}
+
+
+def test_a_run_of_an_earlier_version_has_a_calibration_that_changes_nothing(run, monkeypatch):
+    student = object()
+    monkeypatch.setattr(RunFolder, "student", lambda _: student)
+    assert run.calibration == Calibration() and run.calibrated_student() is student
+
+
+@pytest.mark.parametrize("text", ["{", '{"scale": 0}', '{"scale": 1, "angle": 2}', '{"scale": "x"}'])
+def test_a_damaged_calibration_is_one_line(run, text):
+    (run.folder / "calibration.json").write_text(text)
+    with pytest.raises(RunError, match="calibration.json: (cannot be read|is no calibration) .*; .* or run fit again"):
+        _ = run.calibration
 
 
 def test_data_that_are_not_there_any_more_are_one_line(run):

@@ -27,7 +27,7 @@ def test_students_and_teachers_with_dapi_are_evaluated_over_all_and_within_patie
     monkeypatch.setattr(check_new_patients, "predict", predict)
     run = SimpleNamespace(
         config=RunConfig("data", mode=mode, distill=DistillConfig(losses={"logits": {}})),
-        student=lambda: models["student"],
+        calibrated_student=lambda: models["student"],
         teacher=lambda: models["teacher"],
         operating_point={"threshold": 0.6},
     )

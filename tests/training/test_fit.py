@@ -15,10 +15,14 @@ from small_runs import BOTH, changed, config, plan
 
 from tfctc.config import DistillConfig, ModelConfig, PretrainConfig
 from tfctc.data import manifest as manifests
+from tfctc.data.builder import build
+from tfctc.data.pipeline import label_counts
 from tfctc.errors import ConfigError, ManifestError, RunError, TfctcError
+from tfctc.evaluation.calibration import fit_calibration
 from tfctc.io.files import write_json
 from tfctc.runs.folder import RunFolder
 from tfctc.training import checkpoint
+from tfctc.training.calibrate import network_prevalence
 from tfctc.training.fit import fit
 from tfctc.training.trainer import Trainer
 
@@ -49,8 +53,8 @@ def interrupted(monkeypatch):
 def test_a_run_folder_holds_networks_settings_split_history_and_record(distilled_run):
     folder, record = distilled_run.folder, distilled_run.record
     assert {path.name for path in folder.iterdir()} == {
-        "config.json", "dataset.json", "history.csv", "logs", "operating_point.json", "run.json", "splits.json",
-        "student.keras", "teacher.keras",
+        "calibration.json", "config.json", "dataset.json", "history.csv", "logs", "operating_point.json", "run.json",
+        "splits.json", "student.keras", "teacher.keras", "validation_predictions.csv",
     }  # fmt: skip
     assert set(distilled_run.student().input) == {"brightfield"}
     assert set(distilled_run.teacher().input) == {"brightfield", "dapi"}
@@ -110,7 +114,7 @@ def test_mixed_precision_leaves_a_float32_model(tiny_dataset, tmp_path):
 
 
 def test_the_operating_point_is_the_best_on_validation_and_knows_nothing_of_the_test_cells(tiny_dataset, distilled_run):
-    student, threshold, best = distilled_run.student(), distilled_run.operating_point["threshold"], {}
+    student, threshold, best = distilled_run.calibrated_student(), distilled_run.operating_point["threshold"], {}
     for split in ("validation", "test"):
         images, labels = read_cells(tiny_dataset, distilled_run.splits.assignment, split)
         logits = student.predict({"brightfield": images}, verbose=0).astype(np.float64)
@@ -122,6 +126,35 @@ def test_the_operating_point_is_the_best_on_validation_and_knows_nothing_of_the_
         best[split] = halfway[np.isclose(f1, f1.max())]
     assert np.abs(best["validation"] - threshold).min() < 1e-5
     assert np.abs(best["test"] - threshold).min() > 1e-4, "the two splits cannot be told apart"
+
+
+def test_the_calibrated_student_gives_the_saved_validation_predictions(tiny_dataset, distilled_run):
+    """Which are an affine map of the student's log-odds, fitted on these cells, with the class weights taken back."""
+    calibration = distilled_run.calibration
+    images, labels = read_cells(tiny_dataset, distilled_run.splits.assignment, "validation")
+    raw, calibrated = (
+        np.diff(model.predict({"brightfield": images}, verbose=0).astype(np.float64))[:, 0]
+        for model in (distilled_run.student(), distilled_run.calibrated_student())
+    )
+    np.testing.assert_allclose(calibrated, calibration.scale * raw + calibration.bias, atol=1e-5)
+    with (distilled_run.folder / "validation_predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == [["leukocyte", "ctc"][label] for label in labels]
+    np.testing.assert_allclose([float(row["p_ctc"]) for row in rows], 1 / (1 + np.exp(-calibrated)), atol=1e-6)
+    assert (calibration.cells, calibration.positives) == (len(labels), labels.sum())
+    assert calibration.patients == len({row["patient_id"] for row in rows}) > 1
+    fitted = fit_calibration(labels, raw, [row["patient_id"] for row in rows], 0.5)
+    assert (calibration.scale, calibration.bias) == pytest.approx((fitted.scale, fitted.bias), rel=1e-4)
+
+
+@pytest.mark.parametrize(("weights", "expected"), [("balanced", 0.5), ("none", None)])
+def test_the_prevalence_that_a_network_learns_is_that_of_the_weighted_cells(tiny_dataset, weights, expected):
+    planned = plan(config(tiny_dataset, "brightfield", class_weights=weights, label_budget=9))
+    builder = build(planned.manifest, planned.splits)
+    kept = np.array(label_counts(builder, "train", planned.recipe.stages[-1].cells[0])[:2])
+    assert kept.sum() == 9
+    share = kept[1] / 9 if expected is None else expected
+    assert network_prevalence(planned.recipe, builder) == pytest.approx(share)
 
 
 def test_losses_are_built_once_and_the_manifest_is_read_once(tiny_dataset, tmp_path, monkeypatch, untrained):

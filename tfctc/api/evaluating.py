@@ -137,7 +137,7 @@ def evaluate_run(
     rule = str(threshold)
     chosen_on_validation = fixed_threshold(rule) is None
     opened = RunFolder.of(run)
-    model = opened.teacher() if teacher else opened.student()
+    model = opened.teacher() if teacher else opened.calibrated_student()
     builder = opened.builder(progress)
     opened.check_cells(builder, tuple(model.input), {"validation": chosen_on_validation, "test": False})
     predictions = predict_splits(model, builder, progress)

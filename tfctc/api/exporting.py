@@ -89,6 +89,7 @@ def export(
     from tfctc.exporters.quantization.calibration import calibration_set
     from tfctc.exporters.version import write_version
     from tfctc.inference.quality import limits
+    from tfctc.models.weights import weights_sha256
     from tfctc.recipes import resolve
     from tfctc.runs.folder import TRAIN_AGAIN, RunFolder
 
@@ -98,6 +99,9 @@ def export(
     optional = () if wanted else ("int8",)
     precisions = tuple(dict.fromkeys(wanted or ("none", "int8"))) if tflite else ()
     student, builder = opened.student(), opened.builder(progress)
+    digest = weights_sha256(student)
+    if digest != opened.record["weights_sha256"]["student"]:
+        raise RunError("does not hold the student that was trained in it", path=opened.folder, fix=TRAIN_AGAIN)
     opened.check_cells(builder, tuple(student.input), {"train": False, "validation": "auto" in precisions})
 
     def images(split, limit, selection=LABELLED):
@@ -107,16 +111,16 @@ def export(
     trained_on = ALL if resolve(opened.config).uses_unlabelled_cells else LABELLED
     record = opened.record
     trained = TrainedModel(
-        model=student,
+        model=opened.calibrated_student(student),
         name=name or model_name(opened.name),
         facts=opened.facts,
         operating_point=opened.operating_point,
         evaluation=opened.evaluation,
         training={"run": opened.name, "mode": opened.config.mode, "seed": opened.config.seed, "cells": record["cells"]},
         quality=limits(images("train", QUALITY_CELLS, trained_on)),
+        calibration=opened.calibration.to_dict() if opened.calibration.is_fitted else None,
+        trained_sha256=digest,
     )
-    if trained.weights_sha256 != record["weights_sha256"]["student"]:
-        raise RunError("does not hold the student that was trained in it", path=opened.folder, fix=TRAIN_AGAIN)
     calibration: Any = ()
     choice = None
     if {*CALIBRATED, "auto"} & set(precisions):
@@ -125,7 +129,9 @@ def export(
     if "auto" in precisions:
         chosen, choice = _choose_precision(trained, builder, calibration, f1_bound)
         precisions = tuple(dict.fromkeys(chosen if p == "auto" else p for p in precisions))
-    parity = images("validation", PARITY_CELLS)
+    # From every class of every patient in turn, so that the gates see positive cells where these are rare.
+    cells = labelled_batches(builder, "validation", tuple(student.input), BATCH).take(CALIBRATION_BATCHES)
+    parity = calibration_set(cells.as_numpy_iterator(), PARITY_CELLS)
     folder = write_version(
         trained, Path(output) / trained.name, parity, calibration, saved_model, precisions, optional, choice
     )

@@ -294,7 +294,7 @@ def _of_run(path: Path) -> FrozenModel:
     from tfctc.runs.folder import RunFolder
 
     run = RunFolder.open(path)
-    student, point = run.student(), run.operating_point
+    student, point = run.calibrated_student(), run.operating_point
 
     @tf.function(reduce_retracing=True)
     def probabilities(images):

@@ -39,6 +39,7 @@ def predict(
     mpp: float | None = None,
     rescale_mpp: bool = False,
     threshold: float | None = None,
+    prevalence: float | None = None,
     threads: int | None = None,
     runtime: str = "litert",
     workers: int = 1,
@@ -63,7 +64,9 @@ def predict(
         planes, first_plane: meaning of the planes of a file, as for `tfctc.import_images`.
         mpp: micrometres per pixel of the images; None takes what their files declare, else those of the model.
         rescale_mpp: whether images of another scale are rescaled to that of the model; otherwise they are refused.
-        threshold: threshold of the probability; None for the model's own.
+        threshold: threshold of the (shifted) probability; None for the model's own.
+        prevalence: share of positive cells among these cells, in (0, 1), to which the probabilities and the model's own
+            threshold are shifted; labels do not change. None for the prevalence of the calibration.
         threads: threads for one image; None for the runtime's choice.
         runtime: "litert" or "openvino".
         workers: number of processes.
@@ -84,7 +87,7 @@ def predict(
 
     if isinstance(output, str | Path):
         check_output(output, model, images)
-    predictor = _predictor(model, threads, runtime, mpp, rescale_mpp)
+    predictor = _predictor(model, threads, runtime, mpp, rescale_mpp, prevalence)
     if isinstance(output, str | Path):
         check_table(output, columns(predictor))
         check_counts(counts_path(output), predictor.facts.positive)
@@ -174,6 +177,7 @@ def watch(
     mpp: float | None = None,
     rescale_mpp: bool = False,
     threshold: float | None = None,
+    prevalence: float | None = None,
     threads: int | None = None,
     runtime: str = "litert",
     settle: float = 1.0,
@@ -181,7 +185,8 @@ def watch(
 ) -> Watch:
     """Prepares the prediction of every image that arrives in a folder; `Watch.run` of the result starts it.
 
-    `model`, the naming of the files, the scale, `threshold`, `threads` and `runtime` are as for `predict`.
+    `model`, the naming of the files, the scale, `threshold`, `prevalence`, `threads` and `runtime` are as for
+    `predict`.
 
     Args:
         folder: folder that images arrive in.
@@ -192,13 +197,13 @@ def watch(
     Raises:
         TfctcError: a model or folder that does not exist or cannot be used, or a table of another model.
     """
-    from tfctc.inference.batch import columns
+    from tfctc.inference.batch import columns, last_values
     from tfctc.inference.journal import Journal
     from tfctc.inference.sources import SearchRules
     from tfctc.inference.watch import Watcher
 
     check_output(output, model, [folder])
-    predictor = _predictor(model, threads, runtime, mpp, rescale_mpp)
+    predictor = _predictor(model, threads, runtime, mpp, rescale_mpp, prevalence)
     if not is_folder(Path(folder), ImageError):
         problem = f"--watch needs one existing folder, got {str(folder)!r}"
         raise ConfigError(problem, fix="name the folder that images arrive in, and nothing else")
@@ -207,7 +212,7 @@ def watch(
     if rules.naming and rules.naming.planes == "cells":
         raise ConfigError("--watch needs one cell in each file", fix="give --files, if these files have one")
     predictor.naming = rules.naming
-    journal = Journal(output, columns(predictor), predictor.model_version)
+    journal = Journal(output, columns(predictor), last_values(predictor))
     return Watch(Watcher(predictor, Path(folder), journal, rules, threshold, settle, on_row), journal)
 
 
@@ -229,12 +234,20 @@ def check_output(output: str | Path, model: object, images: Sequence[str | Path]
 
 
 def _predictor(
-    model: "str | Path | Predictor", threads: int | None, runtime: str, mpp: float | None, rescale: bool
+    model: "str | Path | Predictor",
+    threads: int | None,
+    runtime: str,
+    mpp: float | None,
+    rescale: bool,
+    prevalence: float | None,
 ) -> "Predictor":
     from tfctc.inference.predictor import Predictor
 
     if isinstance(model, str | Path):
-        return Predictor(model, threads, runtime, mpp=mpp, rescale=rescale)
+        return Predictor(model, threads, runtime, mpp=mpp, rescale=rescale, prevalence=prevalence)
     if mpp is not None or rescale:
         raise ConfigError("the scale of the images is set where the predictor is made", fix="Predictor(path, mpp=...)")
+    if prevalence is not None:
+        problem = "the prevalence is set where the predictor is made"
+        raise ConfigError(problem, fix="Predictor(path, prevalence=...)")
     return model

@@ -28,6 +28,11 @@ SOME_REFUSED = 1
 )
 @click.option("--rescale-mpp", is_flag=True, help="Rescale images of another scale to that of the model.")
 @click.option("--threshold", type=FiniteRange(0, 1), help="Threshold of the probability.  [default: the model's]")
+@click.option(
+    "--prevalence",
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
+    help="Share of the positive class among these cells: shifts the probabilities, not the labels.",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads for one image.  [default: the runtime's choice]")
 @runtime_option
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Number of processes.")
@@ -75,8 +80,8 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
     options |= {"workers": workers, "on_refusal": lambda error: click.echo(f"refused: {error}", err=True)}
     if output != "-":
         check_output(output, model, images)
-    scale = {"mpp": options.pop("mpp"), "rescale": options.pop("rescale_mpp")}
-    predictor = Predictor(model, options.pop("threads"), options.pop("runtime"), **scale)
+    made = {"mpp": options.pop("mpp"), "rescale": options.pop("rescale_mpp"), "prevalence": options.pop("prevalence")}
+    predictor = Predictor(model, options.pop("threads"), options.pop("runtime"), **made)
     with ProgressBar() as progress:
         if output != "-":
             summary = predict(predictor, images, output, progress=progress, **options)

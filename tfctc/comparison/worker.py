@@ -77,7 +77,7 @@ def _outcome(run: RunFolder, test: bool) -> Outcome:
     if not test:
         return outcome
     builder = run.builder()
-    metrics = _test_metrics(run.student(), builder, run.folder / PREDICTIONS)
+    metrics = _test_metrics(run.calibrated_student(), builder, run.folder / PREDICTIONS)
     if _can_test_teacher(run, builder):
         teacher = _test_metrics(run.teacher(), builder)
         metrics |= {f"teacher_{name}": value for name, value in teacher.items()}

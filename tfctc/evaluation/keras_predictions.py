@@ -1,6 +1,6 @@
 """Predictions of a Keras model for labelled cells."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import keras
@@ -16,18 +16,24 @@ from tfctc.models.classifier import probability
 from tfctc.progress import Progress, Task, silent
 
 
-def predict(model: keras.Model, batches: Iterable[Mapping[str, tf.Tensor]], task: Task | None = None) -> Predictions:
+def predict(
+    model: keras.Model,
+    batches: Iterable[Mapping[str, tf.Tensor]],
+    task: Task | None = None,
+    output: Callable[[tf.Tensor], tf.Tensor] = probability,
+) -> Predictions:
     """Predictions of a Keras model for batches of labelled cells.
 
     Args:
         model: channels by name -> logits ``(B, 2)``.
         batches: the model's channels, float32 ``(B, H, W, 1)`` in [0, 1], and `cell_id`, `patient_id`, `label`.
         task: progress, counted in cells.
+        output: function from logits to the values ``(B,)`` that stand in `Predictions.probability`.
     """
 
     @tf.function(reduce_retracing=True)
     def run(x):
-        return probability(model(x, training=False))
+        return output(model(x, training=False))
 
     columns: dict[str, list[np.ndarray]] = {"cell_id": [], "patient_id": [], "label": [], "probability": []}
     for batch in batches:

@@ -12,9 +12,10 @@ from tensorflow.lite.python.convert import ConverterError  # has no public name
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.exporters.quantization.calibration import without_outliers
+from tfctc.exporters.quantization.head import append_logistic, with_log_odds
 from tfctc.exporters.quantization.normalisation import fold_normalisation
 from tfctc.exporters.quantization.tensor_errors import convert_mixed, largest_values
-from tfctc.exporters.saved_model import image_spec, predict
+from tfctc.exporters.saved_model import PROBABILITY, image_spec
 from tfctc.io.files import temporary_file_errors, tensorflow_disk_errors
 
 SIGNATURE = "serving_default"
@@ -33,9 +34,9 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
         model: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1] -> logits ``(B, 2)``.
         facts: facts of the data set: size of the images.
         precision: "none" is float32. "float16" stores weights in float16 and computes in float32. "dynamic" stores
-            weights in int8. "int8" is integer throughout, input and output included; their scale and zero point are in
-            the file. "mixed" is integer except for the first layers, as few as keep it within `MIXED_BOUND`; its input
-            and output are float32.
+            weights in int8. "int8" is integer from its input, whose scale and zero point are in the file, to the
+            log-odds; its output is float32. "mixed" is integer except for the first layers, as few as keep it within
+            `MIXED_BOUND`; its input and output are float32.
         calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "mixed" and "int8". The ranges
             of the tensors are taken from these images without outliers.
 
@@ -45,8 +46,13 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
     images = list(calibration)
     if precision in CALIBRATED and not images:
         raise ExportError(f"{precision} needs calibration images, got none")
-    archive, model = keras.export.ExportArchive(), fold_normalisation(model)
-    archive.add_endpoint(SIGNATURE, lambda brightfield: predict(model, brightfield), [image_spec(facts, 1)])
+    archive, scored = keras.export.ExportArchive(), with_log_odds(fold_normalisation(model))
+
+    def log_odds(brightfield):
+        # Under the name of what `append_logistic` makes of it.
+        return {PROBABILITY: scored({BRIGHTFIELD: brightfield}, training=False)[:, 0]}
+
+    archive.add_endpoint(SIGNATURE, log_odds, [image_spec(facts, 1)])
     # By way of a SavedModel: from_concrete_functions loses the weights of a Keras 3 model without an error.
     with temporary_file_errors(), tensorflow_disk_errors(), tempfile.TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)
@@ -55,13 +61,16 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
                 # The converter itself uses tf.lite.Interpreter for calibration, which a user cannot change.
                 warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
                 if precision not in CALIBRATED:
-                    return _converter(folder, precision).convert()
-                float32 = _converter(folder, "none").convert()
+                    return append_logistic(_converter(folder, precision).convert())
+                float32 = append_logistic(_converter(folder, "none").convert())
                 usual = without_outliers(images, largest_values(float32, images))
                 if precision == "int8":
-                    return _converter(folder, "int8", usual).convert()
+                    return append_logistic(_converter(folder, "int8", usual).convert())
                 return convert_mixed(
-                    float32, lambda names: _keep_float32(_converter(folder, "int8", usual), names), images, MIXED_BOUND
+                    float32,
+                    lambda names: append_logistic(_keep_float32(_converter(folder, "int8", usual), names)),
+                    images,
+                    MIXED_BOUND,
                 )
         except ConverterError as error:
             raise ExportError(f"TFLite {precision} cannot be converted ({str(error)[:300]})") from None

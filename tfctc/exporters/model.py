@@ -51,6 +51,9 @@ class TrainedModel:
         evaluation: content of evaluation.json; None if the run has not been evaluated.
         training: facts of the run for the record: name, mode, seed, numbers of cells.
         quality: limits of image quality, as `tfctc.inference.quality.limits` computes them from the training images.
+        calibration: facts of the calibration that `model` contains: scale, bias, and the prevalence of the cells it was
+            fitted on; None if the probability is not calibrated.
+        trained_sha256: SHA-256 of the weights as they were trained, where calibration has changed those of `model`.
 
     Raises:
         ConfigError: a name that no model can have, or a model with other inputs than bright-field.
@@ -63,6 +66,8 @@ class TrainedModel:
     evaluation: Mapping[str, Any] | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     quality: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Mapping[str, Any] | None = None
+    trained_sha256: str | None = None
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
@@ -86,8 +91,8 @@ class TrainedModel:
 
     @cached_property
     def weights_sha256(self) -> str:
-        """SHA-256 of the weights."""
-        return weights_sha256(self.model)
+        """SHA-256 of the weights as they were trained."""
+        return self.trained_sha256 or weights_sha256(self.model)
 
     def record(self, version: int) -> dict[str, Any]:
         """Description of the model as plain JSON values; the same in every file of one version."""
@@ -100,6 +105,7 @@ class TrainedModel:
             "classes": list(facts.classes),
             "positive": facts.positive,
             "operating_point": dict(self.operating_point),
+            "calibration": None if self.calibration is None else dict(self.calibration),
             # By way of asdict: to_dict leaves out defaults that the file of the facts did not name.
             "dataset": to_dict(asdict(facts)),
             "input": BRIGHTFIELD,

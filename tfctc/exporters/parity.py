@@ -100,8 +100,21 @@ def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> 
         raise ExportError(f"{artefact} needs operations that are not built in: {', '.join(custom)}")
 
 
+#: Largest mean difference at the threshold that passes, for every kind of file.
+BOUND_AT_THRESHOLD = 0.02
+#: A threshold nearer to 0 or 1 counts as this far from it: there float32 itself rounds.
+NEAREST = 1e-3
+#: Changed labels that pass: this share of the cells of the class that is called less often, and two in any case.
+LABELS_CHANGED, ALWAYS_ALLOWED = 0.1, 2
+
+
 def compare(found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
-    """Differences of probabilities ``(N,)`` from those expected: images, max_abs, mean_abs, labels_changed."""
+    """Differences of probabilities ``(N,)`` from those expected: images, four measures.
+
+    `max_abs` and `mean_abs` are of the probabilities. `mean_abs_at_threshold` is `mean_abs` after a shift of all
+    log-odds that moves the threshold to 0.5: where positive cells are rare, a file that gives 0 for every cell has a
+    small `mean_abs`. `labels_changed` is the number of images whose label differs.
+    """
     # As in `Predictor.label`. For a float32 array NumPy would round the threshold to float32.
     found, expected = found.astype(np.float64), expected.astype(np.float64)
     difference = np.abs(found - expected)
@@ -109,6 +122,7 @@ def compare(found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
         "images": len(found),
         "max_abs": float(difference.max()),
         "mean_abs": float(difference.mean()),
+        "mean_abs_at_threshold": float(np.abs(_centred(found, threshold) - _centred(expected, threshold)).mean()),
         "labels_changed": int(((found >= threshold) != (expected >= threshold)).sum()),
     }
 
@@ -125,11 +139,11 @@ def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected
         threshold: threshold of the probability.
 
     Returns:
-        Entry of the manifest: images, max_abs, mean_abs, the limited measure ("gate") and its bound, and
-        labels_changed, the number of images whose label differs from Keras.
+        Entry of the manifest: the entries of `compare`, the limited measure ("gate") and its bound.
 
     Raises:
-        ExportError: a file that is too small, gives no probabilities, or differs by more than its bound.
+        ExportError: a file that is too small, gives no probabilities, differs by more than its bound, or differs too
+            much at the threshold.
     """
     gate = GATES[artefact]
     smallest = int(0.9 * parameters * gate.weight_bytes)
@@ -144,7 +158,26 @@ def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected
             f"{artefact} differs from Keras: {gate.measure} {parity[gate.measure]:.3g} over {len(found)} images, "
             f"at most {gate.bound:g} allowed"
         )
+    if parity["mean_abs_at_threshold"] > BOUND_AT_THRESHOLD:
+        raise ExportError(
+            f"{artefact} differs from Keras at the threshold {threshold:.3g}: mean_abs_at_threshold "
+            f"{parity['mean_abs_at_threshold']:.3g} over {len(found)} images, at most {BOUND_AT_THRESHOLD:g} allowed"
+        )
+    called = int((expected.astype(np.float64) >= threshold).sum())
+    allowed = max(ALWAYS_ALLOWED, int(LABELS_CHANGED * min(called, len(expected) - called)))
+    if parity["labels_changed"] > allowed:
+        raise ExportError(
+            f"{artefact} changes {parity['labels_changed']} labels of {len(found)} images at the threshold "
+            f"{threshold:.3g}, at most {allowed} allowed"
+        )
     return parity
+
+
+def _centred(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Probabilities shifted by Bayes' rule so that one at the threshold becomes 0.5."""
+    limit = min(max(threshold, NEAREST), 1 - NEAREST)
+    odds = probabilities * (1 - limit)
+    return odds / (odds + (1 - probabilities) * limit)
 
 
 def _batches(images: np.ndarray) -> Iterator[np.ndarray]:

@@ -17,6 +17,7 @@ from typing import TextIO
 from tfctc.cells import FileNaming
 from tfctc.errors import ImageError, OutputError, TfctcError
 from tfctc.inference.predictor import Predictor
+from tfctc.inference.prior import PriorShift
 from tfctc.inference.quality import OK
 from tfctc.inference.scale import Scale
 from tfctc.inference.sources import FoundImage
@@ -84,7 +85,8 @@ def predict_cells(
 ) -> BatchSummary:
     """Writes a table with one row for each cell; its columns are those of `columns`.
 
-    An image that raises an `ImageError` is refused: its row has no probability, and `REFUSED` as call and quality.
+    An image that raises an `ImageError` is refused: its row has no probability, and `REFUSED` as call and quality. If
+    the predictor has a prevalence, a column ``prevalence`` stands before the last one.
 
     Args:
         predictor: the model.
@@ -114,23 +116,33 @@ def predict_row(predictor: Predictor, found: FoundImage, threshold: float | None
     """The row of one cell, and the error of its image if that was refused, else None."""
     limit = predictor.threshold if threshold is None else threshold
     try:
-        (p, call, quality), error = predictor(found.path, limit, found.plane, found.mpp), None
+        (p, call, quality), error = predictor(found.path, threshold, found.plane, found.mpp), None
         # Nine digits keep every bit of a float32, so that the threshold gives the same call when applied to the table.
-        values = [f"{p:.9g}", call, quality]
+        # A shifted probability has more bits: near 1 it differs from others in the last of 17 digits.
+        values = [f"{p:.9g}" if predictor.prior.prevalence is None else repr(p), call, quality]
     except ImageError as refusal:
         values, error = ["", REFUSED, REFUSED], refusal
     known = [found.cell_id, found.patient_id, found.site, found.truth]
-    return [*known, *values, repr(limit), predictor.model_version], error
+    return [*known, *values, repr(limit), *last_values(predictor)], error
 
 
 def columns(predictor: Predictor) -> list[str]:
     """Names of the table's columns. `patient_id`, `site` and `truth` are empty where the source does not tell them."""
-    known = ["cell_id", "patient_id", "site", "truth"]
-    return [*known, f"p_{predictor.facts.positive}", "call", "quality", "threshold", "model_version"]
+    known = ["cell_id", "patient_id", "site", "truth", f"p_{predictor.facts.positive}"]
+    prevalence = [] if predictor.prior.prevalence is None else ["prevalence"]
+    return [*known, "call", "quality", "threshold", *prevalence, "model_version"]
+
+
+def last_values(predictor: Predictor) -> tuple[str, ...]:
+    """Values of the last columns, the same in every row of a table: the prevalence, if given, and the model version."""
+    prevalence = predictor.prior.prevalence
+    return (*([] if prevalence is None else [repr(prevalence)]), predictor.model_version)
 
 
 def early_columns(header: list[str]) -> list[str]:
-    """Names of the columns that an early version wrote, where today's are `header`."""
+    """Names of the columns that an early version wrote, where today's are `header`; it knew no prevalence."""
+    if "prevalence" in header:
+        return header
     return [EARLY_NAMES.get(header[place], header[place]) for place in EARLY_PLACES]
 
 
@@ -163,7 +175,8 @@ def _rows(predictor: Predictor, cells: Iterable[FoundImage], threshold: float | 
         return
     # Spawned, because a forked process would inherit locks of LiteRT's threads, but not the threads that release them.
     spawn = multiprocessing.get_context("spawn")
-    options = (predictor.path, predictor.threads or 1, predictor.runtime, predictor.scale, predictor.naming, threshold)
+    parts = (predictor.scale, predictor.naming, predictor.prior)
+    options = (predictor.path, predictor.threads or 1, predictor.runtime, parts, threshold)
     try:
         with ProcessPoolExecutor(workers, spawn, _start_process, options) as pool:
             # Not `pool.map`, which would read all cells at once.
@@ -183,14 +196,18 @@ _predictor: tuple[Predictor, float | None]
 
 
 def _start_process(
-    path: Path, threads: int, runtime: str, scale: Scale, naming: FileNaming | None, threshold: float | None
+    path: Path,
+    threads: int,
+    runtime: str,
+    parts: tuple[Scale, FileNaming | None, PriorShift],
+    threshold: float | None,
 ) -> None:
     """Prepares a process of the pool. It ignores Ctrl-C, because its parent ends it then."""
     global _predictor
     exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     predictor = Predictor(path, threads, runtime)
-    predictor.scale, predictor.naming = scale, naming
+    predictor.scale, predictor.naming, predictor.prior = parts
     _predictor = predictor, threshold
 
 

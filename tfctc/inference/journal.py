@@ -21,14 +21,15 @@ class Journal:
 
     Args:
         path: the CSV file; continued if it exists.
-        header: names of its columns; the last one is the version of the model.
-        model_version: version of the model; a journal holds predictions of one version only.
+        header: names of its columns.
+        last: values of the last columns, which are the same in every row: a journal holds predictions of one version of
+            a model, at one prevalence.
 
     Raises:
         OutputError: the file cannot be written, is not such a table, or is in use by another process.
     """
 
-    def __init__(self, path: str | Path, header: list[str], model_version: str):
+    def __init__(self, path: str | Path, header: list[str], last: tuple[str, ...]):
         self.path = Path(path)
         #: Fingerprint of a cell id -> fingerprint of its file's path, or 0 if only its row has been seen. Fingerprints
         #: need less memory than names.
@@ -44,21 +45,22 @@ class Journal:
             held.enter_context(file_lock(self.path, "tfctc predict --watch"))
             with output_errors(self.path):
                 self._file = held.enter_context(self.path.open("a+b", buffering=0))
-                self._begin(header, model_version)
+                self._begin(header, last)
             self._held = held.pop_all()
 
-    def _begin(self, header: list[str], model_version: str) -> None:
+    def _begin(self, header: list[str], last: tuple[str, ...]) -> None:
         self.check()
         for number, row in enumerate(self._whole_rows((csv_line(header), csv_line(early_columns(header))))):
             if number == 0:
-                if row == early_columns(header):
+                if row != header and row == early_columns(header):
                     self._places = EARLY_PLACES
                 elif row != header:
                     self._reject(f"has columns {row}, {header} expected")
             elif len(row) != len(self._places):
                 self._reject(f"line {number + 1} has {len(row)} values, {len(self._places)} expected")
-            elif row[-1] != model_version:
-                self._reject(f"holds predictions of {row[-1]}, not of {model_version}")
+            elif (found := tuple(row[-len(last) :])) != last:
+                names = header[-len(last) :]
+                self._reject(f"holds predictions of {_described(names, found)}, not of {_described(names, last)}")
             else:
                 self._remember(row[0], row[self._places.index(CALL)], 0)
         if not self.path.stat().st_size:
@@ -132,3 +134,9 @@ class Journal:
 
     def close(self) -> None:
         self._held.close()
+
+
+def _described(names: list[str], values: tuple[str, ...]) -> str:
+    """Values of the last columns for an error message, the model version first: "ctc/1+abc at prevalence 0.01"."""
+    *others, version = zip(names, values, strict=True)
+    return " at ".join([version[1], *(f"{name} {value}" for name, value in others)])

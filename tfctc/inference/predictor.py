@@ -8,6 +8,7 @@ import numpy as np
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.config import from_dict
 from tfctc.errors import ArtefactError, DependencyError, OutputError, TfctcError, UnknownNameError
+from tfctc.inference.prior import PriorShift
 from tfctc.inference.quality import FAULTS, describe_quality
 from tfctc.inference.scale import Scale
 from tfctc.io.images import fit_to_facts, to_unit
@@ -40,6 +41,8 @@ class Predictor:
         runtime: name of a runtime, one of `tfctc.runtime.RUNTIMES`.
         mpp: micrometres per pixel of the images; None takes what their files declare, else those of the model.
         rescale: whether images of another scale are rescaled to that of the model; otherwise they are refused.
+        prevalence: share of positive cells among the cells to predict, in (0, 1), to which the probabilities and the
+            model's threshold are shifted; labels do not change. None for that of the calibration.
 
     Attributes:
         path: path of the file.
@@ -50,14 +53,16 @@ class Predictor:
         naming: names of image files and of their planes, at first those of the training images; may be set; None if
             they are not known.
         scale: check of the scale of the images.
-        threshold: threshold of the probability.
+        prior: shift of the probability to `prevalence`.
+        threshold: the model's threshold of the (shifted) probability.
         model_version: name, version and hash of the model's weights.
 
     Raises:
         ArtefactError: a file that tfctc did not write, or that has changed since then.
         UnknownNameError, DependencyError: a runtime that is not known, or not installed.
         OutputError: no space for the temporary file that OpenVINO needs.
-        ConfigError: `mpp` is not that of the model, and `rescale` is not set.
+        ConfigError: `mpp` is not that of the model, and `rescale` is not set; or `prevalence` is given and the
+            probability of the file is not calibrated.
 
     Example:
         >>> predictor = Predictor("exports/ctc/1/model_int8.tflite")
@@ -72,12 +77,13 @@ class Predictor:
         *,
         mpp: float | None = None,
         rescale: bool = False,
+        prevalence: float | None = None,
     ):
         self.path, self.threads, self.runtime = Path(path), threads, runtime
         flatbuffer, self.record = read_record(path)
         try:
             self.facts = from_dict(DatasetFacts, self.record["dataset"])
-            self.threshold = float(self.record["operating_point"]["threshold"])
+            self._threshold = float(self.record["operating_point"]["threshold"])
             self._limits: dict[str, tuple[float, ...]] = {
                 name: tuple(map(float, ends)) for name, ends in self.record["quality"].items()
             }
@@ -91,6 +97,12 @@ class Predictor:
             problem = f"cannot be used ({type(error).__name__}: {str(error)[:200]})"
             raise ArtefactError(problem, path=path, fix="export the model again") from None
         self.scale, self.naming = Scale(self.facts, mpp, rescale), self.facts.naming
+        self.prior = PriorShift.to(prevalence, self.record)
+
+    @property
+    def threshold(self) -> float:
+        """The model's threshold of the (shifted) probability."""
+        return self.prior(self._threshold)
 
     def __call__(
         self,
@@ -103,7 +115,7 @@ class Predictor:
 
         Args:
             image: path of an image file, or unsigned integer pixels ``(H, W)`` or ``(H, W, 1)``.
-            threshold: threshold of the probability; None for the model's own.
+            threshold: threshold of the (shifted) probability; None for the model's own.
             plane: number of the plane in a file that holds several; None finds bright-field by `naming`.
             mpp: micrometres per pixel of this image; None takes what its file declares.
 
@@ -120,12 +132,16 @@ class Predictor:
 
     def classify(self, unit: np.ndarray, threshold: float | None = None) -> Prediction:
         """Prediction for an image that has been read: float32 ``(H, W, 1)`` in [0, 1] of the model's size."""
-        probability = float(self._run(unit[np.newaxis])[0])
-        return Prediction(probability, self.call(probability, threshold), describe_quality(unit, self._limits))
+        own = float(self._run(unit[np.newaxis])[0])
+        # Without a threshold, from the numbers before the shift: near 1 two shifted ones may be rounded to the same.
+        call = self._call(own, self._threshold) if threshold is None else self.call(self.prior(own), threshold)
+        return Prediction(self.prior(own), call, describe_quality(unit, self._limits))
 
     def call(self, probability: float, threshold: float | None = None) -> str:
         """Name of the class: positive if `probability` is `threshold` or higher; None for the model's own threshold."""
-        limit = self.threshold if threshold is None else threshold
+        return self._call(probability, self.threshold if threshold is None else threshold)
+
+    def _call(self, probability: float, limit: float) -> str:
         return self.facts.positive if probability >= limit else self.facts.negative
 
     def _plane(self, path: Path) -> int | None:

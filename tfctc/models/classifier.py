@@ -86,3 +86,8 @@ def with_taps(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.
 def probability(logits):
     """Probability of the positive class, ``(B,)``, from logits ``(B, 2)``."""
     return keras.ops.softmax(logits, axis=-1)[:, 1]
+
+
+def log_odds(logits):
+    """Log-odds of the positive class, ``(B,)``, from logits ``(B, 2)``; exact also where `probability` rounds to 1."""
+    return logits[:, 1] - logits[:, 0]

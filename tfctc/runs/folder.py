@@ -19,7 +19,9 @@ from tfctc.data.pipeline import missing_classes
 from tfctc.data.selection import visible_to
 from tfctc.data.splits import Splits
 from tfctc.errors import ManifestError, RunError
+from tfctc.evaluation.calibration import Calibration
 from tfctc.io.folders import is_file
+from tfctc.models.calibrated import fold_calibration
 from tfctc.progress import Progress, silent
 from tfctc.runs.cells import CELLS_USED, cell_digests
 from tfctc.runs.history import read_history
@@ -27,6 +29,7 @@ from tfctc.runs.history import read_history
 CONFIG, SPLITS, RECORD = "config.json", "splits.json", "run.json"
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
+CALIBRATION, VALIDATION_PREDICTIONS = "calibration.json", "validation_predictions.csv"
 #: Remedy for a run that cannot be used: `fit` refuses the folder of a finished run.
 TRAIN_AGAIN = "run fit again with another --output"
 
@@ -92,6 +95,21 @@ class RunFolder:
         """Metrics of every epoch of a stage, in order; from history.csv."""
         return read_history(self.folder / HISTORY, stage)
 
+    @cached_property
+    def calibration(self) -> Calibration:
+        """Calibration of the student's probability; one that changes nothing if the run is of an earlier version.
+
+        Raises:
+            RunError: its file is damaged.
+        """
+        if not (self.folder / CALIBRATION).exists():
+            return Calibration()
+        try:
+            return Calibration.from_dict(self._json(CALIBRATION))
+        except (TypeError, ValueError) as error:
+            problem, fix = f"is no calibration ({error})", f"copy the run folder again, or {TRAIN_AGAIN}"
+            raise RunError(problem, path=self.folder / CALIBRATION, fix=fix) from None
+
     @property
     def operating_point(self) -> dict[str, Any]:
         """Threshold, and how it was chosen."""
@@ -107,12 +125,24 @@ class RunFolder:
         return found if "metrics" in found else {**found, "metrics": found.get("figures", {})}
 
     def student(self) -> keras.Model:
-        """The bright-field-only model.
+        """The bright-field-only model as it was trained. Its probability is not calibrated.
 
         Raises:
             RunError: its file is damaged.
         """
         return self._model(STUDENT)
+
+    def calibrated_student(self, student: keras.Model | None = None) -> keras.Model:
+        """The bright-field-only model for predictions. The threshold of the run belongs to its probability.
+
+        Args:
+            student: the student, if it has been loaded already.
+
+        Raises:
+            RunError: the file of the student or of the calibration is damaged.
+        """
+        model, calibration = student or self.student(), self.calibration
+        return fold_calibration(model, calibration.scale, calibration.bias) if calibration.is_fitted else model
 
     def teachers(self) -> list[keras.Model]:
         """The teachers: one, or one for each fold.

@@ -16,14 +16,11 @@ import keras
 from tfctc import config as configs
 from tfctc._version import __version__
 from tfctc.config import RunConfig
-from tfctc.data.builder import Cells, build
+from tfctc.data.builder import build
 from tfctc.data.manifest import FACTS, Manifest
-from tfctc.data.pipeline import labelled_batches
 from tfctc.data.splits import Splits
 from tfctc.data.statistics import measure
 from tfctc.errors import RunError
-from tfctc.evaluation.keras_predictions import predict
-from tfctc.evaluation.metrics import choose_threshold
 from tfctc.io.files import write_json
 from tfctc.io.locks import FOLDER_LOCK, folder_lock
 from tfctc.models.fast import to_stock
@@ -39,6 +36,7 @@ from tfctc.runs.leakage import check_leakage
 from tfctc.system.precision import POLICIES, choose_precision
 from tfctc.system.processor import processor_flags
 from tfctc.system.startup import choose_strategy, has_gpu
+from tfctc.training.calibrate import calibrate_student
 from tfctc.training.checks import check_cells, check_files
 from tfctc.training.networks import build_networks
 from tfctc.training.teachers import find_teachers, load_teachers
@@ -151,7 +149,7 @@ def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     write_history(folder / layout.HISTORY, {name: c.history for name, c in trainer.checkpoints.items()})
-    _choose_operating_point(to_stock(networks[STUDENT]), builder, folder)
+    calibrate_student(to_stock(networks[STUDENT]), recipe, builder, folder)
     return {
         "tfctc": __version__,
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
@@ -167,13 +165,6 @@ def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
         "seconds": sum(checkpoint.earlier_seconds for checkpoint in trainer.checkpoints.values()),
         "weights_sha256": {name: weights_sha256(network) for name, network in networks.items()},
     }
-
-
-def _choose_operating_point(student: keras.Model, builder: Cells, folder: Path) -> None:
-    predictions = predict(student, labelled_batches(builder, "validation", tuple(student.input), 256))
-    threshold = choose_threshold(predictions.label, predictions.probability)
-    point = {"threshold": threshold, "rule": "f1", "chosen_on": "validation", "cells": len(predictions)}
-    write_json(folder / layout.OPERATING_POINT, point)
 
 
 def _as_begun(config: RunConfig, folder: Path) -> RunConfig:

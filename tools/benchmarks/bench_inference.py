@@ -98,7 +98,7 @@ def prepare(run: Path, folder: Path) -> str:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     run = RunFolder.open(run)
-    model = run.student()
+    model = run.calibrated_student()
     batches = labelled_batches(run.builder(), "train", ("brightfield",), 64).as_numpy_iterator()
     images = calibration_set(batches)
     cells = next(labelled_batches(run.builder(), "test", ("brightfield",), MOST_CELLS).as_numpy_iterator())

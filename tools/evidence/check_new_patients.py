@@ -53,7 +53,7 @@ def evaluate(run: RunFolder, builder) -> tuple[dict[str, float], Predictions]:
             f"{prefix}within_patients": auroc_within(found.patient_id, found.label == 1, found.probability),
         }
 
-    own, threshold = predictions(run.student()), run.operating_point["threshold"]
+    own, threshold = predictions(run.calibrated_student()), run.operating_point["threshold"]
     metrics = aurocs(own) | {"f1": f1(own.label, own.probability, threshold)}
     teacher = resolve(run.config).teacher
     if teacher and DAPI in teacher.channels:

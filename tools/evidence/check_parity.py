@@ -100,7 +100,7 @@ def check(options) -> dict:
     run, manifest = RunFolder.open(options.run), check_files(options.version)
     if manifest["weights_sha256"] != run.record["weights_sha256"]["student"]:
         raise CheckError(f"{options.version} is not an export of {options.run}")
-    facts, model, threshold = run.facts, run.student(), run.operating_point["threshold"]
+    facts, model, threshold = run.facts, run.calibrated_student(), run.operating_point["threshold"]
     sets = {}
     for folder in options.cells:
         data = Manifest.open(folder)

@@ -29,7 +29,7 @@ def add_options(parser) -> None:
 
 def check_run(run: RunFolder) -> dict[str, dict]:
     """Size, number of changed labels, number of cells and loss of F1, for every smaller precision."""
-    model, builder, threshold = run.student(), run.builder(), run.operating_point["threshold"]
+    model, builder, threshold = run.calibrated_student(), run.builder(), run.operating_point["threshold"]
     calibration = calibration_set(labelled_batches(builder, "train", (BRIGHTFIELD,), 64).as_numpy_iterator())
     cells = next(labelled_batches(builder, "test", (BRIGHTFIELD,), MOST_CELLS).as_numpy_iterator())
     predictions = {}

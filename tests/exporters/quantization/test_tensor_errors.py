@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy.special import logit
 from small_models import fit_without_steps
 
 from tfctc.errors import ExportError
@@ -68,12 +69,12 @@ def test_layers_come_in_order_from_image_to_probability(flatbuffers):
 
 
 def test_an_error_is_that_of_one_integer_tensor(flatbuffers, images):
-    """The last one is the probability: its error is that of the predictions."""
+    """The last one is the log-odds, from which the probability is computed in float32."""
     float32, int8 = flatbuffers["none"], flatbuffers["int8"]
     errors = tensor_errors(float32, int8, images[:20])
     named = {error.name for error in errors}
     assert [error.name for error in errors] == [name for name in output_tensors(float32) if name in named]
-    expected, found = predict(float32, images[:20]), predict(int8, images[:20])
+    expected, found = logit(predict(float32, images[:20])), logit(predict(int8, images[:20]))
     decibels = 10 * np.log10((expected**2).sum() / ((found - expected) ** 2).sum())
     assert errors[-1].decibels == pytest.approx(decibels, abs=0.01)
 
