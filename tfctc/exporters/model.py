@@ -50,7 +50,7 @@ class TrainedModel:
         operating_point: `threshold`, and its origin: `rule` and `chosen_on`.
         evaluation: content of evaluation.json; None if the run has not been evaluated.
         training: facts of the run for the record: name, mode, seed, numbers of cells.
-        quality: limits of image quality, as `tfctc.inference.quality.limits` computes them from the training images.
+        quality: density of the training images, as `tfctc.exporters.quality_model.learn_quality` returns it.
 
     Raises:
         ConfigError: a name that no model can have, or a model with other inputs than bright-field.

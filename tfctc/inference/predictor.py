@@ -8,12 +8,12 @@ import numpy as np
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.config import from_dict
 from tfctc.errors import ArtefactError, DependencyError, OutputError, TfctcError, UnknownNameError
-from tfctc.inference.quality import FAULTS, describe_quality
 from tfctc.inference.scale import Scale
 from tfctc.io.images import fit_to_facts, to_unit
 from tfctc.io.naming import Names, named_planes, plain
 from tfctc.io.pixels import plane_names, read_plane
 from tfctc.io.record import read_record
+from tfctc.quality import describe_quality, read_quality
 from tfctc.runtime import load_network
 
 
@@ -23,7 +23,7 @@ class Prediction(NamedTuple):
     Attributes:
         probability: probability of the positive class, in [0, 1].
         label: name of the class that the threshold gives.
-        quality: "ok", or the faults of an image that is unlike the training images (`tfctc.inference.quality`).
+        quality: "ok", or the faults of an image that is unlike the training images (`tfctc.quality`).
     """
 
     probability: float
@@ -78,11 +78,7 @@ class Predictor:
         try:
             self.facts = from_dict(DatasetFacts, self.record["dataset"])
             self.threshold = float(self.record["operating_point"]["threshold"])
-            self._limits: dict[str, tuple[float, ...]] = {
-                name: tuple(map(float, ends)) for name, ends in self.record["quality"].items()
-            }
-            if not set(self._limits) <= set(FAULTS) or not all(len(ends) == 2 for ends in self._limits.values()):
-                raise ValueError(f"quality limits {self.record['quality']}")
+            self._quality = read_quality(self.record["quality"])
             self.model_version = str(self.record["model_version"])
             self._run = load_network(flatbuffer, threads, runtime)
         except (DependencyError, OutputError, UnknownNameError):
@@ -118,7 +114,7 @@ class Predictor:
             pixels = fit_to_facts(self.scale.apply(np.asarray(image), mpp, "image"), self.facts)
         unit = to_unit(pixels, self.facts)
         probability = float(self._run(unit[np.newaxis])[0])
-        return Prediction(probability, self.label(probability, threshold), describe_quality(unit, self._limits))
+        return Prediction(probability, self.label(probability, threshold), describe_quality(unit, self._quality))
 
     def label(self, probability: float, threshold: float | None = None) -> str:
         """Name of the class: positive if `probability` is `threshold` or higher; None for the model's own threshold."""

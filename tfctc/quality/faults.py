@@ -1,78 +1,121 @@
-"""Quality of an image: four simple measures, compared with those of the training images.
+"""Quality of an image: whether it looks like the images of whole, sharp, single cells that the model was trained on."""
 
-Quality does not tell whether the image shows a cell, or which kind of cell.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
+from tfctc.config import from_dict
+from tfctc.errors import ConfigError
+from tfctc.quality.density import ImageDensity
+from tfctc.quality.features import FEATURES, image_features
+from tfctc.quality.limits import QualityLimits
+
 OK = "ok"
-#: Measure -> names of the fault below the lower limit ("" for none) and above the upper limit.
+#: Fault of an image of one grey level, and of an image whose density is too low while no measure is unusual.
+FLAT, UNLIKE = "flat", "unlike"
+#: Measure -> names of the fault below its usual values ("" for none) and above them.
 FAULTS = {
     "brightness": ("dark", "bright"),
-    "contrast": ("flat", "harsh"),
+    "contrast": (FLAT, "harsh"),
     "saturation": ("", "saturated"),
-    "sharpness": ("blurred", "noisy"),
+    "noise": ("", "noisy"),
+    "sharpness": ("blurred", ""),
+    "visibility": ("empty", ""),
+    "side": ("", "cut"),
+    "central_elongation": ("", "doubled"),
 }
-#: Share of the training images that is left out at either end, and the amount by which each limit is then moved
-#: outwards, as a share of the distance between the limits: images a little beyond them are still classified well.
-TAIL, MARGIN = 0.001, 0.25
 
 
-def image_measures(image: np.ndarray) -> dict[str, float]:
-    """Brightness, contrast, saturation and sharpness of one image.
+#: Fault -> faults that are not named beside it, because the measures of these then mean nothing.
+OUTWEIGHED = {
+    "saturated": ("empty", FLAT, "harsh", "noisy", "blurred", "cut", "doubled"),
+    "empty": (FLAT, "blurred", "cut", "doubled"),
+    "cut": ("doubled",),
+}
+#: Distance beyond the usual values that still counts as usual: their digits are rounded.
+NEAR = 1e-4
 
-    Brightness is the mean of the pixels, and contrast their standard deviation. Saturation is the share of pixels that
-    are exactly 0 or 1. Sharpness is the natural logarithm of the standard deviation of the Laplacian (the sum of the
-    four neighbours minus four times the pixel) divided by the contrast. Pech-Pacheco et al. 2000, "Diatom autofocusing
-    in brightfield microscopy", doi 10.1109/ICPR.2000.903548, use the variance of the Laplacian; without the division a
-    change of contrast would change it.
+
+class QualityModel(Protocol):
+    """What finds the faults of an image: `LearntQuality` or `QualityLimits`."""
+
+    def faults(self, image: np.ndarray) -> list[str]: ...
+
+
+def measures(features: np.ndarray) -> dict[str, float]:
+    """Measures that have a name in `FAULTS`: features, and `visibility`, the logarithm of contrast over noise.
+
+    Args:
+        features: as `image_features` returns them.
+    """
+    found = dict(zip(FEATURES, features.tolist(), strict=True))
+    found["visibility"] = found["contrast"] - found["noise"]
+    return {name: found[name] for name in FAULTS}
+
+
+@dataclass(frozen=True)
+class LearntQuality:
+    """Quality by the density of the training images.
+
+    Args:
+        density: density of the features of an image.
+        limit: largest surprise of a good image.
+        usual: measure -> its lowest and highest usual value among the training images; they name the faults of an
+            image whose surprise is above the limit.
+
+    Raises:
+        ConfigError: a limit that is not finite, an unknown measure, or usual values that are not two in order.
+    """
+
+    density: ImageDensity
+    limit: float
+    usual: Mapping[str, tuple[float, float]]
+
+    def __post_init__(self):
+        if not np.isfinite(self.limit):
+            raise ConfigError(f"limit must be a finite number, got {self.limit}")
+        for name, ends in self.usual.items():
+            if name not in FAULTS or not np.isfinite(ends).all() or ends[0] > ends[1]:
+                raise ConfigError(f"usual.{name} must be two finite numbers in order of a measure, got {ends}")
+
+    def faults(self, image: np.ndarray) -> list[str]:
+        """Names of the faults of an image ``(H, W)`` or ``(H, W, 1)`` in [0, 1]; [] if it is good."""
+        features = image_features(image)
+        if self.density.surprise(features) <= self.limit:
+            return []
+        values = measures(features)
+        found = []
+        for name, (low, high) in self.usual.items():
+            below, above = FAULTS[name]
+            found += [below] * (values[name] < low - NEAR) + [above] * (values[name] > high + NEAR)
+        found = [fault for fault in found if fault]
+        for strong, weaker in OUTWEIGHED.items():
+            if strong in found:
+                found = [fault for fault in found if fault not in weaker]
+        return found or [UNLIKE]
+
+
+def read_quality(values: Mapping[str, Any]) -> QualityModel:
+    """Model of quality from the record of a file: learnt, or the limits that earlier versions wrote.
+
+    Raises:
+        ConfigError: values of another layout, or out of range.
+    """
+    return from_dict(LearntQuality, values) if "density" in values else QualityLimits(values)
+
+
+def describe_quality(image: np.ndarray, model: QualityModel) -> str:
+    """`OK`, or the names of all faults of the image, separated by spaces: "dark blurred".
+
+    An image of one grey level is never `OK`, whatever the model: "flat", and "saturated" too if it is black or white.
 
     Args:
         image: ``(H, W)`` or ``(H, W, 1)`` in [0, 1], H and W 3 or more.
+        model: model of quality.
     """
-    pixels = np.asarray(image, np.float64).reshape(image.shape[0], image.shape[1])
-    inner = pixels[1:-1, 1:-1]
-    laplacian = pixels[:-2, 1:-1] + pixels[2:, 1:-1] + pixels[1:-1, :-2] + pixels[1:-1, 2:] - 4 * inner
-    contrast = float(pixels.std())
-    return {
-        "brightness": float(pixels.mean()),
-        "contrast": contrast,
-        "saturation": float(((pixels == 0) | (pixels == 1)).mean()),
-        # The small constants keep it finite for an image of one grey level, which has the fault "flat".
-        "sharpness": float(np.log((laplacian.std() + 1e-6) / (contrast + 1e-6))),
-    }
-
-
-def limits(images: Iterable[np.ndarray]) -> dict[str, list[float]]:
-    """Lower and upper limit of every measure, by its name; {} for no image.
-
-    Args:
-        images: training images, as for `image_measures`.
-    """
-    measured = [image_measures(image) for image in images]
-    found = {}
-    for name in FAULTS if measured else ():
-        low, high = np.quantile([values[name] for values in measured], [TAIL, 1 - TAIL])
-        apart = MARGIN * (high - low)
-        found[name] = [float(low - apart), float(high + apart)]
-    return found
-
-
-def describe_quality(image: np.ndarray, limits: Mapping[str, Sequence[float]]) -> str:
-    """`OK`, or the names of all faults of the image, separated by spaces: "dark flat".
-
-    Args:
-        image: as for `image_measures`.
-        limits: lower and upper limit of every measure, by its name.
-    """
-    values = image_measures(image)
-    faults = []
-    for name, (low, high) in limits.items():
-        below, above = FAULTS[name]
-        if values[name] < low and below:
-            faults.append(below)
-        elif values[name] > high:
-            faults.append(above)
-    return " ".join(faults) or OK
+    lowest, highest = float(image.min()), float(image.max())
+    if lowest == highest:
+        return f"{FLAT} saturated" if lowest in (0, 1) else FLAT
+    return " ".join(model.faults(image)) or OK
