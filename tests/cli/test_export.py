@@ -17,7 +17,6 @@ from tfctc.config import ModelConfig, RunConfig, SplitConfig, to_dict
 from tfctc.data.manifest import Manifest
 from tfctc.data.splits import assign_groups
 from tfctc.exporters.litert import PRECISIONS
-from tfctc.inference.quality import limits
 from tfctc.io.record import read_record
 from tfctc.models.classifier import build_classifier
 from tfctc.models.fast import to_stock
@@ -157,19 +156,26 @@ def test_calibration_is_of_the_training_split_and_parity_of_validation(run, tiny
 
 
 @pytest.mark.parametrize(("mode", "labelled_alone"), [("distilled", False), ("brightfield", True)])
-def test_limits_of_quality_are_those_of_the_images_learnt_from(
-    run, tiny_dataset, tmp_path, asked, mode, labelled_alone
+def test_quality_is_learnt_from_the_images_learnt_from_and_their_patients(
+    run, tiny_dataset, tmp_path, asked, monkeypatch, mode, labelled_alone
 ):
     """Images without a label are among them if the student was taught through them."""
     changed = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
     edit_manifest(changed, lambda rows: [row.update(label="") for row in rows if row["cell_id"][-1] in "23"])
     other = on_other_data(run, changed, tmp_path / "run", mode=mode)
+    given = []
+    monkeypatch.setattr(
+        "tfctc.exporters.quality_model.learn_quality", lambda *arguments: given.append(arguments) or {"learnt": 1.0}
+    )
     assert export(other, "--output", tmp_path / "out").exit_code == 0
+    images, patients = given[0]
     learnt, _ = read_cells(changed if labelled_alone else tiny_dataset, groups_of(run), "train")
-    expected = limits(learnt)
-    assert asked[0][0].quality.keys() == expected.keys()
-    for name, values in asked[0][0].quality.items():
-        assert values == pytest.approx(expected[name], rel=1e-9)
+    assert sorted(image.tobytes() for image in images) == sorted(image.tobytes() for image in learnt)
+    assert asked[0][0].record(1)["quality"] == {"learnt": 1.0}
+    for patient in np.unique(patients):
+        one = {name: "train" if name == patient.decode() else "none" for name in groups_of(run)}
+        own, _ = read_cells(changed if labelled_alone else tiny_dataset, one, "train")
+        assert sorted(i.tobytes() for i in images[patients == patient]) == sorted(i.tobytes() for i in own)
 
 
 def test_the_record_is_that_of_the_run(run, tmp_path, asked):

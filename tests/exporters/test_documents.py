@@ -122,3 +122,15 @@ def test_the_model_card_holds_the_metrics_of_an_evaluated_model(manifest):
     card = model_card(manifest | {"simulated": False}, evaluation)
     assert "SIMULATED" not in card and "Not evaluated" not in card
     assert "| average precision | 0.812 | 0.700 to n/a |" in card and "90 test cells (40 ctc)" in card
+
+
+def test_the_model_card_says_what_quality_finds_and_who_computes_it(manifest):
+    server = {"files": {}}
+    cards = {
+        "learnt": model_card(manifest | {"quality": {"density": {}}}, None),
+        "none": model_card(manifest | {"quality": {}} | server, None),
+    }
+    for words in ("`quality` flags what looks unlike", "Only `tfctc predict` and `Predictor` compute `quality`"):
+        assert words in cards["learnt"] and words not in cards["none"]
+    for words in ("`quality` finds images of one grey level alone", "A server does not compute `quality`."):
+        assert words in cards["none"] and words not in cards["learnt"]

@@ -31,12 +31,15 @@ def write_model(facts, tmp_path):
 
 @pytest.fixture
 def write_image(facts, tmp_path):
-    """Writes an even image of the given share of the full scale."""
+    """Writes an image of the given share of the full scale; its rows are a count brighter and darker, in turn."""
 
     def write(name, share=0.5, size=(HEIGHT, WIDTH), dtype=np.uint16):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full(size, round(share * facts.full_scale)).astype(dtype)).save(path)
+        pixels = np.full(size, round(share * facts.full_scale))
+        pixels[::2] += 1
+        pixels[1::2] -= 1
+        Image.fromarray(pixels.clip(0, facts.full_scale).astype(dtype)).save(path)
         return path
 
     return write

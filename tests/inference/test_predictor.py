@@ -1,5 +1,6 @@
 """The predictor, on a network whose probability is known."""
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -7,10 +8,13 @@ import tempfile
 import mean_model
 import numpy as np
 import pytest
+from PIL import Image
 
 import tfctc
 from tfctc.errors import ArtefactError, ImageError, OutputError
+from tfctc.exporters.quality_model import learn_quality
 from tfctc.inference.predictor import Predictor
+from tfctc.quality import describe_quality, read_quality
 from tfctc.runtime import RUNTIMES
 
 
@@ -32,14 +36,17 @@ def test_openvino_without_a_folder_for_temporary_files_is_one_line(write_model, 
         Predictor(model, runtime="openvino")
 
 
-def test_a_prediction_is_probability_label_and_quality(write_model, write_image):
-    predictor = tfctc.Predictor(write_model())
+def test_a_prediction_is_probability_label_and_quality(write_model, tmp_path):
+    predictor, file = tfctc.Predictor(write_model()), tmp_path / "a.png"
     for share, label, quality in ((0.05, "leukocyte", "dark"), (0.8, "ctc", "ok"), (0.97, "ctc", "bright")):
-        file = write_image("a.png", share)
+        pixels = np.full((12, 10), round(share * 4095), np.uint16)
+        pixels[::2] += 20
+        pixels[1::2] -= 20
+        Image.fromarray(pixels).save(file)
         probability, *said = predictor(file)
         assert probability == pytest.approx(share, abs=1e-3) and said == [label, quality]
-        pixels = np.full((12, 10), round(share * 4095), np.uint16)
         assert predictor(pixels) == predictor(pixels[..., np.newaxis]) == predictor(file)
+    assert predictor(np.full((12, 10), 3000, np.uint16)).quality == "flat"
     assert predictor(file, threshold=0.99).call == "leukocyte"
     with pytest.raises(ImageError, match="image: is 10 x 12 px"):
         predictor(pixels.T)
@@ -78,6 +85,8 @@ def test_a_file_is_read_and_held_against_the_training_data(write_model, write_im
         {"operating_point": {}},
         {"quality": {"beauty": [0, 1]}},
         {"quality": {"contrast": [1]}},
+        {"quality": {"contrast": [1, 0]}},
+        {"quality": {"density": {"features": ["a"], "centre": [0.0]}, "limit": 1.0}},
         {"quality": [1]},
         {"operating_point": {"threshold": "high"}},
     ],
@@ -85,6 +94,21 @@ def test_a_file_is_read_and_held_against_the_training_data(write_model, write_im
 def test_a_record_that_says_nothing_usable_is_refused(write_model, changes):
     with pytest.raises(ArtefactError, match="cannot be used"):
         Predictor(write_model(**changes))
+
+
+def test_learnt_quality_is_used_and_a_number_that_is_not_one_is_refused(write_model, monkeypatch):
+    images = np.random.default_rng(0).normal(0.5, 0.02, (60, 12, 10))
+    values = learn_quality(images)
+    predictor = Predictor(write_model(quality=values))
+    said = [predictor(np.rint(image * 4095).astype(np.uint16)).quality for image in images]
+    assert said == [describe_quality((np.rint(i * 4095) / 4095).astype("f4"), read_quality(values)) for i in images]
+    assert said.count("ok") > 50 and predictor(np.full((12, 10), 2000, np.uint16)).quality == "flat"
+    # Python reads and writes NaN, which is no JSON.
+    strict = json.dumps
+    monkeypatch.setattr(json, "dumps", lambda value, **options: strict(value, **options | {"allow_nan": True}))
+    damaged = write_model(quality=values | {"limit": float("nan")})
+    with pytest.raises(ArtefactError, match="cannot be used .*limit must be a finite number, got nan"):
+        Predictor(damaged)
 
 
 def test_a_network_that_does_not_run_is_refused(write_model, facts, monkeypatch):

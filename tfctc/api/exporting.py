@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from tfctc.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
-#: Largest numbers of images: to compare files with Keras, to compute the limits of image quality, and to choose a
-#: precision.
+#: Largest numbers of images: to compare files with Keras, to learn image quality from, and to choose a precision.
 PARITY_CELLS, QUALITY_CELLS, CHOICE_CELLS = 256, 2000, 5000
 BATCH, CALIBRATION_BATCHES = 64, 200
 #: Values of `quantize`.
@@ -86,9 +85,9 @@ def export(
     from tfctc.data.selection import ALL, LABELLED
     from tfctc.exporters.litert import CALIBRATED, PRECISIONS
     from tfctc.exporters.model import TrainedModel, model_name
+    from tfctc.exporters.quality_model import learn_quality
     from tfctc.exporters.quantization.calibration import calibration_set
     from tfctc.exporters.version import write_version
-    from tfctc.inference.quality import limits
     from tfctc.models.weights import weights_sha256
     from tfctc.recipes import resolve
     from tfctc.runs.folder import TRAIN_AGAIN, RunFolder
@@ -107,7 +106,7 @@ def export(
     def images(split, limit, selection=LABELLED):
         return _images(id_batches(builder, split, tuple(student.input), BATCH, selection), limit)
 
-    # The limits of image quality come from all images that the student was trained on, unlabelled ones included.
+    # Image quality is learnt from all images that the student was trained on, unlabelled ones included.
     trained_on = ALL if resolve(opened.config).uses_unlabelled_cells else LABELLED
     record = opened.record
     trained = TrainedModel(
@@ -117,7 +116,7 @@ def export(
         operating_point=opened.operating_point,
         evaluation=opened.evaluation,
         training={"run": opened.name, "mode": opened.config.mode, "seed": opened.config.seed, "cells": record["cells"]},
-        quality=limits(images("train", QUALITY_CELLS, trained_on)),
+        quality=learn_quality(*images("train", QUALITY_CELLS, trained_on)),
         calibration=opened.calibration.to_dict() if opened.calibration.is_fitted else None,
         trained_sha256=digest,
     )
@@ -152,7 +151,8 @@ def _choose_precision(
     return smallest_precision(trained, cells[BRIGHTFIELD], calibration, loss, bound)
 
 
-def _images(batches: Any, limit: int) -> np.ndarray:
-    """Bright-field images of the first `limit` cells, float32 ``(N, H, W, 1)`` in [0, 1]."""
-    images = [batch[BRIGHTFIELD].numpy() for batch in batches.unbatch().batch(limit).take(1)]
-    return images[0] if images else np.empty((0,), np.float32)
+def _images(batches: Any, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bright-field images of the first `limit` cells, float32 ``(N, H, W, 1)`` in [0, 1], and their patients."""
+    for batch in batches.unbatch().batch(limit).take(1):
+        return batch[BRIGHTFIELD].numpy(), batch["patient_id"].numpy()
+    return np.empty((0,), np.float32), np.empty((0,), bytes)

@@ -50,7 +50,7 @@ class TrainedModel:
         operating_point: `threshold`, and its origin: `rule` and `chosen_on`.
         evaluation: content of evaluation.json; None if the run has not been evaluated.
         training: facts of the run for the record: name, mode, seed, numbers of cells.
-        quality: limits of image quality, as `tfctc.inference.quality.limits` computes them from the training images.
+        quality: density of the training images, as `tfctc.exporters.quality_model.learn_quality` returns it.
         calibration: facts of the calibration that `model` contains: scale, bias, and the prevalence of the cells it was
             fitted on; None if the probability is not calibrated.
         trained_sha256: SHA-256 of the weights as they were trained, where calibration has changed those of `model`.

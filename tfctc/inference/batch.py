@@ -18,11 +18,11 @@ from tfctc.cells import FileNaming
 from tfctc.errors import ImageError, OutputError, TfctcError
 from tfctc.inference.predictor import Predictor
 from tfctc.inference.prior import PriorShift
-from tfctc.inference.quality import OK
 from tfctc.inference.scale import Scale
 from tfctc.inference.sources import FoundImage
 from tfctc.io.files import output_errors
 from tfctc.progress import Progress, Task, silent
+from tfctc.quality import OK
 from tfctc.system.processes import exit_with_parent
 
 REFUSED = "refused"

@@ -9,12 +9,12 @@ from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.config import from_dict
 from tfctc.errors import ArtefactError, DependencyError, OutputError, TfctcError, UnknownNameError
 from tfctc.inference.prior import PriorShift
-from tfctc.inference.quality import FAULTS, describe_quality
 from tfctc.inference.scale import Scale
 from tfctc.io.images import fit_to_facts, to_unit
 from tfctc.io.naming import Names, named_planes, plain
 from tfctc.io.pixels import plane_names, read_plane
 from tfctc.io.record import read_record
+from tfctc.quality import describe_quality, read_quality
 from tfctc.runtime import load_network
 
 
@@ -24,7 +24,7 @@ class Prediction(NamedTuple):
     Attributes:
         probability: probability of the positive class, in [0, 1].
         call: name of the class that the threshold gives.
-        quality: "ok", or the faults of an image that is unlike the training images (`tfctc.inference.quality`).
+        quality: "ok", or the faults of an image that is unlike the training images (`tfctc.quality`).
     """
 
     probability: float
@@ -84,11 +84,7 @@ class Predictor:
         try:
             self.facts = from_dict(DatasetFacts, self.record["dataset"])
             self._threshold = float(self.record["operating_point"]["threshold"])
-            self._limits: dict[str, tuple[float, ...]] = {
-                name: tuple(map(float, ends)) for name, ends in self.record["quality"].items()
-            }
-            if not set(self._limits) <= set(FAULTS) or not all(len(ends) == 2 for ends in self._limits.values()):
-                raise ValueError(f"quality limits {self.record['quality']}")
+            self._quality = read_quality(self.record["quality"])
             self.model_version = str(self.record["model_version"])
             self._run = load_network(flatbuffer, threads, runtime)
         except (DependencyError, OutputError, UnknownNameError):
@@ -135,7 +131,7 @@ class Predictor:
         own = float(self._run(unit[np.newaxis])[0])
         # Without a threshold, from the numbers before the shift: near 1 two shifted ones may be rounded to the same.
         call = self._call(own, self._threshold) if threshold is None else self.call(self.prior(own), threshold)
-        return Prediction(self.prior(own), call, describe_quality(unit, self._limits))
+        return Prediction(self.prior(own), call, describe_quality(unit, self._quality))
 
     def call(self, probability: float, threshold: float | None = None) -> str:
         """Name of the class: positive if `probability` is `threshold` or higher; None for the model's own threshold."""

@@ -10,7 +10,8 @@
  * the micrometres per pixel of the record (mpp of dataset). From a PNG or TIFF of 12 bits:
  * `python -c 'import sys; from tfctc.io.pixels import read_plane; p = read_plane(sys.argv[1]).pixels;
  * sys.stdout.buffer.write(b"P5 %d %d 4095\n" % p.shape[::-1] + p.astype(">u2").tobytes())' cell.png >cell.pgm`.
- * Exit code 2 and one line if anything is not as it should be.
+ * Exit code 2 and one line if anything is not as it should be. This example does not compute `quality`: an empty or
+ * damaged image gets a probability like any other. `tfctc predict` computes it.
  *
  * libLiteRt.so comes with the Python package ai-edge-litert, which ships no headers. The few prototypes and the two
  * structs of its C interface that are needed here are declared below, for LiteRT 2.3. */

@@ -7,12 +7,22 @@ The modules, in the order in which a cell passes them:
 - `scene`: the cell, its neighbours and debris in the field of view.
 - `optics`: the images that the microscope and the camera make of them.
 - `generate`: all of these from one seed.
+- `damage`: images of something else than one whole, sharp cell.
 - `write`: the images in a data set folder.
 
 Sources of the numbers: docs/simulation.md.
 """
 
+from tfctc.data.simulate.damage import DAMAGE, simulate_damaged
 from tfctc.data.simulate.generate import SimulatedCell, SimulationOptions, Truth, simulate_cells
 from tfctc.data.simulate.write import write_dataset
 
-__all__ = ["SimulatedCell", "SimulationOptions", "Truth", "simulate_cells", "write_dataset"]
+__all__ = [
+    "DAMAGE",
+    "SimulatedCell",
+    "SimulationOptions",
+    "Truth",
+    "simulate_cells",
+    "simulate_damaged",
+    "write_dataset",
+]

@@ -135,20 +135,21 @@ def _stream(seed: int, kind: int, index: int) -> np.random.Generator:
 
 
 @lru_cache(maxsize=1024)
-def _site(seed: int, index: int) -> Site:
+def site_of(seed: int, index: int) -> Site:
+    """Site `index` of a simulation."""
     return draw_site(_stream(seed, 0, index))
 
 
 @lru_cache(maxsize=4096)
-def _patient(seed: int, index: int) -> tuple[Patient, float]:
-    """The patient, and a random phase in [0, 1) for the order of its positive and negative cells."""
+def patient_of(seed: int, index: int) -> tuple[Patient, float]:
+    """Patient `index` of a simulation, and a random phase in [0, 1) for the order of its two classes of cells."""
     rng = _stream(seed, 1, index)
     return draw_patient(rng), rng.random()
 
 
 def _simulate_cell(i: int, seed: int, options: SimulationOptions) -> SimulatedCell:
     turn, p = divmod(i, options.patients)
-    (patient, phase), site = _patient(seed, p), _site(seed, p % options.sites)
+    (patient, phase), site = patient_of(seed, p), site_of(seed, p % options.sites)
     # Positives are evenly spaced: any ceil(1 / positive) consecutive cells of a patient include a CTC.
     positive = math.floor((turn + 1) * options.positive + phase) > math.floor(turn * options.positive + phase)
     rng = _stream(seed, 2, i)

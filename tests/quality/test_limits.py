@@ -1,10 +1,12 @@
-"""Measures of an image against SciPy's, limits against training images, faults by name."""
+"""Limits of files from earlier versions: measures against SciPy's, faults by name, contrast on a logarithmic scale."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from tfctc.inference.quality import FAULTS, OK, describe_quality, image_measures, limits
+from tfctc.errors import ConfigError
+from tfctc.quality.faults import OK, describe_quality
+from tfctc.quality.limits import FAULTS, QualityLimits, image_measures
 
 
 @pytest.fixture
@@ -15,6 +17,16 @@ def cells():
     disc = np.hypot(rows - 12, columns - 10) < 6
     noise = ndimage.gaussian_filter(rng.normal(0, 0.05, (300, 24, 20)), (0, 0.5, 0.5))
     return (0.4 + rng.normal(0, 0.01, (300, 1, 1)) + 0.1 * disc + noise).astype(np.float32)
+
+
+def old_limits(images):
+    """Limits as an earlier version computed them: quantiles, moved apart by a quarter of their distance."""
+    measured = [image_measures(image) for image in images]
+    found = {}
+    for name in FAULTS:
+        low, high = np.quantile([values[name] for values in measured], [0.001, 0.999])
+        found[name] = [low - (high - low) / 4, high + (high - low) / 4]
+    return found
 
 
 def test_measures_are_those_of_scipy(cells):
@@ -35,16 +47,17 @@ def test_contrast_and_brightness_do_not_change_sharpness(cells):
     )
 
 
-def test_limits_are_the_quantiles_moved_apart(cells):
-    brightness = cells.astype(np.float64).mean(axis=(1, 2))
-    low, high = np.quantile(brightness, [0.001, 0.999])
-    found = limits(cells)
-    assert found.keys() == FAULTS.keys() and limits([]) == {}
-    assert found["brightness"] == pytest.approx([low - (high - low) / 4, high + (high - low) / 4])
+def test_the_limits_of_the_contrast_are_moved_apart_on_a_logarithmic_scale(cells):
+    contrast = cells.astype(np.float64).std(axis=(1, 2))
+    low, high = np.quantile(contrast, [0.001, 0.999])
+    found = QualityLimits(old_limits(cells)).limits
+    assert found["contrast"] == pytest.approx((low * (low / high) ** 0.25, high * (high / low) ** 0.25), rel=1e-5)
+    wide = {"contrast": [0.01 - 0.14 / 4, 0.15 + 0.14 / 4]}  # Below 0: nothing could be called flat.
+    assert QualityLimits(wide).limits["contrast"][0] == pytest.approx(0.01 / 15**0.25)
 
 
 def test_what_was_trained_on_passes_and_what_is_unlike_is_named(cells):
-    known = limits(cells)
+    known = QualityLimits(old_limits(cells))
     assert {describe_quality(image, known) for image in cells} == {OK}
     image = cells[0]
     spoilt = {
@@ -58,8 +71,16 @@ def test_what_was_trained_on_passes_and_what_is_unlike_is_named(cells):
     }
     for fault, pixels in spoilt.items():
         assert fault in describe_quality(pixels.astype(np.float32), known).split(), fault
-    assert {"dark", "flat"} <= set(describe_quality(np.zeros((24, 20), np.float32), known).split())
-    assert describe_quality(image, {}) == OK
+    assert describe_quality(image, QualityLimits({})) == OK
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"beauty": [0, 1]}, {"contrast": [1]}, {"contrast": [1, 0]}, {"contrast": [0, float("nan")]}],
+)
+def test_other_limits_are_refused(limits):
+    with pytest.raises(ConfigError):
+        QualityLimits(limits)
 
 
 def test_an_even_image_has_finite_measures():
