@@ -82,7 +82,7 @@ def test_the_table_of_cells_holds_each_probability_to_the_last_bit(journey):
 def test_a_given_threshold_is_not_said_to_be_chosen_on_validation(journey, tmp_path):
     run = shutil.copytree(journey.run, tmp_path / "run")
     assert read_json(run, "operating_point.json")["chosen_on"] == "validation"
-    assert "threshold 0.7000 (given)" in tfctc("evaluate", run, "--threshold", "0.7")
+    assert "threshold 0.7000 (given)" in tfctc("evaluate", run, "--operating-point", "0.7")
     assert read_json(run, "operating_point.json") == {"threshold": 0.7, "rule": "0.7"}
 
 
@@ -194,7 +194,7 @@ def test_bright_field_mode_reads_no_dapi_and_needs_none(journey, tmp_path, monke
         (["fit", "{data}", "-o", "{data}"], "is not a run folder"),
         (["fit", "{data}", "-o", "{data}/manifest.csv/below"], "cannot be written"),
         (["fit", "--resume", "{tmp}"], "is not a run folder"),
-        (["evaluate", "{run}", "--threshold", "best"], "unknown threshold rule"),
+        (["evaluate", "{run}", "--operating-point", "best"], "unknown operating point"),
     ],
 )
 def test_a_mistake_ends_with_one_line_and_exit_code_2(journey, tmp_path, arguments, message):

@@ -119,7 +119,7 @@ def test_a_run_may_be_given_by_its_folder(run, evaluation, tmp_path):
     """The teacher's metrics: they go beside those of the student and leave the threshold."""
     point = (run.folder / "operating_point.json").read_bytes()
     copy = shutil.copytree(run.folder, tmp_path / "run")
-    found = tfctc.evaluate(str(copy), threshold=0.5, teacher=True)
+    found = tfctc.evaluate(str(copy), operating_point=0.5, teacher=True)
     assert found.model == "teacher" and found.channels == ("brightfield", "dapi") and found.threshold == 0.5
     assert (copy / "teacher_evaluation.json").exists() and (copy / "operating_point.json").read_bytes() == point
 

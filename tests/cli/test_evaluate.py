@@ -103,7 +103,7 @@ def one_class(row):
         ("test", unlabelled, [], "no labelled cell of the test split"),
         ("test", removed, [], "no labelled cell of the test split"),
         ("test", without_dapi, ["--teacher"], "no labelled cell with DAPI of the test split"),
-        ("validation", unlabelled, ["--threshold", "0.5"], "no labelled cell of the validation split"),
+        ("validation", unlabelled, ["--operating-point", "0.5"], "no labelled cell of the validation split"),
         ("validation", removed, [], "no labelled cell of the validation split"),
         ("validation", one_class, [], "no ctc cell of the validation split"),
     ],
@@ -122,15 +122,16 @@ def test_a_split_that_has_lost_its_cells_is_a_mistake_and_nothing_is_written(
 
 def test_a_given_threshold_needs_no_second_class(trained):
     trained.change("validation", one_class)
-    result = trained.evaluate("--threshold", "0.5")
+    result = trained.evaluate("--operating-point", "0.5")
     assert result.exit_code == 0 and json.loads(trained.point()) == {"threshold": 0.5, "rule": "0.5"}, result.output
     assert "Files exported from this run have the threshold 0.5000 from now on" in result.output
 
 
 def test_an_unknown_rule_is_a_mistake_before_anything_is_predicted(trained, monkeypatch):
     monkeypatch.setattr("tfctc.evaluation.keras_predictions.predict_splits", lambda *_, **__: pytest.fail("predicted"))
-    result = trained.evaluate("--threshold", "F1")
-    assert result.exit_code == 2 and "unknown threshold rule 'F1'; choose f1, youden or a number" in result.output
+    for option in ("--threshold", "--operating-point"):
+        result = trained.evaluate(option, "F1")
+        assert result.exit_code == 2 and "unknown operating point 'F1'; choose one such as f1, youden" in result.output
 
 
 def test_one_patient_has_metrics_and_no_interval(trained):
@@ -180,3 +181,24 @@ def test_json_goes_to_stdout_alone_and_is_what_is_saved(trained):
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == json.loads((trained.folder / "evaluation.json").read_text())
     assert "Next: tfctc export" in result.stderr
+
+
+def test_a_threshold_that_is_tried_changes_nothing_of_the_run(trained):
+    before = {path.name: path.read_bytes() for path in trained.folder.iterdir() if path.is_file()}
+    result = trained.evaluate("--threshold", "0.7")
+    assert result.exit_code == 0, result.output
+    assert "This threshold was only tried; for the exported files: --operating-point 0.7" in result.output
+    assert {path.name: path.read_bytes() for path in trained.folder.iterdir() if path.is_file()} == before
+    assert json.loads((trained.folder / "tried" / "evaluation.json").read_text())["threshold"] == 0.7
+
+
+def test_a_promise_is_made_or_refused_with_what_the_cells_show(trained):
+    result = trained.evaluate("--operating-point", "specificity=0.3", "--confidence", "0.6")
+    assert result.exit_code == 0 and "promised: specificity=0.3 with a chance of 60% on new patients" in result.output
+    point = json.loads(trained.point())
+    assert point["rule"] == "specificity=0.3" and point["confidence"] == 0.6 and point["chosen_on"] == "validation"
+    result = trained.evaluate("--operating-point", "specificity=0.999")
+    assert result.exit_code == 2 and "cannot be promised with a chance of 0.9" in result.output
+    assert json.loads(trained.point()) == point
+    result = trained.evaluate("--confidence", "0.9")
+    assert result.exit_code == 2 and "--confidence goes with a promise" in result.output

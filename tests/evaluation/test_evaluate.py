@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import recall_score, roc_auc_score
 
 from tfctc.evaluation.evaluate import Estimate, evaluate
@@ -62,7 +63,7 @@ def test_positive_cells_of_one_patient_give_no_interval_of_the_recall_but_one_of
     assert recall == Estimate(1.0, None, None, "1 of 17 patients holds ctc, and an interval needs two")
     assert (specificity.value, specificity.high) == (1.0, 1.0)
     assert specificity.low == pytest.approx(0.025 ** (1 / 165))
-    assert "recall             1.000   1 of 17 patients holds ctc, and an interval needs two" in str(result)
+    assert "recall                1.000   1 of 17 patients holds ctc, and an interval needs two" in str(result)
 
 
 def test_an_undefined_metric_says_why():
@@ -70,7 +71,7 @@ def test_an_undefined_metric_says_why():
     result = evaluated(test.of(test.label == 0), 2.0, classes=("leukocyte", "ctc"))
     assert result.metrics["auroc"] == Estimate(None, None, None, "no cell is ctc")
     assert result.metrics["precision"] == Estimate(None, None, None, "no cell is called ctc")
-    assert f"{'auroc':18}   n/a   no cell is ctc" in str(result).splitlines()
+    assert f"{'auroc':21}   n/a   no cell is ctc" in str(result).splitlines()
 
 
 def test_sites_and_patients_have_metrics_of_their_own():
@@ -94,11 +95,36 @@ def test_the_table_shows_metrics_counts_and_what_the_cells_are():
     assert text.startswith("student on brightfield: 40 test SIMULATED cells of cells (20 ctc), 7 patients\n")
     assert "threshold 0.7000 (given), held fixed by the intervals" in text
     auroc = result.metrics["auroc"]
-    assert f"{'auroc':18} {auroc.value:.3f}   {auroc.low:.3f} to {auroc.high:.3f}" in text
+    assert f"{'auroc':21} {auroc.value:.3f}   {auroc.low:.3f} to {auroc.high:.3f}" in text
     (tn, fp), (fn, tp) = result.confusion
-    assert tn + fp == fn + tp == 20 and [line.split() for line in text.splitlines()[-2:]] == [
-        ["leukocyte", str(tn), str(fp)],
-        ["ctc", str(fn), str(tp)],
-    ]
+    rows = [line.split() for line in text.splitlines()]
+    assert tn + fp == fn + tp == 20 and ["leukocyte", str(tn), str(fp)] in rows and ["ctc", str(fn), str(tp)] in rows
     assert result.to_dict()["metrics"]["auroc"] == asdict(auroc)
     assert "(f1, from 30 validation cells)" in str(evaluated(predictions()))
+
+
+def test_metrics_of_calibration_have_intervals_by_patient_but_for_the_error():
+    test = predictions()
+    found = evaluated(test).calibration
+    losses = (test.probability - test.label) ** 2
+    without = np.array([losses[test.patient_id != p].mean() for p in np.unique(test.patient_id)])
+    brier = found["brier_score"]
+    error = np.sqrt(6 / 7 * np.sum((without - losses.mean()) ** 2))
+    half = brier.high - brier.value
+    assert brier.value == pytest.approx(losses.mean()) and half == pytest.approx(brier.value - brier.low)
+    assert stats.t.ppf(0.975, 6) * error < half < stats.t.ppf(0.975, 5.5) * error
+    assert found["calibration_error"].low is None and "chance makes it larger" in found["calibration_error"].reason
+
+
+def test_predictive_values_come_from_recall_and_specificity():
+    result = evaluated(predictions())
+    recall, specificity = result.metrics["recall"].value, result.metrics["specificity"].value
+    ppv = result.predictive_values["1:100"]["ppv"]
+    assert ppv[0] == pytest.approx(recall / (recall + 100 * (1 - specificity))) and ppv[1] < ppv[0] < ppv[2]
+    assert "at 1:100,000 positive: " in str(result)
+
+
+def test_a_promise_stands_beside_what_was_reached():
+    promise = {"rule": "specificity=0.5", "confidence": 0.9, "promised": 0.5, "reached": 0.625, "threshold": 0.4}
+    text = str(evaluated(predictions(), promise=promise))
+    assert "promised: specificity=0.5 with a chance of 90% on new patients; 0.625 where it was chosen, " in text

@@ -1,7 +1,8 @@
 """Evaluation: `tfctc.evaluate`."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,44 +24,53 @@ def evaluate(
     teacher: bool = False,
     progress: Progress = silent,
     *,
+    operating_point: str | float | None = None,
+    confidence: float | None = None,
     data: str | Path | None = None,
     output: str | Path | None = None,
 ) -> "Evaluation":
     """Metrics of a run on the patients of its test split, which are also written into the run folder.
 
+    Every metric has a 95 % interval by patient. Files that are exported afterwards have the threshold of the operating
+    point that was chosen last.
+
     With `data`: metrics of a run, or of an exported file, on all labelled cells of another data set, at the threshold
     that the model has. Nothing of the run or of the exported version changes.
 
-    Every metric has a 95 % interval by patient. Files that are exported afterwards have the threshold
-    of the last evaluation of the student.
-
     Args:
         run: run folder; with `data` also an exported version folder, or a .tflite file, without TensorFlow.
-        threshold: rule that chooses the threshold on the validation split, "f1" (the default) or "youden"; or a number
-            in (0, 1). With `data`: a number, or None for the model's own threshold.
+        threshold: a number in (0, 1): what would be found at this threshold. Nothing that is exported changes. A rule
+            is taken as `operating_point`.
         teacher: if True, evaluates the teacher instead of the student.
         progress: called with the progress of long tasks.
+        operating_point: rule that chooses the threshold on the validation split: "f1" (the default), "youden",
+            "specificity=0.99", "sensitivity=0.9", "false-calls=1/patient", or the threshold itself.
+        confidence: chance in (0.5, 1) with which a promise such as "specificity=0.99" is to hold on new patients; None
+            for 0.9.
         data: folder of another data set.
         output: folder for the results on `data`; None for `RUN/external/NAME` or `evaluations/MODEL/NAME`.
 
     Raises:
-        TfctcError: a run that is not finished, a data set that has changed since the training, an unknown rule, or a
-            data set whose images or classes the model cannot take.
+        TfctcError: a run that is not finished, a data set that has changed since the training, an unknown rule, a
+            promise that the validation cells cannot make, or a data set whose images or classes the model cannot take.
     """
     if data is not None:
         from tfctc.api.external import evaluate_external
 
+        if operating_point is not None:
+            fix = "leave out operating_point; threshold=NUMBER shows another threshold"
+            raise ConfigError("the operating point is not chosen on the data that test it", fix=fix)
         path = run if isinstance(run, str | Path) else run.folder
         external = evaluate_external(path, data, threshold=as_number(threshold), progress=progress)
         external.save(output)
         return external.evaluation
-    result = evaluate_run(run, "f1" if threshold is None else threshold, teacher, progress)
+    result = evaluate_run(run, threshold, teacher, progress, operating_point=operating_point, confidence=confidence)
     result.save()
     return result.evaluation
 
 
 def as_number(threshold: str | float | None) -> float | None:
-    """A threshold for another data set, which must not choose it: a number in (0, 1), or None for the model's own.
+    """A threshold as a number in (0, 1); None for None.
 
     Raises:
         ConfigError: a rule, or a number outside (0, 1).
@@ -72,9 +82,13 @@ def as_number(threshold: str | float | None) -> float | None:
     except ValueError:
         number = math.nan
     if not 0 < number < 1:
-        problem = f"with --data a threshold is a number between 0 and 1, got {threshold}"
+        problem = f"a threshold is a number between 0 and 1, got {threshold}"
         raise ConfigError(problem, fix="leave out --threshold for that of the model")
     return number
+
+
+#: Folder of a run with the results at a threshold that was only tried.
+TRIED = "tried"
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,7 @@ class RunEvaluation:
         predictions: predictions for the labelled cells of the test split.
         builder: the run's data.
         teacher: whether the teacher was evaluated.
+        point: operating point of the student; None for a threshold that was only tried.
     """
 
     run: "RunFolder"
@@ -94,6 +109,7 @@ class RunEvaluation:
     predictions: "Predictions"
     builder: "Cells"
     teacher: bool
+    point: Mapping[str, Any] | None = None
 
     def save(self) -> list[Path]:
         """Writes metrics, predictions and, for the student, the threshold into the run folder.
@@ -106,45 +122,59 @@ class RunEvaluation:
         from tfctc.runs.predictions import write_predictions
 
         prefix = f"{self.evaluation.model}_" if self.teacher else ""
-        written = [self.run.folder / f"{prefix}{EVALUATION}", self.run.folder / f"{prefix}{PREDICTIONS}"]
+        folder = self.run.folder if self.point else self.run.folder / TRIED
+        folder.mkdir(exist_ok=True)
+        written = [folder / f"{prefix}{name}" for name in (EVALUATION, PREDICTIONS, "counts.csv")]
         write_json(written[0], self.evaluation.to_dict())
         write_predictions(written[1], self.predictions, self.builder.manifest, self.evaluation.threshold)
         counts = [
             PatientCount(one.name, one.site, one.cells, calls=one.calls, positives=one.positives)
             for one in self.evaluation.by_patient
         ]
-        written.append(self.run.folder / f"{prefix}counts.csv")
         # Without adjusted numbers: the rates of the test set itself would give back its own counts.
         write_counts(written[2], counts, self.evaluation.classes[1], None)
-        if not self.teacher:
-            point: dict[str, Any] = {"threshold": self.evaluation.threshold, "rule": self.evaluation.rule}
-            if self.evaluation.validation_cells is not None:
-                point |= {"chosen_on": "validation", "cells": self.evaluation.validation_cells}
-            write_json(self.run.folder / OPERATING_POINT, point)
+        if self.point and not self.teacher:
+            write_json(self.run.folder / OPERATING_POINT, self.point)
         return written
 
 
 def evaluate_run(
-    run: "str | Path | RunFolder", threshold: str | float = "f1", teacher: bool = False, progress: Progress = silent
+    run: "str | Path | RunFolder",
+    threshold: str | float | None = None,
+    teacher: bool = False,
+    progress: Progress = silent,
+    *,
+    operating_point: str | float | None = None,
+    confidence: float | None = None,
 ) -> RunEvaluation:
     """Metrics and predictions of a run, computed as by `evaluate` but not written. Same arguments and errors."""
     start_tensorflow()
     from tfctc.evaluation.evaluate import evaluate as compute
     from tfctc.evaluation.keras_predictions import predict_splits
-    from tfctc.evaluation.metrics import choose_threshold, fixed_threshold
+    from tfctc.evaluation.metrics import fixed_threshold
+    from tfctc.evaluation.operating_points import CONFIDENCE, Rule, choose_operating_point
     from tfctc.runs.folder import RunFolder
 
-    rule = str(threshold)
-    chosen_on_validation = fixed_threshold(rule) is None
+    rule, tried = _rule_of(threshold, operating_point)
+    promised = Rule.parse(rule).promise
+    if confidence is not None and not promised:
+        raise ConfigError(
+            "--confidence goes with a promise", fix="give --operating-point specificity=0.99, or leave it out"
+        )
+    chosen_on_validation = bool(promised) or fixed_threshold(rule) is None
     opened = RunFolder.of(run)
     model = opened.teacher() if teacher else opened.calibrated_student()
     builder = opened.builder(progress)
     opened.check_cells(builder, tuple(model.input), {"validation": chosen_on_validation, "test": False})
     predictions = predict_splits(model, builder, progress)
     validation = predictions["validation"]
+    chosen = choose_operating_point(validation, rule, CONFIDENCE if confidence is None else confidence)
+    point = {name: value for name, value in asdict(chosen).items() if value is not None}
+    if chosen_on_validation:
+        point |= {"chosen_on": "validation", "cells": len(validation)}
     evaluation = compute(
         predictions["test"],
-        choose_threshold(validation.label, validation.probability, rule),
+        chosen.threshold,
         rule=rule,
         validation_cells=len(validation) if chosen_on_validation else None,
         model=model.name,
@@ -153,5 +183,30 @@ def evaluate_run(
         simulated=opened.facts.simulated,
         classes=opened.facts.classes,
         interval_by=opened.facts.group,
+        promise=point if promised else {},
     )
-    return RunEvaluation(opened, evaluation, predictions["test"], builder, teacher)
+    return RunEvaluation(opened, evaluation, predictions["test"], builder, teacher, None if tried else point)
+
+
+def _rule_of(threshold: str | float | None, operating_point: str | float | None) -> tuple[str, bool]:
+    """The rule as text, and whether it is a threshold that is only tried."""
+    if threshold is None:
+        return ("f1" if operating_point is None else str(operating_point)), False
+    if operating_point is not None:
+        problem = "--threshold tries a number, and --operating-point chooses one for the exported files"
+        raise ConfigError(problem, fix="give one of them")
+    try:
+        as_number(threshold)
+    except ConfigError:
+        if isinstance(threshold, str) and not _is_number(threshold):
+            return threshold, False
+        raise
+    return str(threshold), True
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -6,16 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from tfctc.evaluation.calibration_metrics import METRICS as CALIBRATION_METRICS
+from tfctc.evaluation.calibration_metrics import calibration_metrics
 from tfctc.evaluation.cautions import find_cautions
 from tfctc.evaluation.groups import GroupMetrics, by_patient, by_site
-from tfctc.evaluation.intervals import LEVEL, leave_one_out, share_interval
+from tfctc.evaluation.intervals import LEVEL, leave_one_out, linear_interval, share_interval
 from tfctc.evaluation.metrics import METRICS, Basis, basis_of, compute_metrics, confusion
+from tfctc.evaluation.operating_points import predictive_values
 from tfctc.evaluation.predictions import Predictions
 from tfctc.evaluation.rates import measure_rates
 from tfctc.io.names import counted, plural
 
 #: Most lines about sites in the text of an evaluation; evaluation.json has all of them.
 MOST_SITES = 12
+#: Metrics of calibration that are never below 0.
+LOSSES = ("brier_score", "log_loss")
+#: Numbers of negative cells to one positive cell for which predictive values are given.
+PREVALENCES = (10, 100, 1000, 10_000, 100_000)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Evaluation:
         validation_cells: number of cells that the threshold was chosen on; None if it was given.
         cells, positives, patients: size of the test set.
         metrics: metric -> its value with interval.
+        calibration: metric of calibration -> its value with interval.
         confusion: ``[[TN, FP], [FN, TP]]``.
         holders: class name -> number of patients that hold such a cell.
         by_patient, by_site: metrics of every patient, and of every site if there are several.
@@ -59,6 +67,9 @@ class Evaluation:
         rates: sensitivity and false-positive rate for counts of new patients, as `Rates.to_dict`; None if unknown.
         cautions: reasons why the metrics may mislead, one sentence each.
         origin: the model and the data set, if it is not that of the model's run.
+        promise: what the operating point promises, on which cells it was chosen, and what was reached there; {} without
+            a promise. Keys as in operating_point.json.
+        predictive_values: prevalence "1:N" -> "ppv" and "npv", each value, low and high.
     """
 
     threshold: float
@@ -69,6 +80,7 @@ class Evaluation:
     patients: int
     metrics: Mapping[str, Estimate]
     confusion: list[list[int]]
+    calibration: Mapping[str, Estimate] = field(default_factory=dict)
     holders: Mapping[str, int] = field(default_factory=dict)
     by_patient: tuple[GroupMetrics, ...] = ()
     by_site: tuple[GroupMetrics, ...] = ()
@@ -84,6 +96,8 @@ class Evaluation:
     rates: Mapping[str, float] | None = None
     cautions: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    promise: Mapping[str, Any] = field(default_factory=dict)
+    predictive_values: Mapping[str, Mapping[str, tuple[float, float, float]]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for evaluation.json."""
@@ -104,9 +118,10 @@ class Evaluation:
             f"{self.model} on {' + '.join(self.channels)}: {self.cells} {self.kind} {cells} of {self.data} "
             f"({self.positives} {positive}), {counted(self.patients, self.interval_by)}",
             f"threshold {self.threshold:.4f} ({origin}), held fixed by the intervals",
-            f"{'':18} value   {100 * self.level:.0f} % interval by {self.interval_by}",
+            f"{'':21} value   {100 * self.level:.0f} % interval by {self.interval_by}",
         ]
-        lines += [f"{name.replace('_', ' '):18} {_words(estimate)}" for name, estimate in self.metrics.items()]
+        estimates = [*self.metrics.items(), *self.calibration.items()]
+        lines += [f"{name.replace('_', ' '):21} {_words(estimate)}" for name, estimate in estimates]
         lines += [
             f"{'true / called':>{width + 6}} {negative:>{width}} {positive:>{width}}",
             f"{negative:>{width + 6}} {tn:>{width}} {fp:>{width}}",
@@ -114,8 +129,28 @@ class Evaluation:
         ]
         for site in self.by_site[:MOST_SITES]:
             lines.append(f"site {site.name or 'not named'}: {site}")
+        lines += self._promise()
+        for prevalence, values in self.predictive_values.items():
+            (ppv, *ends), (npv, _, _) = values["ppv"], values["npv"]
+            shown = f"{ppv:.2g} of the calls are right ({ends[0]:.2g} to {ends[1]:.2g})"
+            lines.append(f"at {prevalence} {positive}: {shown}, {npv:.6g} of the other cells are {negative}")
         lines += [f"Caution: {caution}" for caution in self.cautions]
         return "\n".join(lines)
+
+    def _promise(self) -> list[str]:
+        """What was promised, and what was reached on the test cells."""
+        if not self.promise:
+            return []
+        name = str(self.promise["rule"]).partition("=")[0]
+        if name == "false-calls":
+            calls = self.confusion[0][1] / max(self.patients, 1)
+            reached = f"{calls:.2f} on these {plural(self.interval_by)}"
+            seen = f"{self.promise['reached']:.2f}"
+        else:
+            reached = f"{_words(self.metrics['recall' if name == 'sensitivity' else name])} on these cells".strip()
+            seen = f"{self.promise['reached']:.3f}"
+        chance = f"with a chance of {self.promise['confidence']:.0%} on new {plural(self.interval_by)}"
+        return [f"promised: {self.promise['rule']} {chance}; {seen} where it was chosen, {reached}"]
 
     @property
     def verdict(self) -> str:
@@ -161,13 +196,29 @@ def evaluate(
     holders = {name: len(np.unique(test.patient_id[test.label == i])) for i, name in enumerate(described.classes)}
     values = vars(described) | {
         "metrics": estimates(test, threshold, names),
+        "calibration": calibration_estimates(test, names),
         "holders": holders,
         "by_patient": by_patient(test, threshold),
         "by_site": by_site(test, threshold),
         "rates": rates.to_dict() if (rates := measure_rates(test, threshold)) else None,
     }
+    values["predictive_values"] = _predictive_values(values["metrics"])
     found = Evaluation(**values)
     return replace(found, cautions=(*found.cautions, *find_cautions(found, test)))
+
+
+def _predictive_values(metrics: Mapping[str, Estimate]) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Predictive values at `PREVALENCES`; the ends come from the ends of recall and specificity, and are cautious."""
+    recall, specificity = metrics["recall"], metrics["specificity"]
+    pairs = [(recall.value, specificity.value), (recall.low, specificity.low), (recall.high, specificity.high)]
+    if any(one is None or other is None for one, other in pairs):
+        return {}
+    found = {}
+    for rarity in PREVALENCES:
+        ppv, npv = zip(*(predictive_values(*pair, 1 / (1 + rarity)) for pair in pairs), strict=True)  # type: ignore[arg-type]
+        if np.isfinite([*ppv, *npv]).all():
+            found[f"1:{rarity:,}"] = {"ppv": ppv, "npv": npv}
+    return found
 
 
 def estimates(test: Predictions, threshold: float, names: Mapping[str, str]) -> dict[str, Estimate]:
@@ -200,6 +251,31 @@ def estimates(test: Predictions, threshold: float, names: Mapping[str, str]) -> 
         value = values[name] if np.isfinite(values[name]) else None
         found[name] = Estimate(value, low, high, reason)
     return {name: found[name] for name in METRICS}
+
+
+def calibration_estimates(test: Predictions, names: Mapping[str, str]) -> dict[str, Estimate]:
+    """Each metric of calibration with its interval by patient; the calibration error has none. Arguments as above."""
+
+    def metrics_of(weights):
+        kept = weights > 0
+        if not kept.any():  # Without the only patient.
+            return dict.fromkeys(CALIBRATION_METRICS, np.nan)
+        return calibration_metrics(test.label[kept], test.probability[kept])
+
+    values, without = leave_one_out(metrics_of, test.patient_id)
+    basis = basis_of(test.label, test.probability, 0.5, test.patient_id)["auroc"]
+    reason, found = missing_reason(basis, names), {}
+    for name, value in values.items():
+        if not np.isfinite(value):
+            found[name] = Estimate(None, None, None, reason or "no finite value fits best")
+        elif name == "calibration_error":
+            found[name] = Estimate(value, None, None, "no interval: chance makes it larger")
+        elif reason:
+            found[name] = Estimate(value, None, None, reason)
+        else:
+            low, high = linear_interval(value, without[name], basis.weights, basis.holders)
+            found[name] = Estimate(value, max(low, 0.0) if name in LOSSES else low, high)
+    return found
 
 
 def missing_reason(basis: Basis, names: Mapping[str, str]) -> str:

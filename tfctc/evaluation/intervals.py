@@ -90,6 +90,14 @@ def difference_interval(
     return max(value - half, -1.0), min(value + half, 1.0)
 
 
+def linear_interval(
+    value: float, without: np.ndarray, weights: np.ndarray, holders: int, level: float = LEVEL
+) -> tuple[float, float]:
+    """Interval of a metric of any size, such as a loss, on the metric's own scale. Arguments as above."""
+    half = _half_width(np.where(np.isfinite(without), without, value) - value, weights, holders, level)
+    return value - half, value + half
+
+
 def binomial_interval(events: int, cells: int, level: float = LEVEL) -> tuple[float, float]:
     """Exact interval of a share, for independent cells (Clopper and Pearson 1934).
 
