@@ -118,7 +118,7 @@ def _watch(model, images, output, settle, options):
         raise ConfigError("--watch keeps its predictions in a file", fix="give --output FILE.csv")
 
     def print_row(row, error):
-        click.echo(f"refused: {error}" if error else f"{row[0]}: {row[2]} ({float(row[1]):.3f})", err=True)
+        click.echo(f"refused: {error}" if error else f"{row[0]}: {row[2]} ({float(row[1]):.3g})", err=True)
 
     def note_other_files(name, count):
         hint = "and no PNG or TIFF to predict; do their names fit --files, or those of the training images?"
