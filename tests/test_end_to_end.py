@@ -73,7 +73,7 @@ def test_the_metrics_are_those_of_the_predictions(journey):
 
 def test_the_table_of_cells_holds_each_probability_to_the_last_bit(journey):
     run = RunFolder.open(journey.run)
-    predictions = predict(run.student(), labelled_batches(run.builder(), "test", ("brightfield",), 64))
+    predictions = predict(run.calibrated_student(), labelled_batches(run.builder(), "test", ("brightfield",), 64))
     rows = read_rows(journey.run / "predictions.csv")
     found = {row["cell_id"]: np.float32(row[f"p_{run.facts.positive}"]) for row in rows}
     assert found == dict(zip(predictions.cell_id.tolist(), predictions.probability, strict=True))

@@ -113,6 +113,22 @@ def test_the_model_card_says_simulated_and_not_evaluated(version):
         assert words in card
 
 
+def test_the_model_card_says_what_the_probability_means(manifest):
+    calibration = {"fitted_on": "validation", "cells": 800, "positives": 8, "patients": 11, "prevalence": 0.01}
+    card = model_card(manifest | {"calibration": calibration}, None)
+    for words in (
+        "Calibrated on 800 validation cells (8 ctc) of 11 groups by patient",
+        "This holds where 1 % of the cells are ctc",
+        "`tfctc predict --prevalence SHARE`",
+        "On another instrument, or with cells that look otherwise, the probability is not calibrated any more.",
+    ):
+        assert words in card
+    early = {key: value for key, value in manifest.items() if key != "calibration"}
+    for uncalibrated in (manifest, early):
+        card = model_card(uncalibrated, None)
+        assert "Not calibrated" in card and "0.9 does not mean" in card and "--prevalence" not in card
+
+
 def test_the_model_card_holds_the_metrics_of_an_evaluated_model(manifest):
     evaluation = {
         "simulated": False, "cells": 90, "positives": 40, "classes": ["leukocyte", "ctc"], "patients": 12,

@@ -137,7 +137,8 @@ def _watch(model, images, output, settle, options):
     from tfctc.inference.batch import CALL, PROBABILITY
 
     def print_row(row, error):
-        click.echo(f"refused: {error}" if error else f"{row[0]}: {row[CALL]} ({float(row[PROBABILITY]):.3f})", err=True)
+        words = f"refused: {error}" if error else f"{row[0]}: {row[CALL]} ({float(row[PROBABILITY]):.3g})"
+        click.echo(words, err=True)
 
     def note_other_files(name, count):
         hint = "and no PNG or TIFF to predict; do their names fit --files, or those of the training images?"

@@ -48,6 +48,7 @@ def f1_lost(loss: Mapping[str, float]) -> str:
 def _facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "choice": None,
+        "calibration": None,
         **manifest,
         "tflite": [name for name in manifest["files"] if name.endswith(".tflite")],
         "has_saved_model": SAVED_MODEL in manifest["parity"],

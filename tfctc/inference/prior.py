@@ -39,7 +39,8 @@ class PriorShift:
             raise ConfigError(f"a prevalence must be between 0 and 1, got {prevalence}")
         own = (record.get("calibration") or {}).get("prevalence")
         if own is None:
-            raise ConfigError("the probability of this file is not calibrated: no prevalence is known", fix=REMEDY)
+            problem = "the probability of this file is not calibrated, so it cannot be shifted to a prevalence"
+            raise ConfigError(problem, fix=REMEDY)
         return cls(_logit(prevalence) - _logit(float(own)), prevalence)
 
     def __call__(self, probability: float) -> float:
