@@ -126,6 +126,7 @@ def _half_width(shifts: np.ndarray, weights: np.ndarray, holders: int, level: fl
     """Half the width of a jackknife interval; `shifts` ``(P,)`` are the changes of the metric without each patient."""
     patients = len(shifts)
     error = np.sqrt((patients - 1) / patients * np.square(shifts).sum())
-    # Where few patients hold most cells, the error is known as badly as from that few patients.
-    freedom = max(min(effective_number(weights), holders) - 1, 1.0)
+    # Where few patients hold most cells, the error is known as badly as from that few patients. The half was found by
+    # the coverage on simulated test sets: with 1 in its place intervals are too wide for uneven patients.
+    freedom = max(min(effective_number(weights) - 0.5, holders - 1), 1.0)
     return float(stats.t.ppf(0.5 + level / 2, freedom) * error)
