@@ -36,5 +36,5 @@ def travel(dataset, folder):
     output = tfctc("fit", data, *QUICK, "-o", run)
     output += tfctc("evaluate", run)
     output += tfctc("evaluate", run, "--teacher")
-    output += tfctc("export", run, "--name", "tiny", "--output", folder / "exports")
+    output += tfctc("export", run, "--name", "tiny", "--output", folder / "exports", "--accept")
     return Journey(data, run, folder / "exports" / "tiny" / "1", output)

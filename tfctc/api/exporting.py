@@ -11,6 +11,7 @@ import numpy as np
 
 from tfctc.cells import BRIGHTFIELD
 from tfctc.errors import ConfigError, RunError
+from tfctc.io.names import counted
 from tfctc.progress import Progress, silent
 from tfctc.system.startup import start_tensorflow
 
@@ -53,6 +54,7 @@ def export(
     saved_model: bool = False,
     quantize: str | Sequence[str] = (),
     f1_bound: float = 0.01,
+    accept: bool = False,
     progress: Progress = silent,
 ) -> ExportedVersion:
     """Writes the bright-field-only model of a run to OUTPUT/NAME/VERSION/, with a manifest and a model card.
@@ -70,9 +72,11 @@ def export(
             `f1_bound`.
         f1_bound: for "auto", the largest F1 in [0, 1] that a file may lose against Keras on the validation split. The
             upper end of the 95 % interval of the loss counts.
+        accept: whether to export although the evaluation has cautions; the model card repeats them.
         progress: called with the progress of long tasks.
 
     Raises:
+        RunError: the evaluation has cautions, and `accept` is False.
         ExportError: a file that differs from Keras by more than its bound, or fails another check.
         TfctcError: a run that is not finished, or a data set that has changed since the training.
     """
@@ -93,6 +97,10 @@ def export(
     from tfctc.runs.folder import TRAIN_AGAIN, RunFolder
 
     opened = RunFolder.of(run)
+    cautions = (opened.evaluation or {}).get("cautions") or []
+    if cautions and not accept:
+        problem = f"its evaluation has {counted(len(cautions), 'caution')}: {' '.join(cautions)}"
+        raise RunError(problem.rstrip("."), path=opened.folder, fix="to export it all the same, add --accept")
     tflite = tflite or bool(wanted)
     saved_model, tflite = saved_model or not tflite, tflite or not saved_model
     optional = () if wanted else ("int8",)

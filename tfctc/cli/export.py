@@ -33,6 +33,7 @@ from tfctc.cli.output import ProgressBar, print_next
     show_default=True,
     help="With auto: largest loss of F1 allowed on validation, at the upper end of its 95 % interval by patient.",
 )
+@click.option("--accept", is_flag=True, help="Export although the evaluation has cautions; the model card has them.")
 @click.option(
     "--verify", is_flag=True, help="RUN is an exported version: check its files and predictions, write nothing."
 )
@@ -45,7 +46,7 @@ def command(run, verify, runtime, output, **options):
     """Write the bright-field-only model of RUN to OUTPUT/NAME/VERSION/, with a manifest and a model card.
 
     Every file is compared with the Keras model on cells of the validation split; if a file that was asked for differs
-    too much, nothing is written. The threshold is the one that the last `tfctc evaluate` of the student wrote into RUN.
+    too much, nothing is written. An evaluation with cautions is exported with --accept only. The threshold is the one that the last `tfctc evaluate` of the student wrote into RUN.
     OUTPUT/NAME is a base path for TensorFlow Serving. With --verify, which needs no TensorFlow, RUN is a folder
     OUTPUT/NAME/VERSION.
     """
@@ -66,7 +67,7 @@ def command(run, verify, runtime, output, **options):
 def _refuse_other_options() -> None:
     """Refuses options that would be ignored beside --verify."""
     context = click.get_current_context()
-    others = {"tflite", "saved_model", "quantize", "f1_bound", "name", "output"}
+    others = {"tflite", "saved_model", "quantize", "f1_bound", "name", "output", "accept"}
     given = [p for p in others if context.get_parameter_source(p) is ParameterSource.COMMANDLINE]
     if given:
         names = ", ".join(sorted("--" + name.replace("_", "-") for name in given))
