@@ -49,8 +49,8 @@ def interrupted(monkeypatch):
 def test_a_run_folder_holds_networks_settings_split_history_and_record(distilled_run):
     folder, record = distilled_run.folder, distilled_run.record
     assert {path.name for path in folder.iterdir()} == {
-        "config.json", "dataset.json", "history.csv", "logs", "operating_point.json", "run.json", "splits.json",
-        "student.keras", "teacher.keras",
+        "config.json", "dataset.json", "history.csv", "images.npy", "logs", "operating_point.json", "run.json",
+        "splits.json", "student.keras", "teacher.keras",
     }  # fmt: skip
     assert set(distilled_run.student().input) == {"brightfield"}
     assert set(distilled_run.teacher().input) == {"brightfield", "dapi"}

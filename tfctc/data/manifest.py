@@ -101,12 +101,13 @@ class Manifest:
             group = patient if by == "patient_id" else site
             if not group:
                 problem = f"line {self.index.lines[i]} (cell {self.index[i].cell_id}) has no {by}"
-                raise SplitError(problem, path=self.folder / MANIFEST, fix="give it one, or split by patient_id")
+                fix = "give it one, or split by patients: --set split.by=patient_id"
+                raise SplitError(problem, path=self.folder / MANIFEST, fix=fix)
             if first.setdefault(patient, group) != group:
                 raise SplitError(
                     f"{self.facts.group} {patient} has cells in {by} {first[patient]!r} and {group!r}",
                     path=self.folder / MANIFEST,
-                    fix="split by patient_id",
+                    fix="give it one site, or split by patients: --set split.by=patient_id",
                 )
             groups.setdefault(group, Counter())[label] += 1
         return groups

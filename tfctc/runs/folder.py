@@ -26,6 +26,8 @@ from tfctc.runs.history import read_history
 
 CONFIG, SPLITS, RECORD = "config.json", "splits.json", "run.json"
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
+#: Fingerprints of the images that the run was trained and validated on.
+IMAGES = "images.npy"
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
 #: Remedy for a run that cannot be used: `fit` refuses the folder of a finished run.
 TRAIN_AGAIN = "run fit again with another --output"

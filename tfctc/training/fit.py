@@ -35,7 +35,8 @@ from tfctc.runs import folder as layout
 from tfctc.runs.cells import cell_digests
 from tfctc.runs.folder import RunFolder
 from tfctc.runs.history import write_history
-from tfctc.runs.leakage import check_leakage
+from tfctc.runs.images import used_images, write_used_images
+from tfctc.runs.leakage import check_leakage, initial_runs
 from tfctc.system.precision import POLICIES, choose_precision
 from tfctc.system.processor import processor_flags
 from tfctc.system.startup import choose_strategy, has_gpu
@@ -151,6 +152,7 @@ def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     write_history(folder / layout.HISTORY, {name: c.history for name, c in trainer.checkpoints.items()})
+    write_used_images(folder / layout.IMAGES, used_images(builder), initial_runs(recipe.initial_weights))
     _choose_operating_point(to_stock(networks[STUDENT]), builder, folder)
     return {
         "tfctc": __version__,
