@@ -1,5 +1,6 @@
 """`tfctc fit` as a user types it: how the command becomes settings. The training itself is tested in tests/training."""
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -57,7 +58,12 @@ def test_a_dry_run_prints_the_recipe_and_writes_nothing(tiny_dataset, tmp_path, 
     assert result.exit_code == 0, result.output
     tables = {name: {"backbone": "compact"} for name in ("student", "teacher")}
     tables |= {"training": {"epochs": 3, "batch_size": 8}, "distill": {"folds": 2}}
-    assert result.stdout == f"{resolve(from_dict(RunConfig, tables))}\n"
+    recipe = f"{resolve(from_dict(RunConfig, tables))}\n"
+    assert result.stdout.startswith(recipe)
+    counts = [line.split() for line in result.stdout.removeprefix(recipe).splitlines() if line]
+    assert counts[0] == ["split", "patients", "leukocyte", "ctc", "unlabelled"]
+    assert [row[0] for row in counts[1:]] == ["train", "validation", "test"]
+    assert np.array([row[1:] for row in counts[1:]], int).sum(axis=0).tolist() == [12, 24, 24, 0]
     lines = result.stdout.splitlines()
     assert lines[0].startswith("recipe distilled, ") and "brightfield + dapi" in lines[0]
     for name in ("teacher-0", "teacher-1", "student"):

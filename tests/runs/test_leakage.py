@@ -75,14 +75,27 @@ def test_the_remedy_helps_when_followed_to_the_letter(heir, split):
 
 
 def test_no_seed_is_promised_where_none_helps(heir, tmp_path, tiny_dataset):
-    """The data set has lost a patient since: the same seed splits the rest anew."""
+    """The data set has lost patients since: the same seed splits the rest anew, and split.of keeps them."""
 
     def drop(rows):
         gone = sorted({row["patient_id"] for row in rows})[:3]
         rows[:] = [row for row in rows if row["patient_id"] not in gone]
 
     data = changed(tiny_dataset, tmp_path / "data", drop)
-    with pytest.raises(RunError, match="leave out --init, or begin with the weights of another run"):
+    with pytest.raises(RunError, match="keep its patients in their splits: --set split.of=") as refused:
+        check(replace(heir, data=str(data)))
+    key, value = parse_assignment(str(refused.value).rpartition("--set ")[2])
+    check(from_dict(RunConfig, with_changes(to_dict(replace(heir, data=str(data))), {key: value})))
+
+
+def test_other_weights_are_the_remedy_where_no_split_helps(heir, tmp_path, tiny_dataset, first):
+    """All patients that are left have been trained on."""
+
+    def keep(rows):
+        rows[:] = [row for row in rows if first.record["patients"][row["patient_id"]] == "train"]
+
+    data = changed(tiny_dataset, tmp_path / "data", keep)
+    with pytest.raises(RunError, match="if not, leave out --init, or begin with the weights of another run"):
         check(replace(heir, data=str(data)))
 
 

@@ -49,6 +49,18 @@ class FitRequest:
         """Name of the data set."""
         return self.manifest.facts.name if self.manifest else SIMULATED_NAME
 
+    def plan(self) -> str | None:
+        """Text of the splits that the training would have; None for simulated cells that are not written yet.
+
+        Raises:
+            TfctcError: splits that cannot be made, or a leak. No image is read, and nothing is written.
+        """
+        from tfctc.training.fit import plan_run
+
+        if self.manifest is None:
+            return None
+        return plan_run(self.config, self.manifest, self.recipe).splits.table(self.manifest)
+
     def run(self, output: Path | None = None, progress: Progress = silent) -> "Run":
         """Trains, or continues an unfinished run of the same settings in the run folder.
 
@@ -184,7 +196,9 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
     distill = replace(config.distill, teachers=absolute(teachers) if teachers else teachers)
     student = replace(config.student, weights=absolute(config.student.weights))
     teacher = replace(config.teacher, weights=absolute(config.teacher.weights))
-    return replace(config, data=absolute(config.data), distill=distill, student=student, teacher=teacher)
+    file, of = (path and absolute(path) for path in (config.split.file, config.split.of))
+    split = replace(config.split, file=file, of=of)
+    return replace(config, data=absolute(config.data), split=split, distill=distill, student=student, teacher=teacher)
 
 
 def next_run_folder(name: str) -> Path:

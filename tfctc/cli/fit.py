@@ -27,8 +27,9 @@ from tfctc.cli.output import ProgressBar, print_next
 )
 @click.option("--init", type=click.Path(path_type=Path), help="Start from the weights of this run.")
 @click.option("--seed", type=int, help="Seed of the split, the initial weights and the augmentation.")
+@click.option("--test-site", metavar="SITE", help="Test all patients of this site; the others train and validate.")
 @click.option("--dry-run", is_flag=True, help="Print what would be trained, and stop.")
-def command(data, output, settings, mode, seed, dry_run, **options):
+def command(data, output, settings, mode, seed, test_site, dry_run, **options):
     """Train a teacher that sees DAPI, then the bright-field student that learns from it.
 
     DATA is a data set folder with a manifest (see `tfctc import`). Without it, simulated cells are written to
@@ -37,10 +38,14 @@ def command(data, output, settings, mode, seed, dry_run, **options):
     from tfctc.config import parse_assignment
 
     settings = dict(map(parse_assignment, settings))
-    settings |= {key: value for key, value in (("mode", mode), ("seed", seed)) if value is not None}
+    given = {"mode": mode, "seed": seed, "split.test_site": test_site}
+    settings |= {key: value for key, value in given.items() if value is not None}
     request = prepare_fit(data, output=output, **options, **settings)
     if dry_run:
+        splits = request.plan()
         click.echo(str(request.recipe))
+        if splits:
+            click.echo(f"\n{splits}")
         return
     with ProgressBar() as progress:
         folder = request.output or next_run_folder(request.name)

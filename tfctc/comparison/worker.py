@@ -14,13 +14,13 @@ from tfctc.data.builder import Cells, build
 from tfctc.data.manifest import Manifest
 from tfctc.data.pipeline import missing_classes
 from tfctc.data.selection import visible_to
-from tfctc.data.splits import Splits
 from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold, compute_metrics
 from tfctc.evaluation.predictions import predict_splits
 from tfctc.recipes import resolve
 from tfctc.runs.folder import PREDICTIONS, RECORD, RunFolder
 from tfctc.runs.predictions import write_predictions
+from tfctc.runs.splitting import make_splits
 from tfctc.training.fit import fit
 
 
@@ -36,7 +36,7 @@ def prepare_data(configs: Sequence[RunConfig]) -> None:
     """
     manifest = Manifest.open(configs[0].data)
     different = {(config.training.label_budget, resolve(config).folds): config for config in configs}
-    splits = [Splits.make(manifest, config, folds) for (_, folds), config in different.items()]
+    splits = [make_splits(manifest, config, folds) for (_, folds), config in different.items()]
     build(manifest, splits[0])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 from tfctc.config import RunConfig, to_dict
 from tfctc.data.manifest import MANIFEST, Manifest
 from tfctc.data.splits import Splits
-from tfctc.errors import RunError, SplitError
+from tfctc.errors import RunError, TfctcError
 from tfctc.io.names import abbreviated, counted
 from tfctc.runs.folder import SPLITS, STUDENT, TRAIN_AGAIN, RunFolder
-from tfctc.runs.patients import REAL, KnownPatients, Person, persons, population_of
+from tfctc.runs.patients import REAL, KnownPatients, Person, persons, population_of, population_of_run
+from tfctc.runs.splitting import make_splits
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +102,7 @@ def known_patients(run: RunFolder) -> KnownPatients:
         problem = "does not tell which patients it has been trained on"
         raise RunError(problem, path=run.folder, fix=f"train these weights anew: {TRAIN_AGAIN}")
     known = KnownPatients.from_list(record.get("earlier", []))
-    here = str(Path(run.config.data).resolve()) if run.facts.simulated else REAL
+    here = population_of_run(run)
     # Records of early versions name no sites, and hold the patients of the initial weights by population.
     for population, patients in (record.get("elsewhere", {}) | {here: record["patients"]}).items():
         sites = record.get("sites", {}) if population == here else {}
@@ -150,23 +152,28 @@ def _remedy(config: RunConfig, manifest: Manifest, run: RunFolder, known: KnownP
 
 
 def _same_split(config: RunConfig, manifest: Manifest, run: RunFolder, known: KnownPatients) -> str:
-    """Remedy: the seed and split of the earlier run, if these keep its patients in their splits; else other weights."""
-    other = "leave out --init, or begin with the weights of another run"
-    try:
-        splits = Splits.make(manifest, replace(config, seed=run.config.seed, split=run.config.split))
-    except SplitError:
-        return other
-    own = {person: split_of(splits, person) for person in persons(manifest, population_of(manifest))}
-    if _leaks(own, known):
-        return other
-    ours, theirs = to_dict(config.split), to_dict(run.config.split)
-    settings = [f"--set split.{key}={_as_typed(theirs[key])}" for key in theirs if theirs[key] != ours[key]]
-    return f"fit with the seed and split of that run: {' '.join([f'--seed {run.config.seed}', *settings])}"
+    """Remedy: seed and split of the earlier run, or `split.of`, if these keep its patients; else other weights."""
+    of = replace(config.split, file=None, of=str(run.folder), test_site=None)
+    for candidate, words in (
+        (replace(config, seed=run.config.seed, split=run.config.split), "fit with the seed and split of that run"),
+        (replace(config, split=of), "keep its patients in their splits"),
+    ):
+        try:
+            splits = make_splits(manifest, candidate)
+        except TfctcError:
+            continue
+        own = {person: split_of(splits, person) for person in persons(manifest, population_of(manifest))}
+        if not _leaks(own, known):
+            ours, wanted = to_dict(config.split), to_dict(candidate.split)
+            settings = [f"--set split.{key}={_as_typed(wanted[key])}" for key in wanted if wanted[key] != ours[key]]
+            seed = [f"--seed {candidate.seed}"] if words.startswith("fit") else []
+            return f"{words}: {' '.join([*seed, *settings])}"
+    return "leave out --init, or begin with the weights of another run"
 
 
 def _as_typed(value: Any) -> str:
     """A value as text that `--set` parses to the same value."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return shlex.quote(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _run_of(weights: Path) -> RunFolder:

@@ -37,6 +37,7 @@ from tfctc.runs.folder import RunFolder
 from tfctc.runs.history import write_history
 from tfctc.runs.images import used_images, write_used_images
 from tfctc.runs.leakage import check_leakage, initial_runs
+from tfctc.runs.splitting import make_splits
 from tfctc.system.precision import POLICIES, choose_precision
 from tfctc.system.processor import processor_flags
 from tfctc.system.startup import choose_strategy, has_gpu
@@ -88,7 +89,7 @@ def plan_run(config: RunConfig, manifest: Manifest, recipe: Recipe | None = None
         config = replace(config, training=replace(config.training, precision=choice.precision))
         recipe = replace(recipe, precision=choice.precision)
     check_files(recipe)
-    splits = Splits.make(manifest, config, recipe.folds, stream_seed(config.seed, "labels"))
+    splits = make_splits(manifest, config, recipe.folds, stream_seed(config.seed, "labels"))
     patients = check_leakage(config, manifest, splits, recipe.initial_weights, recipe.folds)
     return Plan(config, recipe.on(splits), manifest, splits, patients | cell_digests(manifest, splits))
 
@@ -118,7 +119,7 @@ def fit(
     with _removed_if_unused(folder), folder_lock(folder, "tfctc fit"):
         plan = plan_run(_as_begun(config, folder), manifest, recipe)
         _check_free(folder, plan.config)
-        _check_same_cells(folder, manifest.digest)
+        _check_same_cells(folder, plan)
         record = _train(plan, folder, progress) | plan.record
         record["seconds"] = round(record["seconds"] + time.monotonic() - started, 1)
         # Written last: a run folder with a record is complete.
@@ -199,14 +200,17 @@ def _check_free(folder: Path, config: RunConfig) -> None:
         raise RunError("exists already and is not a run folder", path=folder, fix=fix)
 
 
-def _check_same_cells(folder: Path, digest: str) -> None:
-    """Checks that the cells of an unfinished run have not changed: a new split could test on its training cells."""
-    if (folder / CELLS).exists() and json.loads((folder / CELLS).read_text(encoding="utf-8")) != digest:
-        raise RunError(
-            "holds an unfinished run on other cells: the data set has changed since",
-            path=folder,
-            fix="begin a new run with another --output",
-        )
+def _check_same_cells(folder: Path, plan: Plan) -> None:
+    """Checks that the cells and splits of an unfinished run have not changed: it could be tested on training cells."""
+    fix = "begin a new run with another --output"
+    if not (folder / CELLS).exists():
+        return
+    if json.loads((folder / CELLS).read_text(encoding="utf-8")) != plan.manifest.digest:
+        problem = "holds an unfinished run on other cells: the data set has changed since"
+        raise RunError(problem, path=folder, fix=fix)
+    if Splits.from_dict(json.loads((folder / layout.SPLITS).read_text(encoding="utf-8"))).digest != plan.splits.digest:
+        problem = "holds an unfinished run with other splits: the table or run that gives them has changed since"
+        raise RunError(problem, path=folder, fix=fix)
 
 
 @contextlib.contextmanager
