@@ -4,21 +4,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfctc.errors import ConfigError
 from tfctc.io.files import write_json
 from tfctc.progress import Progress, silent
 from tfctc.system.startup import start_tensorflow
 
 if TYPE_CHECKING:
     from tfctc.data.builder import Cells
+    from tfctc.evaluation.cross_validation import CrossValidation
     from tfctc.evaluation.evaluate import Evaluation
+    from tfctc.evaluation.out_of_fold import OutOfFold
     from tfctc.evaluation.predictions import Predictions
     from tfctc.runs.folder import RunFolder
 
 
 def evaluate(
     run: "str | Path | RunFolder", threshold: str | float = "f1", teacher: bool = False, progress: Progress = silent
-) -> "Evaluation":
+) -> "Evaluation | CrossValidation":
     """Metrics of a run on the patients of its test split, which are also written into the run folder.
+
+    The metrics of a cross-validated run are those over all patients, from its out-of-fold predictions.
 
     Every metric has a 95 % interval from a bootstrap over patients. Files that are exported afterwards have the
     threshold of the last evaluation of the student.
@@ -78,7 +83,7 @@ class RunEvaluation:
 
 def evaluate_run(
     run: "str | Path | RunFolder", threshold: str | float = "f1", teacher: bool = False, progress: Progress = silent
-) -> RunEvaluation:
+) -> "RunEvaluation | CrossValidatedRun":
     """Metrics and predictions of a run, computed as by `evaluate` but not written. Same arguments and errors."""
     start_tensorflow()
     from tfctc.evaluation.evaluate import evaluate as compute
@@ -89,6 +94,8 @@ def evaluate_run(
     rule = str(threshold)
     chosen_on_validation = fixed_threshold(rule) is None
     opened = RunFolder.of(run)
+    if opened.cross_validation is not None:
+        return _cross_validated(opened, rule, teacher)
     model = opened.teacher() if teacher else opened.student()
     builder = opened.builder(progress)
     opened.check_cells(builder, tuple(model.input), {"validation": chosen_on_validation, "test": False})
@@ -106,3 +113,39 @@ def evaluate_run(
         interval_by=opened.facts.group,
     )
     return RunEvaluation(opened, evaluation, predictions["test"], builder, teacher)
+
+
+@dataclass(frozen=True)
+class CrossValidatedRun:
+    """Metrics of a cross-validated run, which `tfctc fit --folds` has written already.
+
+    Args:
+        run: the run of the final model.
+        evaluation: metrics over all patients.
+        predictions: out-of-fold predictions for all labelled cells.
+    """
+
+    run: "RunFolder"
+    evaluation: "CrossValidation"
+    predictions: "OutOfFold"
+
+    def save(self) -> list[Path]:
+        """Writes the metrics again, as this version computes them.
+
+        Returns:
+            Paths of the metrics and of the out-of-fold predictions.
+        """
+        from tfctc.runs.folder import EVALUATION, OUT_OF_FOLD
+
+        write_json(self.run.folder / EVALUATION, self.evaluation.to_dict())
+        return [self.run.folder / EVALUATION, self.run.folder / OUT_OF_FOLD]
+
+
+def _cross_validated(run: "RunFolder", rule: str, teacher: bool) -> CrossValidatedRun:
+    """The metrics of a cross-validated run, whose final model has no test split of its own."""
+    from tfctc.training.cross_validation import cross_validation_of
+
+    if teacher or rule != "f1":
+        problem = "was cross-validated: metrics are of the students of its folds, at thresholds chosen in training"
+        raise ConfigError(problem, path=run.folder, fix="leave out --teacher and --threshold")
+    return CrossValidatedRun(run, cross_validation_of(run), run.out_of_fold())

@@ -23,7 +23,7 @@ from tfctc.runs.folder import RECORD
 LATER_SETTINGS: dict[str, dict[str, Any]] = {
     "training": {"weight_average": 0.0},
     "split": {"file": None, "of": None, "test_site": None},
-    "cross_validation": {"folds": None, "repeats": 1},
+    "cross_validation": {"folds": None, "repeats": 1, "fold": None},
 }
 
 

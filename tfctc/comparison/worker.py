@@ -1,8 +1,6 @@
 """Work of a process of the pool: one run of a comparison, trained and evaluated."""
 
-import contextlib
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from tfctc.recipes import resolve
 from tfctc.runs.folder import PREDICTIONS, RECORD, RunFolder
 from tfctc.runs.predictions import write_predictions
 from tfctc.runs.splitting import make_splits
+from tfctc.system.pool import logged_to
 from tfctc.training.fit import fit
 
 
@@ -53,7 +52,7 @@ def run_job(config: RunConfig, folder: Path, test: bool) -> Outcome:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     # The log lies beside the run folder, because `fit` refuses a folder with other files.
-    with _logged_to(folder.parent / f"{folder.name}.log"):
+    with logged_to(folder.parent / f"{folder.name}.log"):
         manifest = Manifest.open(config.data)
         finished = (folder / RECORD).exists()
         run = RunFolder.open(folder) if finished else fit(config, folder, manifest)
@@ -99,20 +98,3 @@ def _test_metrics(model: keras.Model, builder: Cells, table: Path | None = None)
     threshold = choose_threshold(validation.label, validation.probability)
     values = compute_metrics(test.label, test.probability, threshold)
     return {name: values[name] for name in METRICS}
-
-
-@contextlib.contextmanager
-def _logged_to(path: Path) -> Iterator[None]:
-    """Writes the log of the package into a file, and only there, while the block runs."""
-    logger, handler = logging.getLogger("tfctc"), logging.FileHandler(path, encoding="utf-8")
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False  # Otherwise absl's handler prints the lines of every process.
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
-        handler.close()

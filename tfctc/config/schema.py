@@ -69,13 +69,16 @@ class CrossValidationConfig:
         folds: number of folds, 2 or more; "patient" tests one patient at a time, "site" one site. None for a single
             split.
         repeats: number of times that the patients are assigned to folds, each time in another way.
+        fold: name of the one fold that a run is of, such as "0-2": repeat 0, fold 2; tfctc sets it. None for the run of
+            the final model.
 
     Raises:
-        ConfigError: `folds` is none of these, or repeats of folds that are the same each time.
+        ConfigError: `folds` is none of these, repeats of folds that are the same each time, or a fold without `folds`.
     """
 
     folds: int | str | None = None
     repeats: Count = 1
+    fold: Annotated[str, Meta(pattern=r"^\d+-\d+$")] | None = None
 
     def __post_init__(self):
         number = isinstance(self.folds, int) and self.folds >= 2
@@ -85,6 +88,9 @@ class CrossValidationConfig:
         if self.repeats > 1 and not number:
             problem = f"cross_validation.repeats needs a number of folds, got folds {self.folds!r}"
             raise ConfigError(problem, fix="leave out repeats, or set cross_validation.folds to a number")
+        if self.fold and not self.folds:
+            problem = f"cross_validation.fold is one of cross_validation.folds, which is not set, got {self.fold}"
+            raise ConfigError(problem, fix="set cross_validation.folds, or leave out cross_validation.fold")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Assignment of whole groups (patients or sites) to splits and folds, stratified by label, with scikit-learn."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -174,7 +175,12 @@ def assign_validation(
 
 
 def assign_folds(
-    groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts, folds: int, seed: int, by: str = "patient_id"
+    groups: Mapping[str, Mapping[str, int]],
+    facts: DatasetFacts,
+    folds: int,
+    seed: int,
+    by: str = "patient_id",
+    setting: str = "distill.folds",
 ) -> dict[str, int]:
     """Assigns whole groups to folds 0 to `folds` - 1, stratified by label.
 
@@ -186,6 +192,7 @@ def assign_folds(
         folds: number of folds.
         seed: seed of the assignment.
         by: column of the groups, for messages.
+        setting: name of the setting of `folds`, for messages.
 
     Returns:
         Group -> number of its fold.
@@ -195,21 +202,25 @@ def assign_folds(
     """
     names, numbers, labels = labelled_rows(groups, facts)
     most = int(np.bincount(labels, minlength=2).max())
+    training = "training " if setting == "distill.folds" else ""
     parts = {
-        f"training {group_name(facts, by)}(s) with labels": len(np.unique(numbers)),
-        "training cell(s) of a class": most,
+        f"{training}{group_name(facts, by)}(s) with labels": len(np.unique(numbers)),
+        f"{training}cell(s) of a class": most,
     }
     for name, count in parts.items():
         if count < folds:
             raise SplitError(
-                f"{count} {name} cannot be split into {folds} folds", fix=f"lower distill.folds to {count} or less"
+                f"{count} {name} cannot be split into {folds} folds", fix=f"lower {setting} to {count} or less"
             )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    home = {
-        names[i]: fold
-        for fold, (_, held) in enumerate(splitter.split(numbers, labels, numbers))
-        for i in np.unique(numbers[held])
-    }
+    with warnings.catch_warnings():
+        # scikit-learn warns of a class with fewer cells than folds: then a fold lacks the class.
+        warnings.simplefilter("ignore", UserWarning)
+        home = {
+            names[i]: fold
+            for fold, (_, held) in enumerate(splitter.split(numbers, labels, numbers))
+            for i in np.unique(numbers[held])
+        }
     others = (name for name in names if name not in home)
     return home | {name: i % folds for i, name in enumerate(others)}
 

@@ -11,6 +11,7 @@ import numpy as np
 from tfctc.cells import NO_LABEL, SPLITS, Cell
 from tfctc.config import RunConfig
 from tfctc.data.assignment import assign_folds, assign_groups, assign_rest, assign_validation, check_classes, group_name
+from tfctc.data.folds import find_fold
 from tfctc.data.label_budget import KeptLabels, keep_labels
 from tfctc.data.manifest import Manifest
 from tfctc.data.pinned import groups_of_site, pinned_patients
@@ -47,7 +48,7 @@ class Splits:
         Args:
             manifest: the data set.
             config: settings of the training; `split`, `seed`, `training.label_budget` and `cross_validation` are used.
-                With cross-validation the splits are those of the final model, which has no test split.
+                With cross-validation the splits are those of one fold, or of the final model, which has no test split.
             folds: number of folds of the training groups.
             label_seed: seed of the choice of labels that `training.label_budget` keeps.
             pinned: group -> its given split; None for those that settings and data set give. `split.of` needs it:
@@ -58,12 +59,14 @@ class Splits:
                 `keep_labels`.
         """
         seed = config.seed if config.split.seed is None else config.split.seed
-        assignment = _assignment(manifest, config, seed, pinned)
-        splits = cls(config.split.by, assignment)
-        groups = manifest.groups(config.split.by)
+        by, assignment = config.split.by, _assignment(manifest, config, seed, pinned)
+        if config.cross_validation.fold:
+            by = "patient_id"
+        splits = cls(by, assignment)
+        groups = manifest.groups(by)
         if folds > 1:
             training = {group: counts for group, counts in groups.items() if assignment[group] == "train"}
-            splits = replace(splits, folds=assign_folds(training, manifest.facts, folds, seed, config.split.by))
+            splits = replace(splits, folds=assign_folds(training, manifest.facts, folds, seed, by))
         budget = config.training.label_budget
         if budget is None:
             return splits
@@ -119,10 +122,15 @@ class Splits:
 def _assignment(
     manifest: Manifest, config: RunConfig, seed: int, pinned: Mapping[str, str] | None
 ) -> Mapping[str, str]:
-    """Group -> split, by the first of these that there is: cross-validation, given splits, a test site, the shares."""
+    """Group -> split, by the first of these that there is: a fold, given splits, a test site, the shares.
+
+    The groups of a fold are patients, whatever `split.by` is.
+    """
     split, facts = config.split, manifest.facts
     groups = manifest.groups(split.by)
     given = pinned_patients(manifest, config) if pinned is None else pinned
+    if config.cross_validation.fold:
+        return find_fold(manifest, config).assignment
     if config.cross_validation.folds:
         return assign_validation(groups, facts, split.validation, seed, split.by)
     if given is not None:

@@ -153,6 +153,9 @@ def _remedy(config: RunConfig, manifest: Manifest, run: RunFolder, known: KnownP
 
 def _same_split(config: RunConfig, manifest: Manifest, run: RunFolder, known: KnownPatients) -> str:
     """Remedy: seed and split of the earlier run, or `split.of`, if these keep its patients; else other weights."""
+    other = "leave out --init, or begin with the weights of another run"
+    if config.cross_validation.folds:
+        return other  # Every patient is tested by some fold.
     of = replace(config.split, file=None, of=str(run.folder), test_site=None)
     for candidate, words in (
         (replace(config, seed=run.config.seed, split=run.config.split), "fit with the seed and split of that run"),
@@ -168,7 +171,7 @@ def _same_split(config: RunConfig, manifest: Manifest, run: RunFolder, known: Kn
             settings = [f"--set split.{key}={_as_typed(wanted[key])}" for key in wanted if wanted[key] != ours[key]]
             seed = [f"--seed {candidate.seed}"] if words.startswith("fit") else []
             return f"{words}: {' '.join([*seed, *settings])}"
-    return "leave out --init, or begin with the weights of another run"
+    return other
 
 
 def _as_typed(value: Any) -> str:

@@ -23,7 +23,8 @@ from tfctc.data.splits import Splits
 from tfctc.data.statistics import measure
 from tfctc.errors import RunError
 from tfctc.evaluation.metrics import choose_threshold
-from tfctc.evaluation.predictions import predict
+from tfctc.evaluation.out_of_fold import read_out_of_fold
+from tfctc.evaluation.predictions import Predictions, predict
 from tfctc.io.files import write_json
 from tfctc.io.locks import FOLDER_LOCK, folder_lock
 from tfctc.models.fast import to_stock
@@ -100,6 +101,7 @@ def fit(
     manifest: Manifest | None = None,
     recipe: Recipe | None = None,
     progress: Progress = silent,
+    data_dir: Path | None = None,
 ) -> RunFolder:
     """Trains a run, or continues an unfinished run of the same settings.
 
@@ -109,6 +111,7 @@ def fit(
         manifest: the data set; None opens `config.data`.
         recipe: recipe of `config`; None resolves it.
         progress: called with the progress of long tasks.
+        data_dir: folder of the tfrecords; None is that of the data set.
 
     Raises:
         RunError: `folder` holds another run or a finished one, or is in use; or the training diverged.
@@ -116,11 +119,11 @@ def fit(
     """
     folder, started = Path(folder), time.monotonic()
     manifest = manifest or Manifest.open(config.data)
-    with _removed_if_unused(folder), folder_lock(folder, "tfctc fit"):
-        plan = plan_run(_as_begun(config, folder), manifest, recipe)
-        _check_free(folder, plan.config)
+    with removed_if_unused(folder), folder_lock(folder, "tfctc fit"):
+        plan = plan_run(as_begun(config, folder), manifest, recipe)
+        check_free(folder, plan.config)
         _check_same_cells(folder, plan)
-        record = _train(plan, folder, progress) | plan.record
+        record = _train(plan, folder, progress, data_dir) | plan.record
         record["seconds"] = round(record["seconds"] + time.monotonic() - started, 1)
         # Written last: a run folder with a record is complete.
         write_json(folder / layout.RECORD, record)
@@ -128,11 +131,11 @@ def fit(
         return RunFolder.open(folder)
 
 
-def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
+def _train(plan: Plan, folder: Path, progress: Progress, data_dir: Path | None) -> dict[str, Any]:
     """Builds the tfrecords, checks cells and teachers, and trains; returns the run's record."""
     recipe, facts = plan.recipe, plan.manifest.facts
     # Reads every image, so that an image that cannot be used is an error before the run writes anything.
-    builder = build(plan.manifest, plan.splits, progress=progress)
+    builder = build(plan.manifest, plan.splits, data_dir, progress)
     log.info("Counting cells and measuring the training pixels")
     statistics = measure(builder, recipe.channels)
     check_cells(recipe, builder, plan.config.data)
@@ -173,13 +176,19 @@ def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
 
 
 def _choose_operating_point(student: keras.Model, builder: Cells, folder: Path) -> None:
-    predictions = predict(student, labelled_batches(builder, "validation", tuple(student.input), 256))
+    predictions: Predictions
+    if (folder / layout.OUT_OF_FOLD).exists():
+        # Predictions for every patient, in place of the few that chose the best epoch.
+        predictions, chosen_on = read_out_of_fold(folder / layout.OUT_OF_FOLD, builder.facts.positive), "out-of-fold"
+    else:
+        chosen_on = "validation"
+        predictions = predict(student, labelled_batches(builder, chosen_on, tuple(student.input), 256))
     threshold = choose_threshold(predictions.label, predictions.probability)
-    point = {"threshold": threshold, "rule": "f1", "chosen_on": "validation", "cells": len(predictions)}
+    point = {"threshold": threshold, "rule": "f1", "chosen_on": chosen_on, "cells": len(predictions)}
     write_json(folder / layout.OPERATING_POINT, point)
 
 
-def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
+def as_begun(config: RunConfig, folder: Path) -> RunConfig:
     """Settings in which the precision "auto" is replaced by that of the unfinished run in `folder`, if there is one."""
     saved = folder / layout.CONFIG
     if config.training.precision == "auto" and saved.exists():
@@ -188,7 +197,7 @@ def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
     return config
 
 
-def _check_free(folder: Path, config: RunConfig) -> None:
+def check_free(folder: Path, config: RunConfig) -> None:
     """Checks that `folder` is empty or holds an unfinished run of the same settings."""
     saved, fix = folder / layout.CONFIG, "choose another --output"
     if (folder / layout.RECORD).exists():
@@ -214,7 +223,7 @@ def _check_same_cells(folder: Path, plan: Plan) -> None:
 
 
 @contextlib.contextmanager
-def _removed_if_unused(folder: Path) -> Iterator[None]:
+def removed_if_unused(folder: Path) -> Iterator[None]:
     """Removes `folder` if the block fails and the folder is empty."""
     try:
         yield
