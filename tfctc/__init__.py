@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from tfctc.api.run import Run
     from tfctc.api.simulating import SimulatedDataset, simulate
     from tfctc.api.verifying import Verification, verify
+    from tfctc.evaluation.cross_validation import CrossValidation
     from tfctc.evaluation.evaluate import Evaluation
     from tfctc.inference.predictor import Prediction, Predictor
 
 #: Public name -> module that defines it. A module is imported at the first use of its name, so `tfctc --help` is fast.
 _LAZY = {
     "Comparison": "tfctc.api.comparing",
+    "CrossValidation": "tfctc.evaluation.cross_validation",
     "Evaluation": "tfctc.evaluation.evaluate",
     "ExportedVersion": "tfctc.api.exporting",
     "ImportedDataset": "tfctc.api.importing",
@@ -59,6 +61,7 @@ _LAZY = {
 __all__ = [
     "Cell",
     "Comparison",
+    "CrossValidation",
     "DatasetFacts",
     "Evaluation",
     "ExportedVersion",

@@ -14,8 +14,8 @@ from small_models import make_compact_shallow
 
 from tfctc.cli import main
 from tfctc.config import ModelConfig, RunConfig, SplitConfig, to_dict
+from tfctc.data.assignment import assign_groups
 from tfctc.data.manifest import Manifest
-from tfctc.data.splits import assign_groups
 from tfctc.exporters.litert import PRECISIONS
 from tfctc.io.record import read_record
 from tfctc.models.classifier import build_classifier

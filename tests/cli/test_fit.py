@@ -1,10 +1,14 @@
 """`tfctc fit` as a user types it: how the command becomes settings. The training itself is tested in tests/training."""
 
+import shlex
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from tfctc.cli import main
-from tfctc.config import RunConfig, from_dict
+from tfctc.config import CrossValidationConfig, RunConfig, from_dict
 from tfctc.io.files import write_json
 from tfctc.recipes import resolve
 from tfctc.runs.folder import RunFolder
@@ -57,7 +61,12 @@ def test_a_dry_run_prints_the_recipe_and_writes_nothing(tiny_dataset, tmp_path, 
     assert result.exit_code == 0, result.output
     tables = {name: {"backbone": "compact"} for name in ("student", "teacher")}
     tables |= {"training": {"epochs": 3, "batch_size": 8}, "distill": {"folds": 2}}
-    assert result.stdout == f"{resolve(from_dict(RunConfig, tables))}\n"
+    recipe = f"{resolve(from_dict(RunConfig, tables))}\n"
+    assert result.stdout.startswith(recipe)
+    counts = [line.split() for line in result.stdout.removeprefix(recipe).splitlines() if line]
+    assert counts[0] == ["split", "patients", "leukocyte", "ctc", "unlabelled"]
+    assert [row[0] for row in counts[1:]] == ["train", "validation", "test"]
+    assert np.array([row[1:] for row in counts[1:]], int).sum(axis=0).tolist() == [12, 24, 24, 0]
     lines = result.stdout.splitlines()
     assert lines[0].startswith("recipe distilled, ") and "brightfield + dapi" in lines[0]
     for name in ("teacher-0", "teacher-1", "student"):
@@ -159,3 +168,68 @@ def test_interrupted_it_says_how_to_go_on(tiny_dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("tfctc.training.fit.fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     result = tfctc(tiny_dataset, "-o", tmp_path / "other")
     assert result.exit_code == 1 and "--resume" not in result.output
+
+
+def test_options_of_folds_become_settings(tiny_dataset, tmp_path, monkeypatch):
+    calls = []
+
+    def cross_validate(config, folder, manifest, recipe, workers, progress):
+        calls.append((config.cross_validation, workers))
+        return RunFolder(folder, config, manifest.facts)
+
+    monkeypatch.setattr("tfctc.training.cross_validation.cross_validate", cross_validate)
+    monkeypatch.setattr("tfctc.cli.fit.evaluate_run", lambda run: SimpleNamespace(evaluation="TABLE"))
+    for number, options in enumerate((["--folds", 5, "--repeats", 2, "--workers", 3], ["--folds", "site"])):
+        result = tfctc(tiny_dataset, *options, "-o", tmp_path / f"run{number}")
+        assert result.exit_code == 0 and "TABLE" in result.output and "Next: tfctc export" in result.output
+        assert "To test each of them" not in result.output
+    assert calls == [(CrossValidationConfig(5, 2), 3), (CrossValidationConfig("site"), None)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--folds", "1"], 'whole number of 2 or more, "patient" or "site", got 1'),
+        (["--folds", "blocks"], "got 'blocks'"),
+        (["--workers", 2], "--workers is about folds, and one run is trained; give --folds too, or leave it out"),
+        (["--folds", 3, "--test-site", "site1"], "split.test_site says whom to test"),
+        (["--test-site", "Oslo", "--dry-run"], "has no site 'Oslo'; its sites are site0, site1, site2"),
+        (["--folds", 13, "--dry-run"], "cannot be split into 13 folds; lower --folds to 12 or less"),
+        (["--set", "split.file=nowhere.csv", "--dry-run"], "nowhere.csv: cannot be read"),
+    ],
+)
+def test_folds_and_splits_that_cannot_be_are_refused(tiny_dataset, fitted, options, message):
+    result = tfctc(tiny_dataset, *options)
+    assert result.exit_code == 2 and message in result.output and not fitted
+
+
+def test_a_dry_run_prints_the_folds(tiny_dataset, tmp_path):
+    result = tfctc(tiny_dataset, "--backbone", "compact", "--folds", 4, "--dry-run")
+    lines = [line for line in result.stdout.splitlines() if line.startswith("fold 0-")]
+    assert result.exit_code == 0 and len(lines) == 4
+    assert all("tests 3 patients (6 leukocyte, 6 ctc): p" in line for line in lines)
+
+
+def test_a_small_cohort_is_told_of_leaving_one_out_by_the_literal_command(tiny_dataset, tmp_path, fitted):
+    (tmp_path / "run.toml").write_text("seed = 3")
+    given = [
+        tiny_dataset, "--config", tmp_path / "run.toml", "--backbone", "compact", "--set", "training.epochs=4",
+        "--set", "training.batch_size=8", "--mode", "brightfield",
+    ]  # fmt: skip
+    result = tfctc(*given, "-o", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    (line,) = (line for line in result.output.splitlines() if "12 patients" in line)
+    command = shlex.split(line.partition("To test each of them: tfctc fit ")[2])
+    again = tfctc(*command, "--dry-run")
+    assert again.exit_code == 0, again.output
+    assert sum("tests 1 patient " in row for row in again.stdout.splitlines()) == 12
+    ((config, _, recipe),) = fitted
+    assert again.stdout.startswith(str(recipe)) and config.training.batch_size == 8
+
+
+def test_more_patients_are_not_told_of_it(tmp_path, monkeypatch, tiny_dataset, fitted):
+    monkeypatch.setattr("tfctc.api.fitting.SMALL_COHORT", 11)
+    result = tfctc(tiny_dataset, "-o", tmp_path / "run")
+    assert result.exit_code == 0 and "To test each of them" not in result.output
+    given = tfctc(tiny_dataset, "-o", tmp_path / "given", "--test-site", "site1")
+    assert given.exit_code == 0 and "To test each of them" not in given.output

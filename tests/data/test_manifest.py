@@ -127,7 +127,7 @@ def test_a_patient_at_two_sites_cannot_be_split_by_site(tmp_path):
 def test_cells_of_no_site_are_not_one_site(tmp_path):
     write_manifest(tmp_path, FACTS, [*CELLS, Cell("d", "p3", "", "d.png")])
     manifest = Manifest.open(tmp_path)
-    with pytest.raises(SplitError, match=r"line 5 \(cell d\) has no site; .* patient_id"):
+    with pytest.raises(SplitError, match=r"line 5 \(cell d\) has no site; .*split.by=patient_id"):
         manifest.groups("site")
     assert set(manifest.groups("patient_id")) == {"p1", "p2", "p3"}
 

@@ -10,9 +10,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from tfctc.cells import SPLITS, DatasetFacts
 from tfctc.config import RunConfig, SplitConfig, TrainingConfig
-from tfctc.data import splits
+from tfctc.data import assignment as assigning
+from tfctc.data.assignment import assign_folds, assign_groups
 from tfctc.data.manifest import Manifest
-from tfctc.data.splits import Splits, assign_folds, assign_groups
+from tfctc.data.splits import Splits
 from tfctc.errors import SplitError
 
 FACTS = DatasetFacts("few")
@@ -33,7 +34,7 @@ def uneven_groups(n=40, seed=0):
 @pytest.mark.parametrize("seed", range(20))
 def test_shares_and_strata_come_out(seed, most_rows, monkeypatch):
     """Also where cells are too many to be split one by one."""
-    monkeypatch.setattr(splits, "MOST_ROWS", most_rows)
+    monkeypatch.setattr(assigning, "MOST_ROWS", most_rows)
     groups = uneven_groups()
     assignment = assign_groups(groups, FACTS, SplitConfig(), seed)
     assert assignment.keys() == groups.keys()
@@ -65,14 +66,14 @@ def test_a_share_of_one_nth_is_one_fold_of_scikit_learns(share):
     numbers, labels = np.repeat(np.arange(40), 5), np.tile([0, 1, 0, 0, 1], 40)
     splitter = StratifiedGroupKFold(round(1 / share), shuffle=True, random_state=3)
     expected = [set(numbers[held].tolist()) for _, held in splitter.split(numbers, labels, numbers)]
-    found = list(splits._folds(numbers, labels, share, 3))
+    found = list(assigning.held_out_sets(numbers, labels, share, 3))
     assert found[: len(expected)] == expected
 
 
 def test_cells_of_a_class_are_counted_in_steps_if_they_are_many(monkeypatch):
     numbers, labels, counts = np.array([[0, 0, 400], [0, 1, 3], [1, 0, 599], [2, 0, 1]]).T
-    monkeypatch.setattr(splits, "MOST_ROWS", 100)
-    rows = Counter(zip(*(column.tolist() for column in splits._rows(numbers, labels, counts)), strict=True))
+    monkeypatch.setattr(assigning, "MOST_ROWS", 100)
+    rows = Counter(zip(*(column.tolist() for column in assigning._rows(numbers, labels, counts)), strict=True))
     assert rows == {(0, 0): 40, (0, 1): 3, (1, 0): 60, (2, 0): 1}
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from tfctc.cells import Cell, DatasetFacts
 from tfctc.config import SplitConfig
+from tfctc.data.assignment import assign_groups
 from tfctc.data.manifest import Manifest, write_manifest
-from tfctc.data.splits import assign_groups
 from tfctc.data.training_needs import has_teacher_cells, missing_for_training
 from tfctc.errors import SplitError
 

@@ -11,10 +11,12 @@ from small_runs import changed, config, plan
 from tfctc.cells import DatasetFacts
 from tfctc.config import DistillConfig, ModelConfig, RunConfig, SplitConfig, from_dict, to_dict
 from tfctc.config.overrides import parse_assignment, with_changes
-from tfctc.errors import RunError
+from tfctc.data.manifest import Manifest
+from tfctc.errors import RunError, SplitError
 from tfctc.io.files import write_json
 from tfctc.runs.folder import RunFolder
-from tfctc.runs.leakage import check_leakage
+from tfctc.runs.leakage import check_leakage, known_patients, overlap
+from tfctc.runs.patients import Person
 
 
 @dataclass
@@ -73,14 +75,27 @@ def test_the_remedy_helps_when_followed_to_the_letter(heir, split):
 
 
 def test_no_seed_is_promised_where_none_helps(heir, tmp_path, tiny_dataset):
-    """The data set has lost a patient since: the same seed splits the rest anew."""
+    """The data set has lost patients since: the same seed splits the rest anew, and split.of keeps them."""
 
     def drop(rows):
         gone = sorted({row["patient_id"] for row in rows})[:3]
         rows[:] = [row for row in rows if row["patient_id"] not in gone]
 
     data = changed(tiny_dataset, tmp_path / "data", drop)
-    with pytest.raises(RunError, match="leave out --init, or begin with the weights of another run"):
+    with pytest.raises(RunError, match="keep its patients in their splits: --set split.of=") as refused:
+        check(replace(heir, data=str(data)))
+    key, value = parse_assignment(str(refused.value).rpartition("--set ")[2])
+    check(from_dict(RunConfig, with_changes(to_dict(replace(heir, data=str(data))), {key: value})))
+
+
+def test_other_weights_are_the_remedy_where_no_split_helps(heir, tmp_path, tiny_dataset, first):
+    """All patients that are left have been trained on."""
+
+    def keep(rows):
+        rows[:] = [row for row in rows if first.record["patients"][row["patient_id"]] == "train"]
+
+    data = changed(tiny_dataset, tmp_path / "data", keep)
+    with pytest.raises(RunError, match="if not, leave out --init, or begin with the weights of another run"):
         check(replace(heir, data=str(data)))
 
 
@@ -123,7 +138,8 @@ def test_patients_stay_known_by_way_of_simulated_cells(tiny_dataset, heir, first
     facts = json.loads((simulated / "dataset.json").read_text())
     write_json(simulated / "dataset.json", facts | {"simulated": True})
     between = Earlier(replace(heir, data=str(simulated), seed=1), tmp_path / "between").write()
-    assert between.record["elsewhere"][""].items() <= first.record["patients"].items()
+    earlier = {one["patient_id"]: one["split"] for one in between.record["earlier"] if one["population"] == ""}
+    assert earlier == {name: split for name, split in first.record["patients"].items() if split != "test"}
     with pytest.raises(RunError, match="between: has been trained on patient p.., whom"):
         check(begin_with(between.folder, replace(heir, seed=1)))
     check(begin_with(between.folder, heir))
@@ -158,3 +174,93 @@ def test_initial_weights_of_a_run_that_does_not_tell_its_patients_are_refused(he
     spoil(first.folder)
     with pytest.raises(RunError, match=message):
         check(heir)
+
+
+def as_earlier_version(run):
+    """Rewrites a run's record as early versions did: no sites, and patients of initial weights by population."""
+    record = json.loads((run.folder / "run.json").read_text())
+    elsewhere = {}
+    for one in record.pop("earlier"):
+        elsewhere.setdefault(one["population"], {})[one["patient_id"]] = one["split"]
+    here = "" if not run.facts.simulated else run.config.data
+    patients = record.pop("patients") | elsewhere.pop(here, {})
+    write_json(run.folder / "run.json", {"patients": patients, "elsewhere": elsewhere})
+    return RunFolder.open(run.folder)
+
+
+def other_hospital(tiny_dataset, folder, site=None, prefix=""):
+    """A data set of other people with the same ids, whose column site is set to `site` (None keeps it)."""
+
+    def rename(rows):
+        for row in rows:
+            row["site"] = row["site"] if site is None else site
+            row["patient_id"] = prefix + row["patient_id"]
+
+    return changed(tiny_dataset, folder, rename)
+
+
+def test_the_same_ids_at_other_sites_are_other_people(tiny_dataset, heir, first, tmp_path, caplog):
+    data = other_hospital(tiny_dataset, tmp_path / "data", "elsewhere")
+    with caplog.at_level("INFO", "tfctc"):
+        record = check(replace(heir, data=str(data), seed=1))
+    used = [name for name, split in first.record["patients"].items() if split != "test"]
+    assert f"{len(used)} ids are in {first.folder} too, at other sites: they count as other people" in caplog.text
+    assert set(map(tuple, record["sites"].values())) == {("elsewhere",)}
+    assert {one["patient_id"] for one in record["earlier"]} == set(used)
+    # The heir of both knows the people of both.
+    between = Earlier(replace(heir, data=str(data), seed=1), tmp_path / "between").write()
+    for place, own in ((str(data), between), (str(tiny_dataset), first)):
+        with pytest.raises(RunError, match="between: has been trained on patient p.., whom"):
+            check(begin_with(between.folder, replace(heir, data=place, seed=2)))
+        held_out = {name for name, split in own.record["patients"].items() if split == "test"}
+        assert overlap(Manifest.open(place), between) == sorted(own.record["patients"].keys() - held_out)
+
+
+@pytest.mark.parametrize(
+    ("old", "site", "remedy"),
+    [
+        (False, "", "name their sites in column site of .*manifest.csv .tfctc import: --site-column., other than"),
+        (False, None, "give them other ids in column patient_id of .*manifest.csv, such as tiny-p"),
+        (True, "elsewhere", "give them other ids in column patient_id of .*manifest.csv, such as tiny-p"),
+    ],
+    ids=["no site here", "the same sites", "no site there"],
+)
+def test_namesakes_are_refused_with_a_remedy_that_works(tiny_dataset, heir, first, tmp_path, old, site, remedy):
+    if old:
+        as_earlier_version(first)
+    data = other_hospital(tiny_dataset, tmp_path / "data", site)
+    with pytest.raises(RunError, match=f"if they are other people, {remedy}"):
+        check(replace(heir, data=str(data), seed=1))
+    followed = {"site": "elsewhere"} if "site of" in remedy else {"prefix": "tiny-"}
+    check(replace(heir, data=str(other_hospital(data, tmp_path / "followed", **followed)), seed=1))
+
+
+def test_records_of_early_versions_are_read(tiny_dataset, heir, first, tmp_path):
+    simulated = shutil.copytree(tiny_dataset, tmp_path / "simulated", ignore=shutil.ignore_patterns("tfrecords"))
+    facts = json.loads((simulated / "dataset.json").read_text())
+    write_json(simulated / "dataset.json", facts | {"simulated": True})
+    between = Earlier(replace(heir, data=str(simulated), seed=1), tmp_path / "between").write()
+    expected = known_patients(between).splits
+    old = as_earlier_version(between)
+    assert old.record["elsewhere"][""] and {
+        (person.key, split) for person, split in known_patients(old).splits.items()
+    } == {(person.key, split) for person, split in expected.items()}
+
+
+def test_a_patient_at_two_sites_is_one_person():
+    one, other = Person("", "P1", ("a", "b")), Person("", "p1", ("B", "c"))
+    assert one.is_same(other) and other.is_same(one)
+    assert one.is_same(Person("", "P1")) and one.is_same(Person("", "P1", ("", "c")))
+    assert not one.is_same(Person("", "P1", ("c",))) and not one.is_same(Person("", "P2", ("a",)))
+    assert not one.is_same(Person("simulated/a", "P1", ("a", "b")))
+
+
+def test_where_sites_are_split_a_patient_at_two_is_refused_with_a_remedy_that_works(tiny_dataset, tmp_path):
+    def move(rows):
+        rows[0]["site"] = "site2"
+
+    data = changed(tiny_dataset, tmp_path / "data", move)
+    settings = config(data, "brightfield")
+    with pytest.raises(SplitError, match="p00 has cells in site 'site2' and 'site0'; .*--set split.by=patient_id"):
+        plan(replace(settings, split=SplitConfig("site", 0.3, 0.3)))
+    assert len(plan(replace(settings, split=SplitConfig("patient_id", 0.3, 0.3))).splits.assignment) == 12

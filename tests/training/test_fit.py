@@ -53,8 +53,8 @@ def interrupted(monkeypatch):
 def test_a_run_folder_holds_networks_settings_split_history_and_record(distilled_run):
     folder, record = distilled_run.folder, distilled_run.record
     assert {path.name for path in folder.iterdir()} == {
-        "calibration.json", "config.json", "dataset.json", "history.csv", "logs", "operating_point.json", "run.json",
-        "splits.json", "student.keras", "teacher.keras", "validation_predictions.csv",
+        "calibration.json", "config.json", "dataset.json", "history.csv", "images.npy", "logs", "operating_point.json",
+        "run.json", "splits.json", "student.keras", "teacher.keras", "validation_predictions.csv",
     }  # fmt: skip
     assert set(distilled_run.student().input) == {"brightfield"}
     assert set(distilled_run.teacher().input) == {"brightfield", "dapi"}

@@ -55,11 +55,11 @@ def compare(
     start_tensorflow(training=not report_only)
     from tfctc.comparison.grid import Grid
     from tfctc.comparison.plan import Plan
-    from tfctc.comparison.pool import process_pool
     from tfctc.comparison.report import write_report
     from tfctc.comparison.scheduler import run_jobs
     from tfctc.comparison.summary import summarise
     from tfctc.data.manifest import Manifest
+    from tfctc.system.pool import process_pool
 
     chosen = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
     manifest, folder = Manifest.open(data), Path(output)

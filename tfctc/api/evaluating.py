@@ -13,7 +13,9 @@ from tfctc.system.startup import start_tensorflow
 
 if TYPE_CHECKING:
     from tfctc.data.builder import Cells
+    from tfctc.evaluation.cross_validation import CrossValidation
     from tfctc.evaluation.evaluate import Evaluation
+    from tfctc.evaluation.out_of_fold import OutOfFold
     from tfctc.evaluation.predictions import Predictions
     from tfctc.runs.folder import RunFolder
 
@@ -28,8 +30,10 @@ def evaluate(
     confidence: float | None = None,
     data: str | Path | None = None,
     output: str | Path | None = None,
-) -> "Evaluation":
+) -> "Evaluation | CrossValidation":
     """Metrics of a run on the patients of its test split, which are also written into the run folder.
+
+    The metrics of a cross-validated run are those over all patients, from its out-of-fold predictions.
 
     Every metric has a 95 % interval by patient. Files that are exported afterwards have the threshold of the operating
     point that was chosen last.
@@ -146,7 +150,7 @@ def evaluate_run(
     *,
     operating_point: str | float | None = None,
     confidence: float | None = None,
-) -> RunEvaluation:
+) -> "RunEvaluation | CrossValidatedRun":
     """Metrics and predictions of a run, computed as by `evaluate` but not written. Same arguments and errors."""
     start_tensorflow()
     from tfctc.evaluation.evaluate import evaluate as compute
@@ -163,6 +167,11 @@ def evaluate_run(
         )
     chosen_on_validation = bool(promised) or fixed_threshold(rule) is None
     opened = RunFolder.of(run)
+    if opened.cross_validation is not None:
+        if teacher or tried:
+            problem = "was cross-validated: metrics are of the students of its folds, at thresholds chosen in training"
+            raise ConfigError(problem, path=opened.folder, fix="leave out --teacher and --threshold")
+        return _cross_validated(opened, rule, CONFIDENCE if confidence is None else confidence)
     model = opened.teacher() if teacher else opened.calibrated_student()
     builder = opened.builder(progress)
     opened.check_cells(builder, tuple(model.input), {"validation": chosen_on_validation, "test": False})
@@ -186,6 +195,49 @@ def evaluate_run(
         promise=point if promised else {},
     )
     return RunEvaluation(opened, evaluation, predictions["test"], builder, teacher, None if tried else point)
+
+
+@dataclass(frozen=True)
+class CrossValidatedRun:
+    """Metrics of a cross-validated run, which `tfctc fit --folds` has written already.
+
+    Args:
+        run: the run of the final model.
+        evaluation: metrics over all patients.
+        predictions: out-of-fold predictions for all labelled cells.
+        point: operating point of the final model, chosen on these predictions.
+        teacher: False: a fold keeps its student only.
+    """
+
+    run: "RunFolder"
+    evaluation: "CrossValidation"
+    predictions: "OutOfFold"
+    point: Mapping[str, Any]
+    teacher: bool = False
+
+    def save(self) -> list[Path]:
+        """Writes the metrics again, as this version computes them, and the operating point.
+
+        Returns:
+            Paths of the metrics and of the out-of-fold predictions.
+        """
+        from tfctc.runs.folder import EVALUATION, OPERATING_POINT, OUT_OF_FOLD
+
+        write_json(self.run.folder / EVALUATION, self.evaluation.to_dict())
+        write_json(self.run.folder / OPERATING_POINT, self.point)
+        return [self.run.folder / EVALUATION, self.run.folder / OUT_OF_FOLD]
+
+
+def _cross_validated(run: "RunFolder", rule: str, confidence: float) -> CrossValidatedRun:
+    """The metrics of a cross-validated run, whose final model has no test split of its own."""
+    from tfctc.evaluation.operating_points import choose_operating_point
+    from tfctc.training.cross_validation import cross_validation_of
+
+    predictions = run.out_of_fold()
+    chosen = choose_operating_point(predictions.rows(predictions.repeat == 0), rule, confidence)
+    point = {name: value for name, value in asdict(chosen).items() if value is not None}
+    point |= {"chosen_on": "out-of-fold", "cells": int((predictions.repeat == 0).sum())}
+    return CrossValidatedRun(run, cross_validation_of(run, chosen), predictions, point)
 
 
 def _rule_of(threshold: str | float | None, operating_point: str | float | None) -> tuple[str, bool]:

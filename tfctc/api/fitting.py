@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfctc import config as configs
 from tfctc.config import RunConfig
-from tfctc.errors import ConfigError, RunError
+from tfctc.errors import ConfigError, RunError, TfctcError
 from tfctc.io.files import output_errors
 from tfctc.io.folders import is_file
 from tfctc.progress import Progress, silent
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tfctc.recipes import Recipe
 
 log = logging.getLogger(__name__)
+#: Largest number of patients for which leaving out one at a time is proposed.
+SMALL_COHORT = 15
 #: Folder and number of the simulated cells on which a fit without data trains.
 SIMULATED, SIMULATED_CELLS = Path("simulated", "cells"), 2000
 #: Name that `tfctc.data.simulate` gives its data sets.
@@ -49,18 +51,67 @@ class FitRequest:
         """Name of the data set."""
         return self.manifest.facts.name if self.manifest else SIMULATED_NAME
 
-    def run(self, output: Path | None = None, progress: Progress = silent) -> "Run":
+    def plan(self) -> str | None:
+        """Text of the splits or folds that the training would have; None for simulated cells not written yet.
+
+        Raises:
+            TfctcError: splits that cannot be made, or a leak. No image is read, and nothing is written.
+        """
+        from tfctc.data.folds import describe_folds, make_folds
+        from tfctc.training.fit import plan_run
+
+        if self.manifest is None:
+            return None
+        table = plan_run(self.config, self.manifest, self.recipe).splits.table(self.manifest)
+        if not self.cross_validates:
+            return table
+        folds = describe_folds(self.manifest, make_folds(self.manifest, self.config))
+        return f"folds\n{folds}\n\nfinal model\n{table}"
+
+    @property
+    def cross_validates(self) -> bool:
+        """Whether several folds are trained, and then the final model; False also for one fold alone."""
+        return bool(self.config.cross_validation.folds and not self.config.cross_validation.fold)
+
+    @property
+    def group(self) -> str:
+        """Name of the groups of cells: "patient", or the data set's own word."""
+        return self.manifest.facts.group if self.manifest else "patient"
+
+    def small_cohort(self) -> int | None:
+        """Number of labelled patients, if it is small and each of them can be left out once; None otherwise.
+
+        None too if the settings say whom to test.
+        """
+        from tfctc.data.folds import make_folds
+
+        given = (self.config.split.file, self.config.split.of, self.config.split.test_site)
+        if self.manifest is None or self.config.cross_validation.folds or any(given) or self.manifest.pinned:
+            return None
+        groups = self.manifest.groups("patient_id").values()
+        if sum(any(count for label, count in counts.items() if label) for counts in groups) > SMALL_COHORT:
+            return None
+        with suppress(TfctcError):
+            one_each = replace(self.config, cross_validation=configs.CrossValidationConfig("patient"))
+            return len(make_folds(self.manifest, one_each))
+        return None
+
+    def run(self, output: Path | None = None, progress: Progress = silent, workers: int | None = None) -> "Run":
         """Trains, or continues an unfinished run of the same settings in the run folder.
 
         Args:
             output: run folder to use instead of `self.output`.
             progress: called with the progress of long tasks.
+            workers: number of folds of a cross-validation trained at a time; None chooses it.
         """
         from tfctc.api.run import Run
+        from tfctc.training.cross_validation import cross_validate
         from tfctc.training.fit import fit as train
 
         manifest = self.manifest or _simulated_cells(self.config.seed, progress)
         folder = output or self.output or next_run_folder(self.name)
+        if self.cross_validates:
+            return Run.of(cross_validate(self.config, folder, manifest, self.recipe, workers, progress))
         return Run.of(train(self.config, folder, manifest, self.recipe, progress))
 
 
@@ -73,6 +124,9 @@ def fit(
     init: str | Path | None = None,
     backbone: str | None = None,
     epochs: int | None = None,
+    folds: int | str | None = None,
+    repeats: int | None = None,
+    workers: int | None = None,
     progress: Progress = silent,
     **settings: Any,
 ) -> "Run":
@@ -88,6 +142,10 @@ def fit(
         init: folder of a run whose weights are the initial weights.
         backbone: backbone of student and teacher.
         epochs: largest number of epochs, for student and teacher.
+        folds: cross-validation with this number of folds, or "patient" or "site" to leave out one at a time; the run is
+            then that of a final model, trained on all patients.
+        repeats: number of times that the patients are assigned to folds.
+        workers: number of folds trained at a time; None chooses it. The results do not depend on it.
         progress: called with the progress of long tasks.
         settings: settings by name, tables as dictionaries or with dots: ``mode="brightfield"``, ``training={"epochs":
             5}``, ``**{"training.epochs": 5}``. They override the file.
@@ -100,9 +158,18 @@ def fit(
         TfctcError: data or settings that cannot be used; nothing has been trained then.
     """
     request = prepare_fit(
-        data, output=output, resume=resume, config=config, init=init, backbone=backbone, epochs=epochs, **settings
+        data,
+        output=output,
+        resume=resume,
+        config=config,
+        init=init,
+        backbone=backbone,
+        epochs=epochs,
+        folds=folds,
+        repeats=repeats,
+        **settings,
     )
-    return request.run(progress=progress)
+    return request.run(progress=progress, workers=workers)
 
 
 def prepare_fit(
@@ -114,6 +181,8 @@ def prepare_fit(
     init: str | Path | None = None,
     backbone: str | None = None,
     epochs: int | None = None,
+    folds: int | str | None = None,
+    repeats: int | None = None,
     **settings: Any,
 ) -> FitRequest:
     """Checks the settings of a training and opens its data set; trains nothing. Same arguments and errors as `fit`."""
@@ -123,7 +192,7 @@ def prepare_fit(
     from tfctc.runs.folder import CONFIG, check_data
     from tfctc.training.checks import check_files
 
-    given = (data, output, config, init, backbone, epochs)
+    given = (data, output, config, init, backbone, epochs, folds, repeats)
     if resume is not None:
         resume = Path(resume)
         if settings or any(value is not None for value in given):
@@ -134,6 +203,8 @@ def prepare_fit(
         chosen = configs.load(RunConfig, resume / CONFIG)
         check_data(chosen, resume)
         return FitRequest(chosen, resolve(chosen), Manifest.open(chosen.data), resume)
+    cross_validation = {"cross_validation.folds": folds, "cross_validation.repeats": repeats}
+    settings |= {key: value for key, value in cross_validation.items() if value is not None}
     chosen, without_teacher = settings_of(config, init, backbone, epochs, settings)
     chosen = with_absolute_paths(chosen)
     recipe = resolve(chosen)
@@ -184,7 +255,9 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
     distill = replace(config.distill, teachers=absolute(teachers) if teachers else teachers)
     student = replace(config.student, weights=absolute(config.student.weights))
     teacher = replace(config.teacher, weights=absolute(config.teacher.weights))
-    return replace(config, data=absolute(config.data), distill=distill, student=student, teacher=teacher)
+    file, of = (path and absolute(path) for path in (config.split.file, config.split.of))
+    split = replace(config.split, file=file, of=of)
+    return replace(config, data=absolute(config.data), split=split, distill=distill, student=student, teacher=teacher)
 
 
 def next_run_folder(name: str) -> Path:

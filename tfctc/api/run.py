@@ -7,6 +7,7 @@ from tfctc.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from tfctc.api.exporting import ExportedVersion
+    from tfctc.evaluation.cross_validation import CrossValidation
     from tfctc.evaluation.evaluate import Evaluation
 
 
@@ -19,7 +20,9 @@ class Run(RunFolder):
         >>> version = run.export("exports", quantize="int8")
     """
 
-    def evaluate(self, threshold: str | float | None = None, teacher: bool = False, **options: Any) -> "Evaluation":
+    def evaluate(
+        self, threshold: str | float | None = None, teacher: bool = False, **options: Any
+    ) -> "Evaluation | CrossValidation":
         """Metrics on the patients of the test split; see `tfctc.evaluate`."""
         from tfctc.api.evaluating import evaluate
 

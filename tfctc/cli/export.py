@@ -46,9 +46,9 @@ def command(run, verify, runtime, output, **options):
     """Write the bright-field-only model of RUN to OUTPUT/NAME/VERSION/, with a manifest and a model card.
 
     Every file is compared with the Keras model on cells of the validation split; if a file that was asked for differs
-    too much, nothing is written. An evaluation with cautions is exported with --accept only. The threshold is the one that the last `tfctc evaluate` of the student wrote into RUN.
-    OUTPUT/NAME is a base path for TensorFlow Serving. With --verify, which needs no TensorFlow, RUN is a folder
-    OUTPUT/NAME/VERSION.
+    too much, nothing is written. The threshold is the one that the last `tfctc evaluate` of the student wrote into RUN.
+    An evaluation with cautions is exported with --accept only. OUTPUT/NAME is a base path for TensorFlow Serving. With
+    --verify, which needs no TensorFlow, RUN is a folder OUTPUT/NAME/VERSION.
     """
     if verify:
         _refuse_other_options()

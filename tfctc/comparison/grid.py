@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from tfctc import config as configs
 from tfctc.comparison.plan import Plan
@@ -19,7 +20,11 @@ from tfctc.runs.folder import RECORD
 
 #: Settings that were added after results had been recorded, with the value that changes nothing. At this value a
 #: setting is left out of the digest of a run, so that the digests of earlier results stay valid.
-LATER_SETTINGS = {"training": {"weight_average": 0.0}}
+LATER_SETTINGS: dict[str, dict[str, Any]] = {
+    "training": {"weight_average": 0.0},
+    "split": {"file": None, "of": None, "test_site": None},
+    "cross_validation": {"folds": None, "repeats": 1, "fold": None},
+}
 
 
 @dataclass(frozen=True)
@@ -177,4 +182,6 @@ def _digested_settings(config: RunConfig) -> dict:
         for name, neutral in later.items():
             if values[table][name] == neutral:
                 del values[table][name]
+        if not values[table]:
+            del values[table]
     return values

@@ -22,6 +22,7 @@ DECIDED_ELSEWHERE = {
     "training.learning_rate": "learning_rates, of the plan or of an arm",
     "training.label_budget": "budgets, of the plan or of an arm",
     "distill.teachers": "teachers, of an arm",
+    "cross_validation": "tfctc fit --folds, for one way of training at a time",
 }
 
 

@@ -1,14 +1,16 @@
 """Scheduler of a comparison: trains the runs of a grid, several at a time."""
 
 import logging
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from tfctc.comparison.grid import Grid
-from tfctc.comparison.results import Job, read_results, write_results
-from tfctc.errors import RunError, TfctcError
+from tfctc.comparison.results import Job, Outcome, read_results, write_results
+from tfctc.errors import RunError
 from tfctc.io.locks import folder_lock
+from tfctc.system.pool import killed
+from tfctc.system.pool import run_jobs as run_all
 
 log = logging.getLogger(__name__)
 
@@ -36,43 +38,25 @@ def run_jobs(grid: Grid, pool: Executor, workers: int) -> None:
 
 
 def _run_jobs(grid: Grid, pool: Executor, workers: int) -> None:
-    under_way: dict[Future, Job] = {}
-    failure: TfctcError | None = None
     if any(grid.ready()):
         # The tfrecords are written first, so that no two runs write them.
         try:
             pool.submit(_prepare_data, grid.samples()).result()
         except BrokenProcessPool:
-            raise _killed("preparing the data") from None
-    while True:
-        ready = [] if failure else [job for job in grid.ready() if job not in under_way.values()]
-        for job in ready[: workers - len(under_way)]:
-            under_way[pool.submit(_run_job, grid.config(job), grid.run_folder(job), grid.may_test(job))] = job
-        if not under_way:
-            break
-        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-            job = under_way.pop(future)
-            try:
-                outcome = future.result()
-            except TfctcError as error:
-                failure = type(error)(f"{job}: {error.problem}", path=error.path, fix=error.fix)
-                continue
-            except BrokenProcessPool:
-                failure = _killed(str(job))
-                continue
-            grid.add(job, replace(outcome, settings=grid.settings(job)))
-            test = f"test AUROC {outcome.auroc:.3f}, " if outcome.tested else ""
-            log.info(
-                "%s: %svalidation %.3f, %.0f s; %d runs to go",
-                job, test, outcome.validation, outcome.seconds, grid.remaining(),
-            )  # fmt: skip
-    if failure:
-        raise failure
+            raise killed("preparing the data") from None
 
+    def start(job: Job) -> Future:
+        return pool.submit(_run_job, grid.config(job), grid.run_folder(job), grid.may_test(job))
 
-def _killed(work: str) -> RunError:
-    fix = "start the command again, with fewer --workers; finished runs are kept"
-    return RunError(f"{work}: the process was killed, perhaps for lack of memory", fix=fix)
+    def finish(job: Job, outcome: Outcome) -> None:
+        grid.add(job, replace(outcome, settings=grid.settings(job)))
+        test = f"test AUROC {outcome.auroc:.3f}, " if outcome.tested else ""
+        log.info(
+            "%s: %svalidation %.3f, %.0f s; %d runs to go",
+            job, test, outcome.validation, outcome.seconds, grid.remaining(),
+        )  # fmt: skip
+
+    run_all(workers, grid.ready, start, finish)
 
 
 def _prepare_data(*arguments):

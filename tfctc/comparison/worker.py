@@ -1,8 +1,6 @@
 """Work of a process of the pool: one run of a comparison, trained and evaluated."""
 
-import contextlib
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +12,14 @@ from tfctc.data.builder import Cells, build
 from tfctc.data.manifest import Manifest
 from tfctc.data.pipeline import missing_classes
 from tfctc.data.selection import visible_to
-from tfctc.data.splits import Splits
 from tfctc.errors import RunError
 from tfctc.evaluation.keras_predictions import predict_splits
 from tfctc.evaluation.metrics import choose_threshold, compute_metrics
 from tfctc.recipes import resolve
 from tfctc.runs.folder import PREDICTIONS, RECORD, RunFolder
 from tfctc.runs.predictions import write_predictions
+from tfctc.runs.splitting import make_splits
+from tfctc.system.pool import logged_to
 from tfctc.training.fit import fit
 
 
@@ -36,7 +35,7 @@ def prepare_data(configs: Sequence[RunConfig]) -> None:
     """
     manifest = Manifest.open(configs[0].data)
     different = {(config.training.label_budget, resolve(config).folds): config for config in configs}
-    splits = [Splits.make(manifest, config, folds) for (_, folds), config in different.items()]
+    splits = [make_splits(manifest, config, folds) for (_, folds), config in different.items()]
     build(manifest, splits[0])
 
 
@@ -53,7 +52,7 @@ def run_job(config: RunConfig, folder: Path, test: bool) -> Outcome:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     # The log lies beside the run folder, because `fit` refuses a folder with other files.
-    with _logged_to(folder.parent / f"{folder.name}.log"):
+    with logged_to(folder.parent / f"{folder.name}.log"):
         manifest = Manifest.open(config.data)
         finished = (folder / RECORD).exists()
         run = RunFolder.open(folder) if finished else fit(config, folder, manifest)
@@ -99,20 +98,3 @@ def _test_metrics(model: keras.Model, builder: Cells, table: Path | None = None)
         write_predictions(table, test, builder.manifest, threshold)
     values = compute_metrics(test.label, test.probability, threshold)
     return {name: values[name] for name in METRICS}
-
-
-@contextlib.contextmanager
-def _logged_to(path: Path) -> Iterator[None]:
-    """Writes the log of the package into a file, and only there, while the block runs."""
-    logger, handler = logging.getLogger("tfctc"), logging.FileHandler(path, encoding="utf-8")
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False  # Otherwise absl's handler prints the lines of every process.
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
-        handler.close()

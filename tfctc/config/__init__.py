@@ -3,6 +3,7 @@
 from tfctc.config.codec import from_dict, load, to_dict
 from tfctc.config.overrides import merged, parse_assignment, with_changes
 from tfctc.config.schema import (
+    CrossValidationConfig,
     DapiAugmentedConfig,
     DistillConfig,
     ModelConfig,
@@ -14,6 +15,7 @@ from tfctc.config.schema import (
 )
 
 __all__ = [
+    "CrossValidationConfig",
     "DapiAugmentedConfig",
     "DistillConfig",
     "ModelConfig",

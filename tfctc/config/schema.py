@@ -18,6 +18,8 @@ from tfctc.errors import ConfigError
 Parts = Mapping[str, Mapping[str, Any]]
 Count = Annotated[int, Meta(ge=1)]
 Seed = Annotated[int, Meta(ge=0, lt=2**31)]
+#: Values of `cross_validation.folds` that leave out one group at a time.
+PATIENT, SITE = "patient", "site"
 #: A number of 0 or more and below 1.
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
@@ -30,21 +32,65 @@ class SplitConfig:
         by: manifest column of the groups, "patient_id" or "site". All cells of a group go to the same split.
         validation, test: shares of the labelled cells, above 0, together below 1.
         seed: seed of the split; None uses the run's seed. A number keeps the split while the run's seed changes.
+        file: path of a table that gives the splits, with the columns `patient_id` and `split` (train, validation, test,
+            or empty to have the patient assigned). Every patient must be listed.
+        of: folder of an earlier run whose patients stay in their splits; the others are assigned, so that the shares
+            come out.
+        test_site: name of a site whose patients are all tested; the others are assigned to train and validation.
 
     Raises:
-        ConfigError: the two shares sum to 1 or more.
+        ConfigError: the two shares sum to 1 or more, or two of `file`, `of` and `test_site` are set.
     """
 
     by: str = "patient_id"
     validation: Annotated[float, Meta(gt=0)] = 0.2
     test: Annotated[float, Meta(gt=0)] = 0.2
     seed: Seed | None = None
+    file: str | None = None
+    of: str | None = None
+    test_site: str | None = None
 
     def __post_init__(self):
+        given = [f"split.{name}" for name in ("file", "of", "test_site") if getattr(self, name)]
+        if len(given) > 1:
+            problem = f"the splits must be given in one way, got {' and '.join(given)}"
+            raise ConfigError(problem, fix=f"leave out {' or '.join(given)}")
         if not self.validation + self.test < 1:
             raise ConfigError(
                 f"split.validation and split.test must sum to less than 1, got {self.validation} and {self.test}"
             )
+
+
+@dataclass(frozen=True)
+class CrossValidationConfig:
+    """Cross-validation: every patient is tested once, by a model trained without it. Not the teachers' `distill.folds`.
+
+    Args:
+        folds: number of folds, 2 or more; "patient" tests one patient at a time, "site" one site. None for a single
+            split.
+        repeats: number of times that the patients are assigned to folds, each time in another way.
+        fold: name of the one fold that a run is of, such as "0-2": repeat 0, fold 2; tfctc sets it. None for the run of
+            the final model.
+
+    Raises:
+        ConfigError: `folds` is none of these, repeats of folds that are the same each time, or a fold without `folds`.
+    """
+
+    folds: int | str | None = None
+    repeats: Count = 1
+    fold: Annotated[str, Meta(pattern=r"^\d+-\d+$")] | None = None
+
+    def __post_init__(self):
+        number = isinstance(self.folds, int) and self.folds >= 2
+        if not (number or self.folds in (None, PATIENT, SITE)):
+            problem = f'cross_validation.folds must be a whole number of 2 or more, "{PATIENT}" or "{SITE}"'
+            raise ConfigError(f"{problem}, got {self.folds!r}")
+        if self.repeats > 1 and not number:
+            problem = f"cross_validation.repeats needs a number of folds, got folds {self.folds!r}"
+            raise ConfigError(problem, fix="leave out repeats, or set cross_validation.folds to a number")
+        if self.fold and not self.folds:
+            problem = f"cross_validation.fold is one of cross_validation.folds, which is not set, got {self.fold}"
+            raise ConfigError(problem, fix="set cross_validation.folds, or leave out cross_validation.fold")
 
 
 @dataclass(frozen=True)
@@ -196,13 +242,15 @@ class RunConfig:
         augment: augmentation operations by name, each with its strengths; None is the default policy.
 
     Raises:
-        ConfigError: a student with other input channels than bright-field alone.
+        ConfigError: a student with other input channels than bright-field alone, or settings of the cross-validation
+            that contradict others.
     """
 
     data: str = ""
     seed: Seed = 0
     mode: str = "distilled"
     split: SplitConfig = SplitConfig()
+    cross_validation: CrossValidationConfig = CrossValidationConfig()
     augment: Parts | None = None
     student: ModelConfig = ModelConfig()
     teacher: ModelConfig = ModelConfig(channels=(BRIGHTFIELD, DAPI))
@@ -214,3 +262,17 @@ class RunConfig:
     def __post_init__(self):
         if self.student.channels != (BRIGHTFIELD,):
             raise ConfigError(f"student.channels must be {BRIGHTFIELD} alone, got {list(self.student.channels)}")
+        if self.cross_validation.folds:
+            self._check_cross_validation()
+
+    def _check_cross_validation(self):
+        """Raises for settings by which folds could not be what `cross_validation.folds` says."""
+        folds, split = self.cross_validation.folds, self.split
+        if given := [f"split.{name}" for name in ("file", "of", "test_site") if getattr(split, name)]:
+            problem = f"cross_validation.folds tests every patient, and {given[0]} says whom to test"
+            raise ConfigError(problem, fix=f"leave out one of the two: {given[0]}, or --folds")
+        if folds == PATIENT and split.by != "patient_id":
+            raise ConfigError(f"{PATIENT} folds need split.by patient_id, got {split.by}", fix="--folds site")
+        if self.distill.teachers:
+            problem = "every fold trains teachers of its own, and distill.teachers names those of another run"
+            raise ConfigError(problem, fix="leave out one of the two: distill.teachers, or --folds")

@@ -8,13 +8,13 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from tfctc import config as configs
-from tfctc.cells import COLUMNS, Cell, DatasetFacts
+from tfctc.cells import COLUMNS, SPLITS, Cell, DatasetFacts
 from tfctc.data.index import CellIndex
 from tfctc.errors import ConfigError, ManifestError, SplitError
 from tfctc.io.duplicates import Fingerprints, fingerprint
@@ -27,23 +27,27 @@ from tfctc.io.tables import read_table
 GROUPS = ("patient_id", "site")
 IDS = ("cell_id", *GROUPS)
 REQUIRED = ("cell_id", "patient_id", "brightfield")
+#: Column that manifest.csv may have beside `COLUMNS`.
+SPLIT = "split"
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A data set folder: facts from dataset.json and cells from manifest.csv, read once when it is opened.
 
-    manifest.csv has the columns `COLUMNS`. Image paths are absolute or relative to the folder.
+    manifest.csv has the columns `COLUMNS`, and may have `SPLIT`. Image paths are absolute or relative to the folder.
 
     Args:
         folder: path of the folder.
         facts: facts that all cells share.
         index: the cells, in file order.
+        pinned: patient -> split, for the patients whose column `SPLIT` is filled in.
     """
 
     folder: Path
     facts: DatasetFacts
     index: CellIndex
+    pinned: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | Path) -> "Manifest":
@@ -52,7 +56,7 @@ class Manifest:
         Raises:
             ManifestError: a missing file, a manifest.csv that `read_table` refuses, impossible facts, unknown columns,
                 an empty required value, a `cell_id` or an image file on two lines, a patient or site in two spellings,
-                an unknown label, or no cell at all. The message names the line.
+                a patient in two splits, an unknown label or split, or no cell at all. The message names the line.
             ConfigError: a dataset.json that cannot be read.
         """
         path = Path(path)
@@ -61,13 +65,14 @@ class Manifest:
             if not is_file(folder / name, ManifestError):
                 raise ManifestError(f"holds no {name}", path=folder, fix="make a data set with: tfctc import")
         facts = configs.load(DatasetFacts, folder / FACTS)
+        splits: dict[str, tuple[str, int]] = {}
         with Fingerprints() as used:
-            index = CellIndex.build(_checked_rows(folder, facts, used))
+            index = CellIndex.build(_checked_rows(folder, facts, used, splits))
             if not len(index):
                 raise ManifestError("holds no cell", path=folder / MANIFEST, fix="add a row for each cell")
             if repeated := used.repeated():
                 _check_duplicates(folder, index, repeated)
-        return cls(folder, facts, index)
+        return cls(folder, facts, index, {patient: split for patient, (split, _) in splits.items() if split})
 
     def __len__(self) -> int:
         return len(self.index)
@@ -101,23 +106,32 @@ class Manifest:
             group = patient if by == "patient_id" else site
             if not group:
                 problem = f"line {self.index.lines[i]} (cell {self.index[i].cell_id}) has no {by}"
-                raise SplitError(problem, path=self.folder / MANIFEST, fix="give it one, or split by patient_id")
+                fix = "give it one, or split by patients: --set split.by=patient_id"
+                raise SplitError(problem, path=self.folder / MANIFEST, fix=fix)
             if first.setdefault(patient, group) != group:
                 raise SplitError(
                     f"{self.facts.group} {patient} has cells in {by} {first[patient]!r} and {group!r}",
                     path=self.folder / MANIFEST,
-                    fix="split by patient_id",
+                    fix="give it one site, or split by patients: --set split.by=patient_id",
                 )
             groups.setdefault(group, Counter())[label] += 1
         return groups
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the facts and of every cell's ids, label, and whether it has DAPI; paths are left out."""
+        """SHA-256 of the facts, the given splits, and every cell's ids, label, and whether it has DAPI; no paths."""
         digest = hashlib.sha256(json.dumps(self.facts.identity(), sort_keys=True).encode())
         for cell in self.index:
             digest.update(repr((cell.cell_id, cell.patient_id, cell.site, bool(cell.dapi), cell.label)).encode())
+        if self.pinned:
+            digest.update(repr(sorted(self.pinned.items())).encode())
         return digest.hexdigest()
+
+
+def parse_split(text: str) -> str | None:
+    """Name of a split, or "" for none, from a cell of a table; None for any other word."""
+    split = text.strip().lower()
+    return split if split in ("", *SPLITS) else None
 
 
 def write_manifest(folder: Path, facts: DatasetFacts, cells: Iterable[Cell]) -> None:
@@ -139,26 +153,48 @@ def write_manifest(folder: Path, facts: DatasetFacts, cells: Iterable[Cell]) -> 
             writer.writerow(astuple(cell))
 
 
-def _checked_rows(folder: Path, facts: DatasetFacts, used: Fingerprints) -> Iterator[tuple[int, Cell]]:
-    """Yields line number and cell of every row, checked; adds its names that must be unique to `used`."""
+def _checked_rows(
+    folder: Path, facts: DatasetFacts, used: Fingerprints, splits: dict[str, tuple[str, int]]
+) -> Iterator[tuple[int, Cell]]:
+    """Yields line number and cell of every row, checked.
+
+    Adds its names that must be unique to `used`, and to `splits` its patient, with the given split and the line.
+    """
     spellings: dict[str, dict[str, str]] = {name: {} for name in GROUPS}
-    for line, cell in _rows(folder / MANIFEST):
+    for line, cell, given in _rows(folder / MANIFEST):
         _check_row(folder / MANIFEST, facts, line, cell, spellings)
+        _check_split(folder / MANIFEST, facts, line, cell, given, splits)
         for name in _unique_names(folder, cell):
             used.add(name)
         yield line, cell
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Cell]]:
-    """Yields line number and cell of every row."""
+def _rows(path: Path) -> Iterator[tuple[int, Cell, str]]:
+    """Yields line number, cell and given split ("" without such a column) of every row."""
     with read_table(path, COLUMNS) as table:
-        if len(table.header) != len(COLUMNS):
+        others = [place for place in range(len(table.header)) if place not in table.positions.values()]
+        if others and [table.header[place].strip().lower() for place in others] != [SPLIT]:
             received = ", ".join(map(repr, table.header))
             problem = f"columns must be {', '.join(COLUMNS)}, got {received}"
-            raise ManifestError(problem, path=path, fix="delete the others")
+            raise ManifestError(problem, path=path, fix=f"delete the others; only {SPLIT} may be added")
         order = [table.positions[column] for column in COLUMNS]
         for line, row in table.rows:
-            yield line, Cell(*[row[i] for i in order])
+            yield line, Cell(*[row[i] for i in order]), row[others[0]] if others else ""
+
+
+def _check_split(
+    path: Path, facts: DatasetFacts, line: int, cell: Cell, given: str, splits: dict[str, tuple[str, int]]
+) -> None:
+    """Checks the given split of one row, and that all rows of its patient give the same."""
+    split = parse_split(given)
+    if split is None:
+        problem = f"line {line} (cell {cell.cell_id}) has split {given!r}"
+        raise ManifestError(problem, path=path, fix=f"use {', '.join(SPLITS)}, or leave it empty")
+    before, first = splits.setdefault(cell.patient_id, (split, line))
+    if before != split:
+        problem = f"{facts.group} {cell.patient_id} is in split {before or 'none'} on line {first}, and in"
+        fix = f"write one split on all lines of a {facts.group}"
+        raise ManifestError(f"{problem} {split or 'none'} on line {line}", path=path, fix=fix)
 
 
 def _check_row(path: Path, facts: DatasetFacts, line: int, cell: Cell, spellings: dict[str, dict[str, str]]) -> None:

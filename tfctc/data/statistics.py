@@ -39,6 +39,9 @@ def measure(builder: Cells, channels: tuple[str, ...]) -> Statistics:
     for split in SPLITS:
         read = channels if split == "train" else ()
         counts = dict.fromkeys((*builder.facts.classes, NO_LABEL), 0)
+        if not builder.info.splits[split].num_examples:
+            cells[split] = counts  # tensorflow-datasets cannot read a split without a record.
+            continue
         for batch in pipeline.records(builder, split, read, cache_mb=0).batch(BATCH).as_numpy_iterator():
             labels, with_dapi = batch["label"], batch[DAPI_PRESENT] > 0
             for name, value in zip(counts, (0, 1, UNLABELLED), strict=True):

@@ -8,7 +8,7 @@ from tfctc.io.names import counted, plural
 def missing_for_training(manifest: Manifest) -> list[str]:
     """Clauses that say what a data set lacks for `tfctc fit` in any mode; empty if it can train on it.
 
-    `tfctc.data.splits.assign_groups` raises an error for the same reasons.
+    `tfctc.data.assignment.assign_groups` raises an error for the same reasons.
 
     Args:
         manifest: the data set.

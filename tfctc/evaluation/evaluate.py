@@ -169,7 +169,13 @@ class Evaluation:
 
 
 def evaluate(
-    test: Predictions, threshold: float, *, rule: str, validation_cells: int | None, **description: Any
+    test: Predictions,
+    threshold: float,
+    *,
+    rule: str,
+    validation_cells: int | None,
+    repeats: int = 1,
+    **description: Any,
 ) -> Evaluation:
     """Evaluation of predictions at a threshold that was chosen before.
 
@@ -177,6 +183,7 @@ def evaluate(
         test: predictions for cells of patients that the model does not know.
         threshold: a cell is called positive if its probability is this number or higher.
         rule, validation_cells: origin of the threshold.
+        repeats: times that each cell is in `test`; an interval counts it once.
         description: further fields of `Evaluation`: model, channels, data set and so on.
     """
     described = Evaluation(
@@ -195,7 +202,7 @@ def evaluate(
     names["groups"] = plural(described.interval_by)
     holders = {name: len(np.unique(test.patient_id[test.label == i])) for i, name in enumerate(described.classes)}
     values = vars(described) | {
-        "metrics": estimates(test, threshold, names),
+        "metrics": estimates(test, threshold, names, repeats),
         "calibration": calibration_estimates(test, names),
         "holders": holders,
         "by_patient": by_patient(test, threshold),
@@ -221,13 +228,14 @@ def _predictive_values(metrics: Mapping[str, Estimate]) -> dict[str, dict[str, t
     return found
 
 
-def estimates(test: Predictions, threshold: float, names: Mapping[str, str]) -> dict[str, Estimate]:
+def estimates(test: Predictions, threshold: float, names: Mapping[str, str], repeats: int = 1) -> dict[str, Estimate]:
     """Each of `METRICS` with its interval by patient.
 
     Args:
         test: predictions for labelled cells.
         threshold: a cell is called positive if its probability is this number or higher.
         names: "negative", "positive" and "called" -> words for such cells; "groups" -> word for the patients.
+        repeats: times that each cell is in `test`.
     """
     # Presorted, because every metric is computed again without each patient.
     test = test.of(np.argsort(-np.asarray(test.probability, np.float64), kind="stable"))
@@ -245,7 +253,7 @@ def estimates(test: Predictions, threshold: float, names: Mapping[str, str]) -> 
                 without[name],
                 basis.weights,
                 basis.holders,
-                basis.cells,
+                max(basis.cells // repeats, 1),
                 of_one_class=basis.of_one_class,
             )
         value = values[name] if np.isfinite(values[name]) else None

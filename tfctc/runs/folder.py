@@ -20,6 +20,7 @@ from tfctc.data.selection import visible_to
 from tfctc.data.splits import Splits
 from tfctc.errors import ManifestError, RunError
 from tfctc.evaluation.calibration import Calibration
+from tfctc.evaluation.out_of_fold import OutOfFold, read_out_of_fold
 from tfctc.io.folders import is_file
 from tfctc.models.calibrated import fold_calibration
 from tfctc.progress import Progress, silent
@@ -28,8 +29,12 @@ from tfctc.runs.history import read_history
 
 CONFIG, SPLITS, RECORD = "config.json", "splits.json", "run.json"
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
+#: Fingerprints of the images that the run was trained and validated on.
+IMAGES = "images.npy"
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
 CALIBRATION, VALIDATION_PREDICTIONS = "calibration.json", "validation_predictions.csv"
+#: Of a cross-validated run: the run folders of its folds, predictions for every labelled cell, and facts of the folds.
+FOLDS, OUT_OF_FOLD, CROSS_VALIDATION = "folds", "out_of_fold.csv", "cross_validation.json"
 #: Remedy for a run that cannot be used: `fit` refuses the folder of a finished run.
 TRAIN_AGAIN = "run fit again with another --output"
 
@@ -123,6 +128,19 @@ class RunFolder:
         found = self._json(EVALUATION)
         # Early files of version 0.1 have the key "figures" instead.
         return found if "metrics" in found else {**found, "metrics": found.get("figures", {})}
+
+    @property
+    def cross_validation(self) -> dict[str, Any] | None:
+        """Folds and metrics of a cross-validated run (`tfctc fit --folds`); None for a run with a single split."""
+        return self._json(CROSS_VALIDATION) if (self.folder / CROSS_VALIDATION).exists() else None
+
+    def out_of_fold(self) -> OutOfFold:
+        """Out-of-fold predictions of a cross-validated run.
+
+        Raises:
+            RunError: a run with a single split, or a damaged table.
+        """
+        return read_out_of_fold(self.folder / OUT_OF_FOLD, self.facts.positive)
 
     def student(self) -> keras.Model:
         """The bright-field-only model as it was trained. Its probability is not calibrated.

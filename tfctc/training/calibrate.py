@@ -11,11 +11,12 @@ from tfctc.data.builder import Cells
 from tfctc.evaluation.calibration import fit_calibration
 from tfctc.evaluation.keras_predictions import predict
 from tfctc.evaluation.metrics import choose_threshold
+from tfctc.evaluation.out_of_fold import read_out_of_fold
 from tfctc.io.files import write_json
 from tfctc.models.classifier import log_odds
 from tfctc.recipes import Recipe
 from tfctc.recipes.recipe import STUDENT
-from tfctc.runs.folder import CALIBRATION, OPERATING_POINT, VALIDATION_PREDICTIONS
+from tfctc.runs.folder import CALIBRATION, OPERATING_POINT, OUT_OF_FOLD, VALIDATION_PREDICTIONS
 from tfctc.runs.predictions import write_predictions
 from tfctc.training.trainer import batch_composition
 
@@ -23,7 +24,8 @@ from tfctc.training.trainer import batch_composition
 def calibrate_student(student: keras.Model, recipe: Recipe, builder: Cells, folder: Path) -> None:
     """Writes `CALIBRATION`, `VALIDATION_PREDICTIONS` and `OPERATING_POINT` into a run folder.
 
-    The threshold has the best F1 of the calibrated probabilities of the validation cells.
+    The threshold has the best F1 of the calibrated probabilities of the validation cells; in a cross-validated run, of
+    the out-of-fold predictions, which are there before the final model is trained.
 
     Args:
         student: the trained network, channels by name -> logits ``(B, 2)``.
@@ -38,8 +40,12 @@ def calibrate_student(student: keras.Model, recipe: Recipe, builder: Cells, fold
     )
     # float32, as a network gives it.
     predictions = replace(raw, probability=calibration(raw.probability).astype(np.float32))
-    threshold = choose_threshold(predictions.label, predictions.probability)
-    point = {"threshold": threshold, "rule": "f1", "chosen_on": "validation", "cells": len(predictions)}
+    chosen_on, cells_of_choice = "validation", predictions
+    if (folder / OUT_OF_FOLD).exists():
+        # Predictions for every patient, in place of the few that chose the best epoch.
+        chosen_on, cells_of_choice = "out-of-fold", read_out_of_fold(folder / OUT_OF_FOLD, builder.facts.positive)
+    threshold = choose_threshold(cells_of_choice.label, cells_of_choice.probability)
+    point = {"threshold": threshold, "rule": "f1", "chosen_on": chosen_on, "cells": len(cells_of_choice)}
     write_json(folder / CALIBRATION, calibration.to_dict())
     write_predictions(folder / VALIDATION_PREDICTIONS, predictions, builder.manifest, threshold)
     write_json(folder / OPERATING_POINT, point)

@@ -32,7 +32,9 @@ from tfctc.runs import folder as layout
 from tfctc.runs.cells import cell_digests
 from tfctc.runs.folder import RunFolder
 from tfctc.runs.history import write_history
-from tfctc.runs.leakage import check_leakage
+from tfctc.runs.images import used_images, write_used_images
+from tfctc.runs.leakage import check_leakage, initial_runs
+from tfctc.runs.splitting import make_splits
 from tfctc.system.precision import POLICIES, choose_precision
 from tfctc.system.processor import processor_flags
 from tfctc.system.startup import choose_strategy, has_gpu
@@ -85,7 +87,7 @@ def plan_run(config: RunConfig, manifest: Manifest, recipe: Recipe | None = None
         config = replace(config, training=replace(config.training, precision=choice.precision))
         recipe = replace(recipe, precision=choice.precision)
     check_files(recipe)
-    splits = Splits.make(manifest, config, recipe.folds, stream_seed(config.seed, "labels"))
+    splits = make_splits(manifest, config, recipe.folds, stream_seed(config.seed, "labels"))
     patients = check_leakage(config, manifest, splits, recipe.initial_weights, recipe.folds)
     return Plan(config, recipe.on(splits), manifest, splits, patients | cell_digests(manifest, splits))
 
@@ -96,6 +98,7 @@ def fit(
     manifest: Manifest | None = None,
     recipe: Recipe | None = None,
     progress: Progress = silent,
+    data_dir: Path | None = None,
 ) -> RunFolder:
     """Trains a run, or continues an unfinished run of the same settings.
 
@@ -105,6 +108,7 @@ def fit(
         manifest: the data set; None opens `config.data`.
         recipe: recipe of `config`; None resolves it.
         progress: called with the progress of long tasks.
+        data_dir: folder of the tfrecords; None is that of the data set.
 
     Raises:
         RunError: `folder` holds another run or a finished one, or is in use; or the training diverged.
@@ -112,11 +116,11 @@ def fit(
     """
     folder, started = Path(folder), time.monotonic()
     manifest = manifest or Manifest.open(config.data)
-    with _removed_if_unused(folder), folder_lock(folder, "tfctc fit"):
-        plan = plan_run(_as_begun(config, folder), manifest, recipe)
-        _check_free(folder, plan.config)
-        _check_same_cells(folder, manifest.digest)
-        record = _train(plan, folder, progress) | plan.record
+    with removed_if_unused(folder), folder_lock(folder, "tfctc fit"):
+        plan = plan_run(as_begun(config, folder), manifest, recipe)
+        check_free(folder, plan.config)
+        _check_same_cells(folder, plan)
+        record = _train(plan, folder, progress, data_dir) | plan.record
         record["seconds"] = round(record["seconds"] + time.monotonic() - started, 1)
         # Written last: a run folder with a record is complete.
         write_json(folder / layout.RECORD, record)
@@ -124,11 +128,11 @@ def fit(
         return RunFolder.open(folder)
 
 
-def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
+def _train(plan: Plan, folder: Path, progress: Progress, data_dir: Path | None) -> dict[str, Any]:
     """Builds the tfrecords, checks cells and teachers, and trains; returns the run's record."""
     recipe, facts = plan.recipe, plan.manifest.facts
     # Reads every image, so that an image that cannot be used is an error before the run writes anything.
-    builder = build(plan.manifest, plan.splits, progress=progress)
+    builder = build(plan.manifest, plan.splits, data_dir, progress)
     log.info("Counting cells and measuring the training pixels")
     statistics = measure(builder, recipe.channels)
     check_cells(recipe, builder, plan.config.data)
@@ -149,6 +153,7 @@ def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     write_history(folder / layout.HISTORY, {name: c.history for name, c in trainer.checkpoints.items()})
+    write_used_images(folder / layout.IMAGES, used_images(builder), initial_runs(recipe.initial_weights))
     calibrate_student(to_stock(networks[STUDENT]), recipe, builder, folder)
     return {
         "tfctc": __version__,
@@ -167,7 +172,7 @@ def _train(plan: Plan, folder: Path, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
+def as_begun(config: RunConfig, folder: Path) -> RunConfig:
     """Settings in which the precision "auto" is replaced by that of the unfinished run in `folder`, if there is one."""
     saved = folder / layout.CONFIG
     if config.training.precision == "auto" and saved.exists():
@@ -176,7 +181,7 @@ def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
     return config
 
 
-def _check_free(folder: Path, config: RunConfig) -> None:
+def check_free(folder: Path, config: RunConfig) -> None:
     """Checks that `folder` is empty or holds an unfinished run of the same settings."""
     saved, fix = folder / layout.CONFIG, "choose another --output"
     if (folder / layout.RECORD).exists():
@@ -188,18 +193,21 @@ def _check_free(folder: Path, config: RunConfig) -> None:
         raise RunError("exists already and is not a run folder", path=folder, fix=fix)
 
 
-def _check_same_cells(folder: Path, digest: str) -> None:
-    """Checks that the cells of an unfinished run have not changed: a new split could test on its training cells."""
-    if (folder / CELLS).exists() and json.loads((folder / CELLS).read_text(encoding="utf-8")) != digest:
-        raise RunError(
-            "holds an unfinished run on other cells: the data set has changed since",
-            path=folder,
-            fix="begin a new run with another --output",
-        )
+def _check_same_cells(folder: Path, plan: Plan) -> None:
+    """Checks that the cells and splits of an unfinished run have not changed: it could be tested on training cells."""
+    fix = "begin a new run with another --output"
+    if not (folder / CELLS).exists():
+        return
+    if json.loads((folder / CELLS).read_text(encoding="utf-8")) != plan.manifest.digest:
+        problem = "holds an unfinished run on other cells: the data set has changed since"
+        raise RunError(problem, path=folder, fix=fix)
+    if Splits.from_dict(json.loads((folder / layout.SPLITS).read_text(encoding="utf-8"))).digest != plan.splits.digest:
+        problem = "holds an unfinished run with other splits: the table or run that gives them has changed since"
+        raise RunError(problem, path=folder, fix=fix)
 
 
 @contextlib.contextmanager
-def _removed_if_unused(folder: Path) -> Iterator[None]:
+def removed_if_unused(folder: Path) -> Iterator[None]:
     """Removes `folder` if the block fails and the folder is empty."""
     try:
         yield

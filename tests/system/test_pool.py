@@ -6,7 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from tfctc.comparison.pool import process_pool
+from tfctc.system.pool import process_pool
 
 
 def test_an_interrupted_comparison_waits_for_no_run():

@@ -1,0 +1,96 @@
+"""Fingerprints of the images that a run has used, to find the same images in another data set, under any name."""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from tfctc.cells import BRIGHTFIELD
+from tfctc.data import pipeline
+from tfctc.data.builder import Cells
+from tfctc.data.manifest import Manifest
+from tfctc.io.files import atomic_file
+from tfctc.io.images import read_channel
+from tfctc.progress import Progress, Task, silent
+from tfctc.runs.folder import IMAGES, RunFolder
+
+#: Splits whose images a run has used.
+USED = ("train", "validation")
+
+
+def image_fingerprint(pixels: np.ndarray) -> int | None:
+    """64-bit hash (BLAKE2b) of size and pixel values of an image, whatever its type and file format.
+
+    Args:
+        pixels: ``(H, W, 1)`` unsigned integers.
+
+    Returns:
+        The hash; None for an image whose pixels are all equal: two such images need not be of one cell.
+    """
+    if not len(pixels) or (pixels == pixels.flat[0]).all():
+        return None
+    digest = blake2b(repr(pixels.shape[:2]).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(pixels, "<u2").data)
+    return int.from_bytes(digest.digest(), "little")
+
+
+def used_images(builder: Cells) -> np.ndarray:
+    """Fingerprints of the bright-field images of the train and validation split, sorted, uint64 ``(N,)``."""
+    return _sorted(_fingerprints(builder))
+
+
+def write_used_images(path: Path, own: np.ndarray, earlier: list[RunFolder]) -> None:
+    """Writes the fingerprints of a run, and those of the runs whose weights it begins with, as a NumPy file."""
+    found = [own, *(images for run in earlier if (images := read_used_images(run)) is not None)]
+    with atomic_file(path) as temporary:
+        np.save(temporary, np.unique(np.concatenate(found)), allow_pickle=False)
+
+
+def read_used_images(run: RunFolder) -> np.ndarray | None:
+    """The fingerprints in a run folder, sorted; None for a run of an early version, which has none."""
+    path = run.folder / IMAGES
+    return np.load(path, allow_pickle=False) if path.exists() else None
+
+
+def same_images(manifest: Manifest, run: RunFolder, progress: Progress = silent) -> list[str] | None:
+    """Cells of a data set whose bright-field image, pixel by pixel, a run has been trained or validated on.
+
+    Images that were cropped, scaled or saved in another bit depth since are not found; `tfctc inspect` of both together
+    finds these.
+
+    Args:
+        manifest: the data set. Every bright-field image is read.
+        run: the run.
+        progress: called after each cell.
+
+    Returns:
+        Cell ids, in the order of the manifest; None if the run has no fingerprints, so that nothing was compared.
+
+    Raises:
+        ImageError: an image that cannot be read.
+    """
+    known = read_used_images(run)
+    if known is None:
+        return None
+    task, found = Task(progress, "Comparing images", len(manifest)), []
+    for cell in manifest.cells():
+        mark = image_fingerprint(read_channel(cell.brightfield, manifest.facts))
+        place = 0 if mark is None else int(np.searchsorted(known, np.uint64(mark)))
+        if mark is not None and place < len(known) and int(known[place]) == mark:
+            found.append(cell.cell_id)
+        task.advance()
+    return found
+
+
+def _fingerprints(builder: Cells) -> Iterator[int]:
+    for split in USED:
+        if builder.info.splits[split].num_examples:
+            records = pipeline.records(builder, split, (BRIGHTFIELD,), ids=False)
+            for record in records.as_numpy_iterator():
+                if (mark := image_fingerprint(record[BRIGHTFIELD])) is not None:
+                    yield mark
+
+
+def _sorted(marks: Iterator[int]) -> np.ndarray:
+    return np.unique(np.fromiter(marks, np.uint64))
