@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from made_up import edit_manifest
+from PIL import Image
 from sklearn.metrics import recall_score, roc_auc_score
 
 import tfctc
@@ -18,7 +19,7 @@ from tfctc.cli import main
 
 @pytest.fixture(scope="module")
 def hospital(journey, tmp_path_factory):
-    """Data of two other sites, whose patients have the ids of those that the model was trained on."""
+    """Data of two other sites, with other patients and images than those that the model was trained on."""
     folder = tmp_path_factory.mktemp("external") / "B"
     shutil.copytree(journey.data, folder, ignore=shutil.ignore_patterns("tfrecords"))
     facts = json.loads((folder / "dataset.json").read_text())
@@ -27,6 +28,9 @@ def hospital(journey, tmp_path_factory):
     def at_sites(rows):
         for i, row in enumerate(rows):
             row["site"] = "B1" if row["patient_id"] < "p06" else "B2"
+            row["patient_id"] = row["patient_id"].replace("p", "q")
+            path = folder / row["brightfield"]
+            Image.fromarray(np.flipud(np.asarray(Image.open(path)))).save(path)
             if i % 12 == 5:
                 row["label"] = ""
 
@@ -157,7 +161,10 @@ def test_results_on_another_data_set_are_not_overwritten(journey, hospital, tmp_
     command(journey.version, "--data", hospital, "-o", tmp_path)
     command(journey.version, "--data", hospital, "-o", tmp_path)
     before = (tmp_path / "evaluation.json").read_bytes()
-    output = command(journey.version, "--data", journey.data, "-o", tmp_path, code=2)
+    other = tmp_path / "C"
+    shutil.copytree(hospital, other)
+    edit_manifest(other, list.reverse)
+    output = command(journey.version, "--data", other, "-o", tmp_path, code=2)
     assert "holds an evaluation of another model or data set; choose another --output" in output
     assert (tmp_path / "evaluation.json").read_bytes() == before
 
@@ -192,3 +199,24 @@ def test_without_scikit_learn_the_extra_is_named(journey, hospital, tmp_path):
     words = ["evaluate", journey.version, "--data", hospital, "-o", tmp_path / "out"]
     done = subprocess.run([sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True)
     assert done.returncode == 2 and "pip install 'tfctc[evaluate]'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_training_patients_and_training_images_are_found_by_run_and_version(journey, hospital, tmp_path):
+    for model in (journey.run, journey.version):
+        output = command(model, "--data", journey.data, "-o", tmp_path / "out", code=2)
+        assert "the model was trained on 9 patients of it: " in output and "leave out their cells" in output
+    renamed = tmp_path / "renamed"
+    shutil.copytree(journey.data, renamed, ignore=shutil.ignore_patterns("tfrecords"))
+    edit_manifest(renamed, lambda rows: [row.update(patient_id=f"other {row['patient_id']}") for row in rows])
+    for model in (journey.run, journey.version):
+        output = command(model, "--data", renamed, "-o", tmp_path / "out", code=2)
+        assert "the model was trained on the images of 36 cells of it: " in output
+    assert not (tmp_path / "out").exists()
+    output = command(journey.version, "--data", hospital, "-o", tmp_path / "out")
+    assert "leak check: no patient and no image of it in training" in output
+
+
+def test_a_file_alone_says_that_it_cannot_be_checked(journey, hospital, tmp_path):
+    shutil.copy(journey.version / "model_float32.tflite", tmp_path / "alone.tflite")
+    output = command(tmp_path / "alone.tflite", "--data", hospital, "-o", tmp_path / "out")
+    assert "leak check: not possible: the model does not tell its training patients" in output

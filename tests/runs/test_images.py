@@ -9,8 +9,9 @@ from PIL import Image
 from small_runs import changed
 
 from tfctc.data.manifest import Manifest
+from tfctc.io.duplicates import image_fingerprint
 from tfctc.runs.folder import RunFolder
-from tfctc.runs.images import image_fingerprint, read_used_images, same_images, write_used_images
+from tfctc.runs.images import read_used_images, same_images, write_used_images
 
 
 def cells_in(run, *splits):

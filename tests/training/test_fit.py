@@ -139,7 +139,7 @@ def test_the_calibrated_student_gives_the_saved_validation_predictions(tiny_data
     np.testing.assert_allclose(calibrated, calibration.scale * raw + calibration.bias, atol=1e-5)
     with (distilled_run.folder / "validation_predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["label"] for row in rows] == [["leukocyte", "ctc"][label] for label in labels]
+    assert [row["truth"] for row in rows] == [["leukocyte", "ctc"][label] for label in labels]
     np.testing.assert_allclose([float(row["p_ctc"]) for row in rows], 1 / (1 + np.exp(-calibrated)), atol=1e-6)
     assert (calibration.cells, calibration.positives) == (len(labels), labels.sum())
     assert calibration.patients == len({row["patient_id"] for row in rows}) > 1

@@ -125,6 +125,7 @@ def export(
         evaluation=opened.evaluation,
         training={"run": opened.name, "mode": opened.config.mode, "seed": opened.config.seed, "cells": record["cells"]},
         quality=learn_quality(*images("train", QUALITY_CELLS, trained_on)),
+        training_cells=_training_cells(opened),
         calibration=opened.calibration.to_dict() if opened.calibration.is_fitted else None,
         trained_sha256=digest,
     )
@@ -157,6 +158,17 @@ def _choose_precision(
     cells = next(labelled_batches(builder, "validation", (BRIGHTFIELD,), CHOICE_CELLS).as_numpy_iterator())
     loss: Callable = partial(f1_loss, cells["label"], cells["patient_id"], trained.threshold)
     return smallest_precision(trained, cells[BRIGHTFIELD], calibration, loss, bound)
+
+
+def _training_cells(run: "RunFolder") -> bytes:
+    """Content of the file by which an evaluation finds training patients and images; empty for an early run."""
+    from tfctc.runs.leakage import training_cells
+
+    try:
+        return training_cells(run).to_bytes()
+    except RunError:
+        log.info("The run does not tell its training patients: the exported version cannot be checked for them.")
+        return b""
 
 
 def _images(batches: Any, limit: int) -> tuple[np.ndarray, np.ndarray]:

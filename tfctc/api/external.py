@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfctc.cells import DatasetFacts, same_scale
-from tfctc.errors import ArtefactError, ConfigError, DependencyError, ImageError, ManifestError, OutputError
+from tfctc.errors import ArtefactError, ConfigError, DependencyError, ImageError, ManifestError, OutputError, RunError
+from tfctc.io.duplicates import image_fingerprint
 from tfctc.io.files import write_json
 from tfctc.io.folders import is_file, is_folder
 from tfctc.io.images import crop_or_pad, read_channel, to_unit
+from tfctc.io.names import abbreviated, counted
+from tfctc.io.record import TRAINING_CELLS
 from tfctc.progress import Progress, Task, silent
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from tfctc.evaluation.counts import PatientCount
     from tfctc.evaluation.evaluate import Evaluation
     from tfctc.evaluation.predictions import Predictions
+    from tfctc.evaluation.training_cells import TrainingCells
+    from tfctc.runs.folder import RunFolder
 
 BATCH = 64
 REFUSED = "refused"
@@ -41,6 +46,7 @@ class FrozenModel:
             each image, or None if the model does not tell it.
         identity: the model for the record: path, version, hash of the weights.
         folder: folder in which results are written by default.
+        training_cells: fingerprints of the patients and images that it was trained on; None if they are not known.
     """
 
     name: str
@@ -50,6 +56,7 @@ class FrozenModel:
     predict: Callable[[np.ndarray], tuple[np.ndarray, list[str] | None]]
     identity: Mapping[str, Any]
     folder: Path
+    training_cells: "TrainingCells | None" = None
 
     @classmethod
     def open(cls, path: str | Path, runtime: str = "litert") -> "FrozenModel":
@@ -158,6 +165,7 @@ def evaluate_external(
 
     manifest, frozen = Manifest.open(data), FrozenModel.open(model, runtime)
     cautions = _check_facts(frozen, manifest)
+    leak_check = _check_patients(frozen, manifest)
     predictions, quality, refused = _predict(frozen, manifest, progress)
     evaluation = evaluate(
         predictions,
@@ -175,6 +183,7 @@ def evaluate_external(
         origin={
             "model": {**frozen.identity, "trained_on": frozen.facts.name},
             "data": {"folder": str(manifest.folder), "name": manifest.facts.name, "manifest": manifest.digest},
+            "leak_check": leak_check,
             "refused": len(refused),
             "frozen_threshold": threshold is None,
         },
@@ -213,6 +222,26 @@ def _check_facts(model: FrozenModel, manifest: "Manifest") -> list[str]:
     return found
 
 
+def _check_patients(model: FrozenModel, manifest: "Manifest") -> str:
+    """Checks that the model was trained on no patient of the data set; returns what was compared.
+
+    Raises:
+        ConfigError: a patient that the model was trained on.
+    """
+    if model.training_cells is None:
+        return "not possible: the model does not tell its training patients"
+    if known := model.training_cells.known_patients(manifest):
+        problem = f"the model was trained on {counted(len(known), manifest.facts.group)} of it: {abbreviated(known)}"
+        fix = (
+            "leave out their cells; if they are other people, import it again with sites (a group {site} in --files, "
+            "or --site-column) or other ids, and train on data with sites"
+        )
+        raise ConfigError(problem, path=manifest.folder, fix=fix)
+    if model.training_cells.images is None:
+        return f"no {manifest.facts.group} of it in training; images not compared"
+    return f"no {manifest.facts.group} and no image of it in training"
+
+
 def _predict(
     model: FrozenModel, manifest: "Manifest", progress: Progress
 ) -> tuple["Predictions", dict[str, str], dict[str, str]]:
@@ -225,6 +254,7 @@ def _predict(
     task = Task(progress, f"Predicting cells of {manifest.facts.name}", len(labelled))
     quality: dict[str, str] = {}
     refused: dict[str, str] = {}
+    leaks: list[str] = []
     kept: list[int] = []
     probabilities: list[np.ndarray] = []
 
@@ -233,10 +263,13 @@ def _predict(
             task.advance()
             cell = manifest.cell(i)
             try:
-                pixels = to_unit(read_channel(cell.brightfield, manifest.facts), manifest.facts)
+                counts = read_channel(cell.brightfield, manifest.facts)
             except ImageError as error:
                 refused[cell.cell_id] = str(error)
                 continue
+            if model.training_cells and model.training_cells.knows_image(image_fingerprint(counts)):
+                leaks.append(cell.cell_id)
+            pixels = to_unit(counts, manifest.facts)
             if model.facts.image_size != manifest.facts.image_size:
                 pixels = crop_or_pad(pixels[..., 0], model.facts.image_size)[..., np.newaxis]
             yield i, pixels
@@ -247,6 +280,9 @@ def _predict(
         kept += [i for i, _ in batch]
         probabilities.append(found)
         quality |= {manifest.index[i].cell_id: one for (i, _), one in zip(batch, qualities or (), strict=False)}
+    if leaks:
+        problem = f"the model was trained on the images of {counted(len(leaks), 'cell')} of it: {abbreviated(leaks)}"
+        raise ConfigError(problem, path=manifest.folder, fix="leave out these cells")
     if not kept:
         reason = next(iter(refused.values()))
         raise ManifestError(f"none of {len(refused)} images can be used: {reason}", path=manifest.folder)
@@ -308,14 +344,27 @@ def _of_run(path: Path) -> FrozenModel:
         predict=lambda images: (probabilities(tf.constant(images)).numpy(), None),
         identity={"run": str(path), "weights_sha256": run.record["weights_sha256"]["student"]},
         folder=path / "external",
+        training_cells=_cells_of_run(run),
     )
+
+
+def _cells_of_run(run: "RunFolder") -> "TrainingCells | None":
+    """Training cells of a run; None for a run of an early version, whose record does not name them."""
+    from tfctc.runs.leakage import training_cells
+
+    try:
+        return training_cells(run)
+    except RunError:
+        return None
 
 
 def _of_file(path: Path, runtime: str) -> FrozenModel:
     """The model in a .tflite file."""
+    from tfctc.evaluation.training_cells import TrainingCells
     from tfctc.inference.predictor import Predictor
 
     predictor = Predictor(path, runtime=runtime)
+    cells = path.parent / TRAINING_CELLS
 
     def predict(images):
         found = [predictor.classify(image) for image in images]
@@ -329,5 +378,6 @@ def _of_file(path: Path, runtime: str) -> FrozenModel:
         rule=str(predictor.record["operating_point"].get("rule", "")),
         predict=predict,
         identity={"file": str(path), "model_version": predictor.model_version},
+        training_cells=TrainingCells.read(cells) if is_file(cells, ArtefactError) else None,
         folder=Path("evaluations", name.replace("/", "-")),
     )

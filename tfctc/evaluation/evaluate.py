@@ -129,6 +129,8 @@ class Evaluation:
         ]
         for site in self.by_site[:MOST_SITES]:
             lines.append(f"site {site.name or 'not named'}: {site}")
+        if check := self.origin.get("leak_check"):
+            lines.append(f"leak check: {check}")
         lines += self._promise()
         for prevalence, values in self.predictive_values.items():
             (ppv, *ends), (npv, _, _) = values["ppv"], values["npv"]

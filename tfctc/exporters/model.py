@@ -50,6 +50,7 @@ class TrainedModel:
         operating_point: `threshold`, and its origin: `rule` and `chosen_on`.
         evaluation: content of evaluation.json; None if the run has not been evaluated.
         training: facts of the run for the record: name, mode, seed, numbers of cells.
+        training_cells: fingerprints of the patients and images of the training, for `TRAINING_CELLS`; empty for none.
         quality: density of the training images, as `tfctc.exporters.quality_model.learn_quality` returns it.
         calibration: facts of the calibration that `model` contains: scale, bias, and the prevalence of the cells it was
             fitted on; None if the probability is not calibrated.
@@ -65,6 +66,7 @@ class TrainedModel:
     operating_point: Mapping[str, Any]
     evaluation: Mapping[str, Any] | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+    training_cells: bytes = b""
     quality: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
     trained_sha256: str | None = None

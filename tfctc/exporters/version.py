@@ -18,7 +18,7 @@ from tfctc.exporters.quantization.tensor_errors import TensorError, input_levels
 from tfctc.exporters.saved_model import write_saved_model
 from tfctc.exporters.serving import write_serving
 from tfctc.io.files import atomic_folder, tensorflow_disk_errors, write_json
-from tfctc.io.record import REFERENCE, SUMS, VERSION_MANIFEST, append_record, file_sha256
+from tfctc.io.record import REFERENCE, SUMS, TRAINING_CELLS, VERSION_MANIFEST, append_record, file_sha256
 
 log = logging.getLogger(__name__)
 CARD, README = "MODEL_CARD.md", "README.md"
@@ -78,6 +78,8 @@ def write_version(
             left_out: dict[str, Any] = {}
             expected = parity.keras_probabilities(trained.model, images)
             _write_reference(folder / REFERENCE, trained.facts, images[:REFERENCES], expected[:REFERENCES])
+            if trained.training_cells:
+                (folder / TRAINING_CELLS).write_bytes(trained.training_cells)
             if saved_model:
                 log.info("Writing the SavedModel ...")
                 found |= _saved_model(trained, folder, images, expected)

@@ -60,3 +60,19 @@ def fingerprint(name: str) -> int:
 def _digest(name: str) -> bytes:
     # A file's name need not be UTF-8; Python holds such bytes as surrogates.
     return blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()
+
+
+def image_fingerprint(pixels: np.ndarray) -> int | None:
+    """64-bit hash (BLAKE2b) of size and pixel values of an image, whatever its type and file format.
+
+    Args:
+        pixels: ``(H, W, 1)`` unsigned integers.
+
+    Returns:
+        The hash; None for an image whose pixels are all equal: two such images need not be of one cell.
+    """
+    if not len(pixels) or (pixels == pixels.flat[0]).all():
+        return None
+    digest = blake2b(repr(pixels.shape[:2]).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(pixels, "<u2").data)
+    return int.from_bytes(digest.digest(), "little")

@@ -18,6 +18,8 @@ RECORD = "tfctc.json"
 #: Names of files beside the artefacts: their description, the SHA-256 of every file, and images with the Keras model's
 #: probabilities for them.
 VERSION_MANIFEST, SUMS, REFERENCE = "manifest.json", "SHA256SUMS", "reference.npz"
+#: Fingerprints of the patients and images that the model was trained on, beside the artefacts.
+TRAINING_CELLS = "training_cells.npz"
 #: Version of the record's layout.
 SCHEMA = 1
 #: File identifier of a TFLite flatbuffer, its bytes 4 to 7.

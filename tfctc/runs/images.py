@@ -1,7 +1,6 @@
 """Fingerprints of the images that a run has used, to find the same images in another data set, under any name."""
 
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from tfctc.cells import BRIGHTFIELD
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
 from tfctc.data.manifest import Manifest
+from tfctc.io.duplicates import image_fingerprint
 from tfctc.io.files import atomic_file
 from tfctc.io.images import read_channel
 from tfctc.progress import Progress, Task, silent
@@ -17,22 +17,6 @@ from tfctc.runs.folder import IMAGES, RunFolder
 
 #: Splits whose images a run has used.
 USED = ("train", "validation")
-
-
-def image_fingerprint(pixels: np.ndarray) -> int | None:
-    """64-bit hash (BLAKE2b) of size and pixel values of an image, whatever its type and file format.
-
-    Args:
-        pixels: ``(H, W, 1)`` unsigned integers.
-
-    Returns:
-        The hash; None for an image whose pixels are all equal: two such images need not be of one cell.
-    """
-    if not len(pixels) or (pixels == pixels.flat[0]).all():
-        return None
-    digest = blake2b(repr(pixels.shape[:2]).encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(pixels, "<u2").data)
-    return int.from_bytes(digest.digest(), "little")
 
 
 def used_images(builder: Cells) -> np.ndarray:

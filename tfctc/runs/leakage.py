@@ -12,8 +12,10 @@ from tfctc.config import RunConfig, to_dict
 from tfctc.data.manifest import MANIFEST, Manifest
 from tfctc.data.splits import Splits
 from tfctc.errors import RunError, TfctcError
+from tfctc.evaluation.training_cells import TrainingCells
 from tfctc.io.names import abbreviated, counted
 from tfctc.runs.folder import SPLITS, STUDENT, TRAIN_AGAIN, RunFolder
+from tfctc.runs.images import read_used_images
 from tfctc.runs.patients import REAL, KnownPatients, Person, persons, population_of, population_of_run
 from tfctc.runs.splitting import make_splits
 
@@ -110,6 +112,16 @@ def known_patients(run: RunFolder) -> KnownPatients:
             if split != "test":
                 known.add(Person(population, patient, tuple(sites.get(patient, ()))), split)
     return known
+
+
+def training_cells(run: RunFolder) -> TrainingCells:
+    """Fingerprints of the patients and images that a run and its initial weights were trained or validated on.
+
+    Raises:
+        RunError: a run of an early version, whose record does not name its patients.
+    """
+    persons_ = ((person.population, person.patient_id, person.sites) for person in known_patients(run).splits)
+    return TrainingCells.of(persons_, read_used_images(run))
 
 
 def split_of(splits: Splits, person: Person) -> str:
