@@ -11,8 +11,8 @@ from tfctc.evaluation.predictions import Predictions
 if TYPE_CHECKING:
     from tfctc.evaluation.evaluate import Evaluation
 
-#: Share of the positive cells above which one patient holds most of them.
-MOST = 0.5
+#: Share of the positive cells above which one patient holds most of them; with two patients, `MOST_OF_TWO`.
+MOST, MOST_OF_TWO = 0.5, 0.75
 
 
 def find_cautions(evaluation: "Evaluation", test: Predictions) -> list[str]:
@@ -31,7 +31,8 @@ def find_cautions(evaluation: "Evaluation", test: Predictions) -> list[str]:
     elif len(test) and evaluation.threshold <= probability.min():
         found.append(f"The threshold is below every probability: all cells are called {positive}.")
     by_patient = np.unique(test.patient_id[test.label == 1], return_counts=True)[1]
-    if len(by_patient) > 1 and by_patient.max() > MOST * by_patient.sum():
+    limit = MOST_OF_TWO if len(by_patient) == 2 else MOST
+    if len(by_patient) > 1 and by_patient.max() > limit * by_patient.sum():
         share = by_patient.max() / by_patient.sum()
         found.append(f"One {group} holds {share:.0%} of the {positive} cells: the recall is mostly that {group}'s.")
     return [*found, *_of_sites(evaluation, test)]

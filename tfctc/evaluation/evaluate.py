@@ -135,7 +135,8 @@ class Evaluation:
         for prevalence, values in self.predictive_values.items():
             (ppv, *ends), (npv, _, _) = values["ppv"], values["npv"]
             shown = f"{ppv:.2g} of the calls are right ({ends[0]:.2g} to {ends[1]:.2g})"
-            lines.append(f"at {prevalence} {positive}: {shown}, {npv:.6g} of the other cells are {negative}")
+            among = f"with 1 {positive} to {prevalence.removeprefix('1:')} {negative}"
+            lines.append(f"{among}: {shown}, {npv:.6f} of the other cells are {negative}")
         lines += [f"Caution: {caution}" for caution in self.cautions]
         return "\n".join(lines)
 
