@@ -121,7 +121,7 @@ def test_predictive_values_come_from_recall_and_specificity():
     recall, specificity = result.metrics["recall"].value, result.metrics["specificity"].value
     ppv = result.predictive_values["1:100"]["ppv"]
     assert ppv[0] == pytest.approx(recall / (recall + 100 * (1 - specificity))) and ppv[1] < ppv[0] < ppv[2]
-    assert "with 1 positive to 100,000 negative: " in str(result)
+    assert "\n1:100,000 " in str(result)
 
 
 def test_a_promise_stands_beside_what_was_reached():

@@ -132,11 +132,11 @@ class Evaluation:
         if check := self.origin.get("leak_check"):
             lines.append(f"leak check: {check}")
         lines += self._promise()
+        if self.predictive_values:
+            lines.append(f"{f'{positive} to {negative}':21} calls that are right           other cells that are {negative}")
         for prevalence, values in self.predictive_values.items():
-            (ppv, *ends), (npv, _, _) = values["ppv"], values["npv"]
-            shown = f"{ppv:.2g} of the calls are right ({ends[0]:.2g} to {ends[1]:.2g})"
-            among = f"with 1 {positive} to {prevalence.removeprefix('1:')} {negative}"
-            lines.append(f"{among}: {shown}, {npv:.6f} of the other cells are {negative}")
+            (ppv, *ends), (npv, *_) = values["ppv"], values["npv"]
+            lines.append(f"{prevalence:21} {f'{ppv:.2g} ({ends[0]:.2g} to {ends[1]:.2g})':30} {npv:.6f}")
         lines += [f"Caution: {caution}" for caution in self.cautions]
         return "\n".join(lines)
 
