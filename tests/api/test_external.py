@@ -220,3 +220,16 @@ def test_a_file_alone_says_that_it_cannot_be_checked(journey, hospital, tmp_path
     shutil.copy(journey.version / "model_float32.tflite", tmp_path / "alone.tflite")
     output = command(tmp_path / "alone.tflite", "--data", hospital, "-o", tmp_path / "out")
     assert "leak check: not possible: the model does not tell its training patients" in output
+
+
+def test_the_difference_of_two_models_is_paired_and_needs_the_same_cells(journey, hospital, tmp_path):
+    command(journey.version, "--data", hospital, "-o", tmp_path / "float32")
+    output = command(journey.version / "model_int8.tflite", "--data", hospital, "-o", tmp_path / "int8",
+                     "--against", tmp_path / "float32")  # fmt: skip
+    one, other = (evaluation(tmp_path / name)["metrics"]["auroc"]["value"] for name in ("int8", "float32"))
+    assert "difference from tiny/1 (model_float32) in " in output
+    line = next(line for line in output.split("difference from")[1].splitlines() if line.startswith("auroc"))
+    assert line.split()[1] == f"{one - other:+.3f}"
+    output = command(journey.run, "--against", tmp_path / "float32", code=2)
+    assert "predictions for 44 cells, which are not the 12 cells of this evaluation; evaluate both models" in output
+    assert "holds no evaluation" in command(journey.run, "--against", tmp_path, code=2)

@@ -31,10 +31,11 @@ from tfctc.errors import ConfigError
     help="Chance with which a promise such as specificity=0.99 is to hold on new patients.  [default: 0.9]",
 )
 @click.option("--threshold", metavar="NUMBER", help="Try this threshold; the exported files keep theirs.")
+@click.option("--against", type=click.Path(path_type=Path), help="Results of another model on the same cells.")
 @click.option("--teacher", is_flag=True, help="Evaluate the teacher instead of the student.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the results on --data.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-def command(model, data, operating_point, confidence, threshold, teacher, output, as_json):
+def command(model, data, operating_point, confidence, threshold, against, teacher, output, as_json):
     """Evaluate a run on the patients of its test split, or any model on another data set.
 
     MODEL is a run folder. With --data it may also be an exported version folder, or a .tflite file, for which no
@@ -49,13 +50,14 @@ def command(model, data, operating_point, confidence, threshold, teacher, output
         problem = "with --data the operating point is that of the model: no data both choose and test it"
         raise ConfigError(problem, fix="leave out --operating-point and --confidence; --threshold NUMBER tries another")
     if data is not None:
-        return _external(model, data, threshold, output, as_json)
+        return _external(model, data, threshold, against, output, as_json)
     options = {"operating_point": operating_point, "confidence": confidence}
     with ProgressBar() as progress:
         result = evaluate_run(model, threshold, teacher, progress, **options)
     evaluation = result.evaluation
+    difference = _difference(result, result.run.facts, against)
     # Printed before saving, for a user who may not write into the run folder.
-    click.echo(json.dumps(evaluation.to_dict(), indent=2) if as_json else str(evaluation))
+    _print(evaluation, difference, as_json)
     written = result.save()
     if result.point and not teacher:
         click.echo(
@@ -69,13 +71,36 @@ def command(model, data, operating_point, confidence, threshold, teacher, output
     print_next("tfctc", "export", result.run.folder, err=as_json)
 
 
-def _external(model, data, threshold, output, as_json):
+def _difference(result, facts, against):
+    """Differences from the results in the folder `against`; None without one. Before anything is written."""
+    if against is None:
+        return None
+    from tfctc.api.against import differences
+
+    if not hasattr(result.evaluation, "by_patient"):
+        problem = "a cross-validated run has a threshold for each fold, and is not compared"
+        raise ConfigError(problem, fix="leave out --against")
+    return differences(result.evaluation, result.predictions, facts, against)
+
+
+def _print(evaluation, difference, as_json):
+    from tfctc.api.against import table
+
+    if as_json:
+        values = evaluation.to_dict() | ({"difference": difference} if difference else {})
+        return click.echo(json.dumps(values, indent=2))
+    click.echo(str(evaluation))
+    if difference:
+        click.echo(table(difference, evaluation.interval_by))
+
+
+def _external(model, data, threshold, against, output, as_json):
     from tfctc.api.external import evaluate_external
 
     with ProgressBar() as progress:
         result = evaluate_external(model, data, threshold=as_number(threshold), progress=progress)
     evaluation = result.evaluation
-    click.echo(json.dumps(evaluation.to_dict(), indent=2) if as_json else str(evaluation))
+    _print(evaluation, _difference(result, result.model.facts, against), as_json)
     written = result.save(output)
     if result.refused:
         click.echo(

@@ -133,7 +133,9 @@ class Evaluation:
             lines.append(f"leak check: {check}")
         lines += self._promise()
         if self.predictive_values:
-            lines.append(f"{f'{positive} to {negative}':21} calls that are right           other cells that are {negative}")
+            lines.append(
+                f"{f'{positive} to {negative}':21} calls that are right           other cells that are {negative}"
+            )
         for prevalence, values in self.predictive_values.items():
             (ppv, *ends), (npv, *_) = values["ppv"], values["npv"]
             lines.append(f"{prevalence:21} {f'{ppv:.2g} ({ends[0]:.2g} to {ends[1]:.2g})':30} {npv:.6f}")
