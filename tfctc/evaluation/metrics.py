@@ -46,7 +46,7 @@ def compute_metrics(
         labels: ``(N,)`` 0 or 1.
         probabilities: ``(N,)`` probabilities of the positive class, in [0, 1].
         threshold: a cell is called positive from this probability upwards.
-        weights: ``(N,)`` sample weights, such as the number of times that a bootstrap drew each cell; None for 1.
+        weights: ``(N,)`` sample weights, such as 0 for the cells of a patient that is left out; None for 1.
 
     Returns:
         Each of `METRICS`, in [0, 1]; NaN where a metric is undefined because a class is absent, or for the precision
@@ -96,7 +96,7 @@ def basis_of(labels: np.ndarray, probabilities: np.ndarray, threshold: float, gr
 
 
 def f1(labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None) -> float:
-    """The F1 of `compute_metrics` alone, for a fast bootstrap. Same arguments."""
+    """The F1 of `compute_metrics` alone. Same arguments."""
     (_, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
     return float(_f1(fp, fn, tp))
 
@@ -110,7 +110,7 @@ def _confusion(
 ) -> np.ndarray:
     # NumPy would round the threshold to float32 for a float32 array, and it could become equal to a cell's probability.
     called = np.asarray(probabilities, np.float64) >= threshold
-    # A bootstrap calls this a thousand times, and sklearn.metrics.confusion_matrix is far slower.
+    # An interval calls this for every patient, and sklearn.metrics.confusion_matrix is far slower.
     return np.bincount(2 * np.asarray(labels, np.int64) + called, weights, minlength=4).reshape(2, 2)
 
 
