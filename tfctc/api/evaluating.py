@@ -96,12 +96,13 @@ class RunEvaluation:
     teacher: bool
 
     def save(self) -> list[Path]:
-        """Writes metrics, predictions and, for the student, the threshold into the run folder.
+        """Writes metrics, predictions and, for the student, the threshold and the page into the run folder.
 
         Returns:
-            Paths of the metrics, of the predictions and of the counts by patient.
+            Paths of the metrics, of the predictions, of the counts by patient and, for the student, of the page.
         """
         from tfctc.evaluation.counts import PatientCount, write_counts
+        from tfctc.report.run_page import write_run_page
         from tfctc.runs.folder import EVALUATION, OPERATING_POINT, PREDICTIONS
         from tfctc.runs.predictions import write_predictions
 
@@ -121,6 +122,8 @@ class RunEvaluation:
             if self.evaluation.validation_cells is not None:
                 point |= {"chosen_on": "validation", "cells": self.evaluation.validation_cells}
             write_json(self.run.folder / OPERATING_POINT, point)
+            # Without saliency and robustness, which take longer than the evaluation.
+            written.append(write_run_page(self.run, manifest=self.builder.manifest, studies=False))
         return written
 
 

@@ -34,6 +34,9 @@ def command(model, data, threshold, teacher, output, as_json):
     TensorFlow is needed. Every metric has an interval by patient. The threshold is chosen on the validation split of
     the run unless it is a number; files that are exported afterwards have it. With --data the model and its threshold
     stay as they are.
+
+    The page report.html in the run folder shows the metrics, curves and worst errors; tfctc report adds saliency and
+    robustness to it.
     """
     if data is None and output is not None:
         raise ConfigError("--output is for the results on --data", fix="leave it out: they go into the run folder")

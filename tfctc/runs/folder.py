@@ -29,6 +29,7 @@ from tfctc.runs.history import read_history
 CONFIG, SPLITS, RECORD = "config.json", "splits.json", "run.json"
 STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
+REPORT, REPORT_VALUES = "report.html", "report.json"
 CALIBRATION, VALIDATION_PREDICTIONS = "calibration.json", "validation_predictions.csv"
 #: Remedy for a run that cannot be used: `fit` refuses the folder of a finished run.
 TRAIN_AGAIN = "run fit again with another --output"
@@ -153,6 +154,12 @@ class RunFolder:
         if self.config.distill.folds == 1:
             return [self._model(TEACHER)]
         return [self._model(f"teacher-{fold}.keras") for fold in range(self.config.distill.folds)]
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the run has trained a teacher."""
+        names = (TEACHER, *(f"teacher-{fold}.keras" for fold in range(self.config.distill.folds)))
+        return any((self.folder / name).exists() for name in names)
 
     def teacher(self) -> keras.Model:
         """The teacher; for several, one model whose logits ``(B, 2)`` are the log of their mean probabilities.
