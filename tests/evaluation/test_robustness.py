@@ -63,7 +63,8 @@ def test_a_shift_has_its_length_in_a_random_direction():
 def test_the_metrics_are_those_of_the_changed_images(cells):
     images, known = cells
     steps = []
-    points = measure_robustness(brightness(), images, known, 0.5, progress=lambda *step: steps.append(step))
+    few = (NAMED["gain"], NAMED["noise"])
+    points = measure_robustness(brightness(), images, known, 0.5, 0, lambda *step: steps.append(step), few)
     assert [point.change for point in points].count("gain") == len(NAMED["gain"].strengths)
     assert steps[-1][1] == steps[-1][2] == 40 * len(points)
     (gained,) = (point for point in points if (point.change, point.strength) == ("gain", 0.7))

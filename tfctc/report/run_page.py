@@ -52,7 +52,7 @@ def write_run_page(
         RunError: the run has not been evaluated, or a file of it is damaged.
         OutputError: the page cannot be written.
     """
-    material = _material(run, manifest, studies, cells, seed, progress)
+    material = gather(run, manifest, studies, cells, seed, progress)
     made = (SECTIONS[name]().section(material) for name in SECTIONS)
     sections = [section for section in made if section is not None]
     sections.sort(key=lambda section: section.place)
@@ -96,9 +96,10 @@ def stored_run(run: RunFolder) -> tuple[Evaluation, Predictions]:
     return _stored(evaluation, run.folder / EVALUATION), read_predictions(path, run.facts)
 
 
-def _material(
-    run: RunFolder, manifest: Manifest | None, studies: bool, cells: int, seed: int, progress: Progress
+def gather(
+    run: RunFolder, manifest: Manifest | None, studies: bool, cells: int, seed: int, progress: Progress = silent
 ) -> Material:
+    """What the sections of the page are made from. Same arguments and errors as `write_run_page`."""
     found, test = stored_run(run)
     manifest = manifest or _manifest(run)
     shown = shown_cells(test, found.threshold, found.classes, seed)
