@@ -1,11 +1,11 @@
-"""Curves against scikit-learn, and their bands against the jackknife done again by hand."""
+"""Curves against scikit-learn, and their bands against the intervals of an evaluation."""
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from tfctc.evaluation.curves import MOST_PATIENTS, precision_recall_curve, roc_curve
-from tfctc.evaluation.intervals import joint_weights, share_interval
+from tfctc.evaluation.curves import precision_recall_curve, roc_curve
+from tfctc.evaluation.evaluate import estimates
 from tfctc.evaluation.predictions import Predictions
 
 
@@ -39,24 +39,21 @@ def test_the_curves_are_those_of_scikit_learn(digits):
     assert roc.x[0] == 0 and roc.x[-1] == pr.x[-1] == 1 and pr.x[0] > 0
 
 
-@pytest.mark.parametrize(("curve", "value"), [(roc_curve, sensitivity), (precision_recall_curve, precision)])
-def test_the_band_leaves_out_one_patient_at_a_time(curve, value):
+@pytest.mark.parametrize(("curve", "metric"), [(roc_curve, "recall"), (precision_recall_curve, "precision")])
+def test_the_band_is_that_of_an_evaluation_at_the_same_threshold(curve, metric):
     test = cells()
+    names = {"positive": "yes", "negative": "no", "called": "called yes", "groups": "patients"}
     found = curve(test)
-    patients = np.unique(test.patient_id)
-    counts = [np.array([(test.label[test.patient_id == p] == i).sum() for p in patients]) for i in (0, 1)]
-    for i in (10, 50):
-        without = [test.of(test.patient_id != p) for p in patients]
-        others = np.array([value(one.label, one.probability, found.x[i]) for one in without])
-        fewest = min(one.sum() for one in counts)
-        ends = share_interval(found.y[i], others, joint_weights(counts), len(patients), fewest)
-        assert (found.low[i], found.high[i]) == pytest.approx(ends)
+    for i in (3, 20, 50, 90):
+        expected = estimates(test, found.thresholds[i], names)[metric]
+        assert found.y[i] == pytest.approx(expected.value)
+        assert (found.low[i], found.high[i]) == pytest.approx((expected.low, expected.high))
+    assert found.has_band
 
 
-def test_a_curve_without_band_says_why():
-    assert roc_curve(cells(patients=1)).reason == "fewer than two patients hold a class"
-    many = cells(count=2 * MOST_PATIENTS + 2, patients=MOST_PATIENTS + 1)
-    assert f"more than {MOST_PATIENTS} patients" in precision_recall_curve(many).reason
+def test_cells_of_one_patient_have_no_band():
+    for curve in (roc_curve, precision_recall_curve):
+        assert not curve(cells(patients=1)).has_band
 
 
 def test_cells_of_one_class_have_no_curve():

@@ -173,7 +173,7 @@ def test_test_cells_of_one_class_or_one_patient_have_a_page(journey, tmp_path):
     assert "Undefined: the test cells are of one class" in text
     check_numbers(text, run)
     text = rewritten(run, lambda test: test.of(test.patient_id == test.patient_id[0]))
-    assert "No band: fewer than two patients hold a class" in text
+    assert "No band: fewer than two patients hold such cells" in text
     check_numbers(text, run)
 
 

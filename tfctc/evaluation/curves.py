@@ -1,17 +1,14 @@
 """ROC and precision-recall curve with a pointwise band by patient."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from tfctc.evaluation.intervals import LEVEL, joint_weights, leave_one_out, share_interval
+from tfctc.evaluation.intervals import LEVEL, share_interval
 from tfctc.evaluation.predictions import Predictions
 
 #: Number of places on the horizontal axis.
 POINTS = 101
-#: Largest number of patients for a band: every curve is computed again without each patient.
-MOST_PATIENTS = 400
 
 
 @dataclass(frozen=True)
@@ -20,74 +17,108 @@ class Curve:
 
     Args:
         x: ``(K,)`` false-positive rate or recall, ascending.
-        y: ``(K,)`` sensitivity or precision.
-        low, high: ``(K,)`` ends of the pointwise intervals by patient; None without a band.
-        reason: why there is no band; empty if there is one.
+        y: ``(K,)`` recall or precision.
+        low, high: ``(K,)`` ends of the intervals of `y` by patient, with the threshold of the place held fixed; NaN
+            where fewer than two patients hold a cell that counts.
+        thresholds: ``(K,)`` a cell is called positive from this probability upwards; infinite where none is.
     """
 
     x: np.ndarray
     y: np.ndarray
-    low: np.ndarray | None
-    high: np.ndarray | None
-    reason: str = ""
+    low: np.ndarray
+    high: np.ndarray
+    thresholds: np.ndarray
+
+    @property
+    def has_band(self) -> bool:
+        """Whether there is an interval at any place."""
+        return bool(np.isfinite(self.low).any())
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """Cells from the highest probability down, and the numbers of called cells that a threshold can give."""
+
+    labels: np.ndarray
+    members: np.ndarray
+    probability: np.ndarray
+    #: ``(T,)`` number of called cells at each threshold, beginning with 0; cells of equal probability go together.
+    called: np.ndarray
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> "_Sorted":
+        probability = np.asarray(predictions.probability, np.float64)
+        order = np.argsort(-probability, kind="stable")
+        members = np.unique(predictions.patient_id, return_inverse=True)[1]
+        steps = np.flatnonzero(np.diff(probability[order])) + 1
+        called = np.concatenate([[0], steps, [len(order)]])
+        return cls(np.asarray(predictions.label)[order], members[order], probability[order], called)
+
+    def counts(self, label: int) -> np.ndarray:
+        """Number of called cells of a class at each threshold, ``(T,)``."""
+        return np.concatenate([[0], np.cumsum(self.labels == label)])[self.called]
+
+    def by_patient(self, label: int, places: np.ndarray) -> np.ndarray:
+        """Number of called cells of a class, by patient and place: ``(P, K)``; `places` are numbers of thresholds."""
+        ends = self.called[places]
+        order = np.argsort(ends, kind="stable")
+        # The first place, in this order, at which each cell is called.
+        first = np.searchsorted(ends[order], np.arange(len(self.labels)), side="right")
+        patients, kinds = int(self.members.max()) + 1, len(places) + 1
+        chosen = self.labels == label
+        flat = np.bincount(self.members[chosen] * kinds + first[chosen], minlength=patients * kinds)
+        found = np.empty((patients, len(places)), int)
+        found[:, order] = np.cumsum(flat.reshape(patients, kinds), axis=1)[:, :-1]
+        return found
+
+    def thresholds(self, places: np.ndarray) -> np.ndarray:
+        return np.concatenate([[np.inf], self.probability[self.called[1:] - 1]])[places]
 
 
 def roc_curve(predictions: Predictions, level: float = LEVEL) -> Curve | None:
-    """Highest sensitivity at each false-positive rate; None if a class is missing.
+    """Highest recall at each false-positive rate; None if a class is missing.
 
-    The band is pointwise: at each false-positive rate it is the jackknife interval over patients of the sensitivity,
-    as for the metrics of an evaluation (`tfctc.evaluation.intervals`).
+    The intervals are those of the recall in an evaluation at the threshold of the place.
     """
-    return _curve(predictions, level, _sensitivity)
+    cells = _Sorted.of(predictions)
+    true, false = cells.counts(1), cells.counts(0)
+    if not (true[-1] and false[-1]):
+        return None
+    x = np.linspace(0, 1, POINTS)
+    # The small number forgives the rounding of the rates.
+    places = np.searchsorted(false, (x + 1e-9) * false[-1], side="right") - 1
+    positive = np.bincount(cells.members, cells.labels == 1)
+    totals = np.repeat(positive[:, np.newaxis], len(x), axis=1)
+    low, high = _band(cells.by_patient(1, places), totals, level, of_one_class=True)
+    return Curve(x, true[places] / true[-1], low, high, cells.thresholds(places))
 
 
 def precision_recall_curve(predictions: Predictions, level: float = LEVEL) -> Curve | None:
-    """Precision at the highest threshold that reaches each recall; None if a class is missing. Band as `roc_curve`."""
-    return _curve(predictions, level, _precision)
+    """Precision at the highest threshold that reaches each recall; None if a class is missing.
 
-
-def _curve(
-    predictions: Predictions, level: float, read: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-) -> Curve | None:
-    order = np.argsort(-np.asarray(predictions.probability, np.float64), kind="stable")
-    labels, patients = predictions.label[order], predictions.patient_id[order]
-    if not 0 < labels.sum() < len(labels):
+    The intervals are those of the precision in an evaluation at the threshold of the place.
+    """
+    cells = _Sorted.of(predictions)
+    true, false = cells.counts(1), cells.counts(0)
+    if not (true[-1] and false[-1]):
         return None
-    probability = np.asarray(predictions.probability, np.float64)[order]
-    # A threshold lies between two different probabilities, so equal ones are called together.
-    last = np.append(np.flatnonzero(np.diff(probability)), len(probability) - 1)
-    # A recall of 0 has no precision: it begins with the first step.
-    x = np.linspace(0 if read is _sensitivity else 1 / (POINTS - 1), 1, POINTS if read is _sensitivity else POINTS - 1)
-    members = np.unique(patients, return_inverse=True)[1]
-    counts = [np.bincount(members, labels == value) for value in (0, 1)]
-    holders, groups = min(int(np.count_nonzero(one)) for one in counts), len(counts[0])
-
-    places = [str(i) for i in range(len(x))]
-
-    def at_places(weights: np.ndarray) -> dict[str, float]:
-        true, false = np.cumsum(weights * labels)[last], np.cumsum(weights * (1 - labels))[last]
-        found = read(true, false, x) if true[-1] and false[-1] else np.full(len(x), np.nan)
-        return dict(zip(places, found.tolist(), strict=True))
-
-    if holders < 2 or groups > MOST_PATIENTS:
-        y = np.array(list(at_places(np.ones(len(labels))).values()))
-        reason = f"more than {MOST_PATIENTS} patients" if holders > 1 else "fewer than two patients hold a class"
-        return Curve(x, y, None, None, reason)
-    value, without = leave_one_out(at_places, patients)
-    weights, cells = joint_weights(counts), int(min(one.sum() for one in counts))
-    ends = [share_interval(value[i], without[i], weights, holders, cells, level) for i in places]
-    low, high = np.array(ends).T
-    return Curve(x, np.array(list(value.values())), low, high)
+    # A recall of 0 has no precision.
+    x = np.linspace(0, 1, POINTS)[1:]
+    places = np.searchsorted(true, (x - 1e-9) * true[-1], side="left")
+    positive = cells.by_patient(1, places)
+    low, high = _band(positive, positive + cells.by_patient(0, places), level, of_one_class=False)
+    y = true[places] / (true[places] + false[places])
+    return Curve(x, y, low, high, cells.thresholds(places))
 
 
-def _sensitivity(true: np.ndarray, false: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    """Highest sensitivity ``(K,)`` whose false-positive rate is at most each of `rates`."""
-    # The small number forgives the rounding of the rates.
-    last = np.searchsorted(false, rates * false[-1] + 1e-9 * false[-1], side="right")
-    return np.concatenate([[0.0], true / true[-1]])[last]
-
-
-def _precision(true: np.ndarray, false: np.ndarray, recalls: np.ndarray) -> np.ndarray:
-    """Precision ``(K,)`` at the highest threshold whose recall is at least each of `recalls`, all above 0."""
-    first = np.searchsorted(true, recalls * true[-1] - 1e-9 * true[-1], side="left")
-    return (true / np.maximum(true + false, 1e-9))[np.minimum(first, len(true) - 1)]
+def _band(parts: np.ndarray, wholes: np.ndarray, level: float, of_one_class: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Jackknife intervals of shares; `parts` and `wholes` are counts by patient and place, ``(P, K)``."""
+    ends = np.full((parts.shape[1], 2), np.nan)
+    for place, (part, whole) in enumerate(zip(parts.T, wholes.T, strict=True)):
+        holders, cells = int(np.count_nonzero(whole)), int(whole.sum())
+        if holders < 2:
+            continue
+        without = (part.sum() - part) / np.maximum(cells - whole, 1)
+        value = float(part.sum() / cells)
+        ends[place] = share_interval(value, without, whole, holders, cells, level, of_one_class)
+    return ends[:, 0], ends[:, 1]

@@ -3,6 +3,7 @@
 from tfctc.data.inspect import Section
 from tfctc.evaluation.curves import Curve, precision_recall_curve, roc_curve
 from tfctc.evaluation.evaluate import Estimate
+from tfctc.io.names import plural
 from tfctc.report.parts import Cross, Line, Lines
 from tfctc.report.sections.base import SECTIONS, Material, RunSection, triple
 
@@ -13,7 +14,10 @@ class Curves(RunSection):
 
     def section(self, material: Material) -> Section:
         found = material.evaluation
-        roc, precision = roc_curve(material.predictions, found.level), precision_recall_curve(material.predictions)
+        roc, precision = (
+            roc_curve(material.predictions, found.level),
+            precision_recall_curve(material.predictions, found.level),
+        )
         if roc is None or precision is None:
             return Section("ROC and precision-recall", 40, "Undefined: the test cells are of one class.", "")
         metrics = found.metrics
@@ -38,11 +42,11 @@ class Curves(RunSection):
                 square=True,
             ),
         ]
-        band = f"No band: {roc.reason}."
-        if not roc.reason:
+        band = f"No band: fewer than two {plural(material.group)} hold such cells."
+        if roc.has_band:
             band = (
-                f"The band is pointwise: at each place of the horizontal axis it is the {found.level:.0%} jackknife "
-                f"interval that leaves out one {material.group} at a time."
+                f"The band is the {found.level:.0%} interval of the recall or precision at each threshold, held fixed: "
+                f"a jackknife that leaves out one {material.group} at a time."
             )
         text = (
             f"{band} The dot is the operating point with its intervals. The dashed line at the right is the share of "
