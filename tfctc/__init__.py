@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tfctc.api.inspecting import Inspection, inspect_dataset
     from tfctc.api.loading import load_dataset
     from tfctc.api.predicting import predict, watch
+    from tfctc.api.reporting import write_report
     from tfctc.api.run import Run
     from tfctc.api.simulating import SimulatedDataset, simulate
     from tfctc.api.verifying import Verification, verify
@@ -56,6 +57,7 @@ _LAZY = {
     "simulate": "tfctc.api.simulating",
     "verify": "tfctc.api.verifying",
     "watch": "tfctc.api.predicting",
+    "write_report": "tfctc.api.reporting",
 }
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "simulate",
     "verify",
     "watch",
+    "write_report",
 ]
 
 

@@ -1,10 +1,10 @@
 """The page of an inspection: one file that asks for nothing else, in light and dark."""
 
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import Elements
 
 from tfctc.data.inspect import Finding, Gallery, Histograms, Intervals, Section, Shifts, Table
 from tfctc.io.files import OutputError
@@ -20,32 +20,6 @@ PLOTS = (
     Shifts("shifts", np.random.default_rng(0).normal(0, 1, (50, 2)), {"A": (0.0, 3.0)}, 1.0),
     Shifts("many", np.zeros((5000, 2)), {f"p{i}": (0.0, 0.1 * i) for i in range(30)}, 1.0),
 )
-VOID = {"meta", "img", "link", "br", "input", "hr"}
-
-
-class Elements(HTMLParser):
-    """Elements of a page, with their attributes; fails if a tag is closed that is not open."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.found, self.text = [], [], ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def read(position):

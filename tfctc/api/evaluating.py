@@ -116,12 +116,13 @@ class RunEvaluation:
     point: Mapping[str, Any] | None = None
 
     def save(self) -> list[Path]:
-        """Writes metrics, predictions and, for the student, the threshold into the run folder.
+        """Writes metrics, predictions and, for the student, the threshold and the page into the run folder.
 
         Returns:
-            Paths of the metrics, of the predictions and of the counts by patient.
+            Paths of the metrics, of the predictions, of the counts by patient and, for the student, of the page.
         """
         from tfctc.evaluation.counts import PatientCount, write_counts
+        from tfctc.report.run_page import write_run_page
         from tfctc.runs.folder import EVALUATION, OPERATING_POINT, PREDICTIONS
         from tfctc.runs.predictions import write_predictions
 
@@ -139,6 +140,8 @@ class RunEvaluation:
         write_counts(written[2], counts, self.evaluation.classes[1], None)
         if self.point and not self.teacher:
             write_json(self.run.folder / OPERATING_POINT, self.point)
+            # Without saliency and robustness, which take longer than the evaluation.
+            written.append(write_run_page(self.run, manifest=self.builder.manifest, studies=False))
         return written
 
 

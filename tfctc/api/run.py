@@ -28,6 +28,12 @@ class Run(RunFolder):
 
         return evaluate(self, threshold, teacher, **options)
 
+    def report(self, **options: Any) -> Path:
+        """Writes a page about the evaluated run into its folder; see `tfctc.write_report`."""
+        from tfctc.api.reporting import write_report
+
+        return write_report(self, **options)
+
     def export(self, output: str | Path = "exports", **options: Any) -> "ExportedVersion":
         """Writes the bright-field-only model as SavedModel and TFLite; see `tfctc.export`."""
         from tfctc.api.exporting import export

@@ -16,6 +16,7 @@ COMMANDS = {
     "inspect": ("inspect", "Look for faults, leaks and shortcuts in a data set."),
     "fit": ("fit", "Train teacher and student; with no data, on simulated cells."),
     "evaluate": ("evaluate", "Compute metrics with intervals on the test patients of a run."),
+    "report": ("report", "Write a page about an evaluated run: curves, errors, saliency, robustness."),
     "compare": ("compare", "Compare ways of training on one data set."),
     "export": ("export", "Write the bright-field-only model as SavedModel and TFLite."),
     "predict": ("predict", "Classify bright-field images with a TFLite file, without TensorFlow."),

@@ -41,6 +41,9 @@ def command(model, data, operating_point, confidence, threshold, against, teache
     MODEL is a run folder. With --data it may also be an exported version folder, or a .tflite file, for which no
     TensorFlow is needed. Every metric has an interval by patient. The threshold is chosen on the validation split of
     the run, and files that are exported afterwards have it. With --data the model and its threshold stay as they are.
+
+    The page report.html in the run folder shows the metrics, curves and worst errors; tfctc report adds saliency and
+    robustness to it.
     """
     if data is None and output is not None:
         raise ConfigError("--output is for the results on --data", fix="leave it out: they go into the run folder")

@@ -1,11 +1,13 @@
 """Text files of a version folder, from `templates/`: model card, README, files for TensorFlow Serving."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tfctc.cells import DatasetFacts
+from tfctc.config import to_dict
 from tfctc.exporters.parity import SAVED_MODEL
 from tfctc.exporters.saved_model import MOST_SIDE
 
@@ -23,6 +25,21 @@ def model_card(manifest: Mapping[str, Any], evaluation: Mapping[str, Any] | None
         evaluation: content of evaluation.json; None if the run has not been evaluated.
     """
     return _render("MODEL_CARD.md", **_facts(manifest), evaluation=evaluation)
+
+
+def limits(facts: DatasetFacts, calibration: Mapping[str, Any] | None) -> list[str]:
+    """Sentences of the model card on what the model must not be used for.
+
+    Args:
+        facts: facts of the data set of the training.
+        calibration: facts of the calibration of the probability; None if it is not calibrated.
+    """
+    template = _templates().get_template("MODEL_CARD.md")
+    # By way of asdict: to_dict leaves out defaults that the file of the facts did not name.
+    dataset = to_dict(asdict(facts))
+    context = template.new_context({"dataset": dataset, "classes": list(facts.classes), "calibration": calibration})
+    lines = "".join(template.blocks["limits"](context)).splitlines()
+    return [line.removeprefix("- ") for line in lines if line]
 
 
 def readme(manifest: Mapping[str, Any]) -> str:

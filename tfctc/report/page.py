@@ -1,4 +1,4 @@
-"""Page of an inspection: one HTML file with all plots and pictures inside."""
+"""Page of an inspection or of a run: one HTML file with all plots and pictures inside."""
 
 import base64
 import io
@@ -12,13 +12,17 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from PIL import Image
 
 from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI
-from tfctc.data.inspect import Finding, Gallery, Histograms, Intervals, Section, Shifts
+from tfctc.data.inspect import Finding, Gallery, Section
 from tfctc.io.files import atomic_file
-from tfctc.report.plots import SERIES, draw
+from tfctc.report.colours import SERIES
+from tfctc.report.plots import DRAWN, draw
 
 #: Percentiles of the pixels on the contact sheet that are shown as black and white.
 RANGE = (0.1, 99.9)
-#: Images of one cell by its position in the manifest: channel -> float32 ``(H, W)`` in [0, 1].
+#: Picture beside the channels: where a model looks, drawn over bright-field.
+SALIENCY = "saliency"
+#: Images of one cell by its position in the manifest: channel -> float32 ``(H, W)`` in [0, 1], or a picture as uint8
+#: ``(H, W, 3)``.
 ReadCell = Callable[[int], Mapping[str, np.ndarray]]
 
 
@@ -33,6 +37,9 @@ class Page:
         findings: all findings, in order.
         sections: all sections, in order.
         missing: why `tfctc fit` cannot train on the data set; empty if it can.
+        banner: words above everything; empty for none.
+        cautions: sentences below the verdict.
+        channels: pictures of a cell in galleries, from left to right.
     """
 
     title: str
@@ -41,6 +48,9 @@ class Page:
     findings: Sequence[Finding]
     sections: Sequence[Section]
     missing: str = ""
+    banner: str = ""
+    cautions: Sequence[str] = ()
+    channels: tuple[str, ...] = CHANNELS
 
 
 def write_page(path: Path, page: Page, read: ReadCell) -> None:
@@ -76,13 +86,15 @@ def render_page(page: Page, read: ReadCell) -> str:
         id(part): draw(part, f"plot{number}-{i}")
         for number, section in enumerate(page.sections)
         for i, part in enumerate(section.parts)
-        if isinstance(part, Histograms | Intervals | Shifts)
+        if type(part) in DRAWN
     }
     values: dict[str, Any] = {
         "page": page,
         "pictures": pictures,
         "plots": plots,
-        "channels": CHANNELS,
+        "channels": page.channels,
+        "names": {BRIGHTFIELD: "bright-field", DAPI: "DAPI", SALIENCY: "saliency"},
+        "sizes": {position: images[BRIGHTFIELD].shape for position, images in pixels.items() if BRIGHTFIELD in images},
         "series": SERIES,
     }
     values["ranges"] = {
@@ -92,7 +104,7 @@ def render_page(page: Page, read: ReadCell) -> str:
     }
     templates.filters |= {"value": _value, "kind": lambda part: type(part).__name__}
     templates.filters["key"] = id
-    return templates.get_template("inspection.html").render(values) + "\n"
+    return templates.get_template("page.html").render(values) + "\n"
 
 
 def display_limits(cells: Any) -> dict[str, tuple[float, float]]:
@@ -110,10 +122,15 @@ def _pictures(images: Mapping[str, np.ndarray], limits: Mapping[str, tuple[float
     """Channel -> PNG file in base64."""
     encoded = {}
     for channel, pixels in images.items():
-        low, high = limits[channel]
-        grey = np.rint(255 * np.clip((pixels - low) / (high - low), 0, 1)).astype(np.uint8)
+        if pixels.dtype != np.uint8:
+            low, high = limits[channel]
+            pixels = np.rint(255 * np.clip((pixels - low) / (high - low), 0, 1)).astype(np.uint8)
         file = io.BytesIO()
-        Image.fromarray(grey).save(file, "PNG", optimize=True)
+        picture = Image.fromarray(pixels)
+        if pixels.ndim == 3:
+            # A third of the size, and no difference that can be seen.
+            picture = picture.quantize(128, dither=Image.Dither.NONE)
+        picture.save(file, "PNG", optimize=True)
         encoded[channel] = base64.b64encode(file.getvalue()).decode()
     return encoded
 

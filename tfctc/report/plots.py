@@ -1,7 +1,11 @@
 """Plots as SVG elements of an HTML page, in the colours of its styles, so that they suit light and dark."""
 
+import html
 import io
 import re
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -10,20 +14,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from tfctc.data.inspect import Histograms, Intervals, Shifts
+from tfctc.report.colours import COLOURS, INK, LIMIT, MUTED, SERIES, series
+from tfctc.report.parts import Forest, Lines
+from tfctc.report.run_plots import draw_forest, draw_lines
 
-#: Number of colours of the series that the page's styles define.
-SERIES = 8
-#: Colours that stand for those of the page: Matplotlib draws them, `_themed` replaces them.
-INK, MUTED, LIMIT = "#010203", "#010204", "#010205"
-COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LIMIT: "var(--limit)"} | {
-    f"#0a0b{i:02x}": f"var(--series-{i})" for i in range(SERIES)
-}
 #: Share of the highest bin below which a bin at the end of the axis is not shown.
 HARDLY = 0.002
 #: Ticks of an axis whose bins have equal widths in the root.
 ROOT_TICKS = (0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1)
 STYLE = {
     "svg.fonttype": "none",
+    # A name with dollar signs is no formula.
+    "text.parse_math": False,
     "font.size": 9,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -39,30 +41,19 @@ STYLE = {
 }
 
 
-def series(i: int) -> str:
-    """Colour of series `i`, to be replaced by the page's."""
-    return f"#0a0b{i % SERIES:02x}"
-
-
-def draw(plot: Histograms | Intervals | Shifts, name: str) -> str:
+def draw(plot: Any, name: str) -> str:
     """A plot as an ``<svg>`` element without any reference to another file.
 
     Args:
-        plot: the data.
+        plot: the data, of a type in `DRAWN`.
         name: text that differs between the plots of a page; ids inside the element are made from it.
     """
-    with rc_context({**STYLE, "svg.hashsalt": name}):
-        height = (
-            0.28 * len(plot.values) + 0.8 if isinstance(plot, Intervals) else 3.6 if isinstance(plot, Shifts) else 2.5
-        )
-        figure = Figure(figsize=(5.2, height), layout="constrained")
-        ax = figure.subplots()
-        if isinstance(plot, Histograms):
-            _histograms(ax, plot)
-        elif isinstance(plot, Intervals):
-            _intervals(ax, plot)
-        else:
-            _shifts(ax, plot)
+    function, height = DRAWN[type(plot)]
+    with rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        # The browser's fonts are used, so that Matplotlib's may lack a letter of a name.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure = Figure(figsize=(5.2, height(plot)), layout="constrained")
+        function(figure.subplots(), plot)
         file = io.StringIO()
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=metadata)
@@ -80,7 +71,7 @@ def _themed(svg: str, title: str) -> str:
     svg = re.sub(r"font: (\S+) [^;\"]*", r"font-size: \1", svg)
     for drawn, shown in COLOURS.items():
         svg = svg.replace(drawn, shown)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{title.replace(chr(34), "")}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
 
 
 def _histograms(ax: Axes, plot: Histograms) -> None:
@@ -143,3 +134,13 @@ def _shifts(ax: Axes, plot: Shifts) -> None:
     ax.set_ylabel("down, pixels")
     if few and markers:
         ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), handlelength=1)
+
+
+#: Type of a plot -> function that draws it, and height in inches by its data.
+DRAWN: dict[type, tuple[Callable[[Axes, Any], None], Callable[[Any], float]]] = {
+    Histograms: (_histograms, lambda plot: 2.5),
+    Intervals: (_intervals, lambda plot: 0.28 * len(plot.values) + 0.8),
+    Shifts: (_shifts, lambda plot: 3.6),
+    Lines: (draw_lines, lambda plot: 4.4 if plot.square else 2.8),
+    Forest: (draw_forest, lambda plot: 0.22 * len(plot.rows) + 0.8),
+}

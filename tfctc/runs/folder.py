@@ -32,6 +32,7 @@ STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
 #: Fingerprints of the images that the run was trained and validated on.
 IMAGES = "images.npy"
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
+REPORT, REPORT_VALUES = "report.html", "report.json"
 CALIBRATION, VALIDATION_PREDICTIONS = "calibration.json", "validation_predictions.csv"
 #: Of a cross-validated run: the run folders of its folds, predictions for every labelled cell, and facts of the folds.
 FOLDS, OUT_OF_FOLD, CROSS_VALIDATION = "folds", "out_of_fold.csv", "cross_validation.json"
@@ -171,6 +172,12 @@ class RunFolder:
         if self.config.distill.folds == 1:
             return [self._model(TEACHER)]
         return [self._model(f"teacher-{fold}.keras") for fold in range(self.config.distill.folds)]
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether the run has trained a teacher."""
+        names = (TEACHER, *(f"teacher-{fold}.keras" for fold in range(self.config.distill.folds)))
+        return any((self.folder / name).exists() for name in names)
 
     def teacher(self) -> keras.Model:
         """The teacher; for several, one model whose logits ``(B, 2)`` are the log of their mean probabilities.

@@ -5,7 +5,7 @@ that it writes from the numbers of all cells. Every cell is read once, for all c
 """
 
 from tfctc.data.inspect.check import CHECKS, Check
-from tfctc.data.inspect.section import Finding, Gallery, Histograms, Intervals, Section, Shifts, Table
+from tfctc.data.inspect.section import Finding, Gallery, Histograms, Intervals, Part, Section, Shifts, Table
 from tfctc.data.inspect.survey import Survey, take_survey
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Gallery",
     "Histograms",
     "Intervals",
+    "Part",
     "Section",
     "Shifts",
     "Survey",

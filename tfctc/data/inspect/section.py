@@ -9,6 +9,10 @@ import numpy as np
 from tfctc.io.names import abbreviated
 
 
+class Part:
+    """Base class of what a section holds: a table, the data of a plot, or a gallery."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """A reason to look at the data before training.
@@ -32,7 +36,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Part):
     """A table; numbers in `rows` are shown as they are, floats with three digits.
 
     Args:
@@ -47,7 +51,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Histograms:
+class Histograms(Part):
     """Histograms of one quantity, one line for each group.
 
     Args:
@@ -64,7 +68,7 @@ class Histograms:
 
 
 @dataclass(frozen=True)
-class Intervals:
+class Intervals(Part):
     """Values with intervals, one below the other.
 
     Args:
@@ -83,7 +87,7 @@ class Intervals:
 
 
 @dataclass(frozen=True)
-class Shifts:
+class Shifts(Part):
     """Shifts in the image plane, in pixels: a point for each cell, a marker for each group's median.
 
     Args:
@@ -100,7 +104,7 @@ class Shifts:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Gallery(Part):
     """Pictures of cells, bright-field beside DAPI.
 
     Args:
@@ -112,9 +116,6 @@ class Gallery:
     title: str
     cells: Sequence[tuple[int, ...]]
     captions: Sequence[str]
-
-
-Part = Table | Histograms | Intervals | Shifts | Gallery
 
 
 @dataclass(frozen=True)
