@@ -131,7 +131,9 @@ def test_dapi_is_never_needed_after_training(journey, tmp_path):
     try:
         tfctc("evaluate", journey.run)
         tfctc("evaluate", journey.run, "--teacher")
-        tfctc("export", journey.run, "--tflite", "--quantize", "none", "--name", "noise", "--output", tmp_path)
+        tfctc(
+            "export", journey.run, "--tflite", "--quantize", "none", "--name", "noise", "--output", tmp_path, "--accept"
+        )
         predictions = []
         for model in (journey.version / "model_float32.tflite", tmp_path / "noise" / "1" / "model_float32.tflite"):
             tfctc("predict", model, journey.run / "predictions.csv", "--output", tmp_path / "out.csv")

@@ -45,7 +45,7 @@ def evaluation(run):
 @pytest.fixture(scope="module")
 def version(run, evaluation, tmp_path_factory):
     """`run` as float32 TFLite, exported after its evaluation."""
-    return run.export(tmp_path_factory.mktemp("exports"), quantize="none", name="api")
+    return run.export(tmp_path_factory.mktemp("exports"), quantize="none", name="api", accept=True)
 
 
 def read_json(path):

@@ -202,6 +202,16 @@ def test_the_two_tools_are_the_command_with_options(run, tmp_path, asked, monkey
     assert ended.value.code == 0 and asked[0][3:5] == expected
 
 
+def test_an_evaluation_with_cautions_is_exported_with_accept_only(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    values = {"metrics": {}, "cautions": ["One patient holds 90% of the ctc cells."]}
+    (copy / "evaluation.json").write_text(json.dumps(values))
+    result = export(copy, "--quantize", "none", "--output", tmp_path / "out")
+    assert result.exit_code == 2 and not (tmp_path / "out").exists()
+    assert "its evaluation has 1 caution: One patient holds 90% of the ctc cells; to export it" in result.output
+    assert "add --accept" in result.output
+
+
 def test_a_second_export_is_the_next_version_and_leaves_the_first(run, exported, tmp_path, monkeypatch):
     base = shutil.copytree(exported / "m", tmp_path / "m")
     before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}

@@ -13,7 +13,7 @@ from tfctc.errors import ConfigError
 
 @click.command(
     context_settings=HELP,
-    epilog="Examples: tfctc evaluate runs/A --operating-point specificity=0.99; tfctc evaluate runs/A --data B",
+    epilog="Example: tfctc evaluate runs/A --operating-point specificity=0.99; tfctc evaluate runs/A --data B",
 )
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
 @click.option(

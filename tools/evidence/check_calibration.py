@@ -34,7 +34,8 @@ from tfctc.data.pipeline import labelled_batches
 from tfctc.data.splits import Splits
 from tfctc.evaluation.calibration import fit_calibration
 from tfctc.evaluation.calibration_metrics import calibration_metrics, expected_calibration_error, reliability_curve
-from tfctc.evaluation.predictions import Predictions, predict
+from tfctc.evaluation.keras_predictions import predict
+from tfctc.evaluation.predictions import Predictions
 from tfctc.exporters import parity
 from tfctc.exporters.litert import convert
 from tfctc.exporters.quantization.calibration import calibration_set
