@@ -13,7 +13,7 @@ def test_the_outline_is_that_of_the_nucleus_and_heat_is_where_the_saliency_is():
     blue = (found == OUTLINE).all(axis=2)
     expected = np.zeros((120, 120), bool)
     expected[30:60, 30:60] = True
-    expected[31:59, 31:59] = False
+    expected[32:58, 32:58] = False
     np.testing.assert_array_equal(blue, expected)
     assert np.abs(found[91, 91].astype(float) - (0.25 * 127.5 + 0.75 * np.array(HEAT))).max() < 2
     assert (found[5, 5] == 128).all()

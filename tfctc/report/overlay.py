@@ -33,5 +33,5 @@ def overlay(
     share = 0.75 * heat[..., None]
     picture = (1 - share) * grey[..., None] + share * np.array(HEAT)
     inside = mask > 0.5
-    picture[inside & ~ndimage.binary_erosion(inside)] = OUTLINE
+    picture[inside & ~ndimage.binary_erosion(inside, iterations=2)] = OUTLINE
     return np.rint(picture).astype(np.uint8)
