@@ -222,13 +222,15 @@ class CrossValidatedRun:
         """Writes the metrics again, as this version computes them, and the operating point.
 
         Returns:
-            Paths of the metrics and of the out-of-fold predictions.
+            Paths of the metrics, of the out-of-fold predictions and of the page.
         """
+        from tfctc.report.run_page import write_run_page
         from tfctc.runs.folder import EVALUATION, OPERATING_POINT, OUT_OF_FOLD
 
         write_json(self.run.folder / EVALUATION, self.evaluation.to_dict())
         write_json(self.run.folder / OPERATING_POINT, self.point)
-        return [self.run.folder / EVALUATION, self.run.folder / OUT_OF_FOLD]
+        page = write_run_page(self.run, studies=False)
+        return [self.run.folder / EVALUATION, self.run.folder / OUT_OF_FOLD, page]
 
 
 def _cross_validated(run: "RunFolder", rule: str, confidence: float) -> CrossValidatedRun:

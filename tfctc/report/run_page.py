@@ -63,6 +63,8 @@ def write_run_page(
     words = counted(found.cells, "SIMULATED test cell" if found.simulated else "test cell")
     height, width = run.facts.image_size
     missing = [] if material.studies else [f"Saliency and robustness were not measured: tfctc report {run.folder}"]
+    if run.cross_validation is not None:
+        missing = ["Out-of-fold predictions; the final model has no test cells to measure saliency and robustness on."]
     page = Page(
         title=f"{run.name}: {words} of {counted(found.patients, found.interval_by)}",
         notes=[
@@ -87,13 +89,20 @@ def write_run_page(
 def stored_run(run: RunFolder) -> tuple[Evaluation, Predictions]:
     """Metrics and predictions of the student that `tfctc evaluate` wrote into a run folder.
 
+    Those of a cross-validated run are the out-of-fold predictions of its first repeat.
+
     Raises:
         RunError: the run has not been evaluated, or a file is damaged.
     """
     evaluation, path = run.evaluation, run.folder / PREDICTIONS
-    if evaluation is None or not path.exists():
+    crossed = run.cross_validation is not None
+    if evaluation is None or not (crossed or path.exists()):
         raise RunError("has not been evaluated", path=run.folder, fix=f"first: tfctc evaluate {run.folder}")
-    return _stored(evaluation, run.folder / EVALUATION), read_predictions(path, run.facts)
+    stored = _stored(evaluation, run.folder / EVALUATION)
+    if crossed:
+        rows = run.out_of_fold()
+        return stored, rows.rows(rows.repeat == 0)
+    return stored, read_predictions(path, run.facts)
 
 
 def gather(
@@ -106,7 +115,7 @@ def gather(
     positions = _positions(manifest, test)
     gallery = sorted({positions[i] for rows in shown.values() for i in rows if i in positions})
     measured = None
-    if studies and manifest is not None:
+    if studies and manifest is not None and run.cross_validation is None:
         by_id = {str(test.cell_id[row]): position for row, position in positions.items()}
         measured = study(
             run, manifest, test, by_id, found.threshold, gallery, cells=cells, seed=seed, progress=progress
