@@ -23,6 +23,11 @@ UNLABELLED = -1
 #: Key of the cells without a label in counts by class.
 NO_LABEL = "unlabelled"
 SPLITS = ("train", "validation", "test")
+#: Remedy for other than two classes.
+TWO_CLASSES = (
+    "name what is called negative and what positive, and map every other label to one of them, for example "
+    "--classes other,ctc --map debris=other --map doublet=other"
+)
 #: Highest binning of a channel; a camera bins 1, 2, 3, 4 or 8 pixels.
 MOST_BINNING = 16
 #: Relative difference from which two values of micrometres per pixel count as different.
@@ -154,7 +159,8 @@ class DatasetFacts:
             fix = "choose another name (tfctc import: --name)"
             raise ManifestError(f"name must be letters, digits, - and _, got {self.name!r}", fix=fix)
         if len(self.classes) != 2 or len(set(self.classes)) != 2 or not all(self.classes):
-            raise ManifestError(f"classes must be two different names (negative, positive), got {list(self.classes)}")
+            problem = f"classes must be two different names (negative, positive), got {list(self.classes)}"
+            raise ManifestError(problem, fix=TWO_CLASSES)
         if NO_LABEL in self.classes:
             fix = "choose another name; the label of an unlabelled cell is left empty"
             raise ManifestError(f"no class may be called {NO_LABEL}", fix=fix)

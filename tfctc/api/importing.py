@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfctc.api.naming import naming_of
-from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, NO_LABEL, FileNaming
+from tfctc.cells import BRIGHTFIELD, CHANNELS, DAPI, NO_LABEL, TWO_CLASSES, FileNaming
 from tfctc.errors import ConfigError
 from tfctc.progress import Progress, silent
 
@@ -138,7 +138,7 @@ def import_images(
 
     given = [normalised(part.strip()) for part in classes]
     if len(given) != 2:
-        raise ConfigError(f"classes must be two different names (negative, positive), got {given}")
+        raise ConfigError(f"classes must be two different names (negative, positive), got {given}", fix=TWO_CLASSES)
     rules = ClassRules((given[0], given[1]), mapping or {}, frozenset(map(normalised, drop)))
     naming, notes = _naming(folder, files, pattern, preset, cell_id, channels or {}, planes, first_plane)
     description = DatasetDescription(

@@ -60,7 +60,7 @@ def write_run_page(
     seen = {channel for pictures in images.values() for channel in pictures}
     channels = tuple(channel for channel in (*CHANNELS, SALIENCY) if channel in seen)
     found = material.evaluation
-    words = counted(found.cells, "SIMULATED test cell" if found.simulated else "test cell")
+    words = counted(found.cells, f"SIMULATED {found.kind} cell" if found.simulated else f"{found.kind} cell")
     height, width = run.facts.image_size
     missing = [] if material.studies else [f"Saliency and robustness were not measured: tfctc report {run.folder}"]
     if run.cross_validation is not None:
