@@ -43,7 +43,7 @@ def text(page):
 
 @pytest.fixture(scope="module")
 def material(page):
-    """What the sections of a page without studies are made from."""
+    """Material of the sections of a page without studies."""
     return gather(RunFolder.open(page.parent), None, False, 8, 0)
 
 

@@ -129,7 +129,7 @@ def test_the_operating_point_is_the_best_on_validation_and_knows_nothing_of_the_
 
 
 def test_the_calibrated_student_gives_the_saved_validation_predictions(tiny_dataset, distilled_run):
-    """Which are an affine map of the student's log-odds, fitted on these cells, with the class weights taken back."""
+    """The calibration is an affine map of the log-odds, fitted on these cells, with the class weights taken back."""
     calibration = distilled_run.calibration
     images, labels = read_cells(tiny_dataset, distilled_run.splits.assignment, "validation")
     raw, calibrated = (

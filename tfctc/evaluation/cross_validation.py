@@ -50,7 +50,7 @@ class CrossValidation:
 
     @property
     def verdict(self) -> str:
-        """What was found, in one sentence."""
+        """Result in one sentence."""
         return self.evaluation.verdict
 
     @property

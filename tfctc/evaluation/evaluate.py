@@ -143,7 +143,7 @@ class Evaluation:
         return "\n".join(lines)
 
     def _promise(self) -> list[str]:
-        """What was promised, and what was reached on the test cells."""
+        """Line with the promise, and with the value reached on the test cells; no line without a promise."""
         if not self.promise:
             return []
         name = str(self.promise["rule"]).partition("=")[0]
@@ -159,7 +159,7 @@ class Evaluation:
 
     @property
     def verdict(self) -> str:
-        """What was found, in one sentence."""
+        """Result in one sentence."""
         recall, specificity = (self.metrics[name] for name in ("recall", "specificity"))
         (tn, fp), (fn, tp) = self.confusion
         negative, positive = self.classes

@@ -39,7 +39,7 @@ NEAR = 1e-4
 
 
 class QualityModel(Protocol):
-    """What finds the faults of an image: `LearntQuality` or `QualityLimits`."""
+    """Finder of the faults of an image: `LearntQuality` or `QualityLimits`."""
 
     def faults(self, image: np.ndarray) -> list[str]: ...
 

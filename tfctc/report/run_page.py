@@ -108,7 +108,7 @@ def stored_run(run: RunFolder) -> tuple[Evaluation, Predictions]:
 def gather(
     run: RunFolder, manifest: Manifest | None, studies: bool, cells: int, seed: int, progress: Progress = silent
 ) -> Material:
-    """What the sections of the page are made from. Same arguments and errors as `write_run_page`."""
+    """Material of the sections of the page. Same arguments and errors as `write_run_page`."""
     found, test = stored_run(run)
     manifest = manifest or _manifest(run)
     shown = shown_cells(test, found.threshold, found.classes, seed)

@@ -41,7 +41,7 @@ def cohort(rng: np.random.Generator, patients: int, spread: float, heavy: bool) 
 
 
 def reached(threshold: float, rule: str, spread: float) -> float:
-    """What a threshold reaches over all patients: specificity, sensitivity or false calls of a patient."""
+    """Value that a threshold reaches over all patients: specificity, sensitivity or false calls of a patient."""
     odds, width = special.logit(threshold), np.hypot(1, spread)
     if rule.startswith("sensitivity"):
         return float(stats.norm.sf((odds - CLASSES / 2) / width))

@@ -15,7 +15,7 @@ from tfctc.runs.folder import RunFolder
 
 @dataclass(frozen=True)
 class Material:
-    """What the sections of a run's page are made from.
+    """Material of the sections of a run's page.
 
     Args:
         run: the run.
