@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tfctc.cells import DatasetFacts
 from tfctc.data.manifest import Manifest
 from tfctc.errors import ArtefactError
 from tfctc.io.duplicates import fingerprint
 from tfctc.io.names import spelling_key
+
+#: The population of all real patients. Every simulation is a population of its own, named by its folder.
+REAL = ""
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,11 @@ class TrainingCells:
             images: fingerprints of the images, uint64; None if they are not known.
         """
         everyone, unknown, at_sites = [], [], []
-        for population, patient, sites in persons:
-            everyone.append(_mark(population, patient))
+        for where, patient, sites in persons:
+            everyone.append(_mark(where, patient))
             if not sites or "" in sites:
                 unknown.append(everyone[-1])
-            at_sites += [_mark(population, patient, site) for site in sites if site]
+            at_sites += [_mark(where, patient, site) for site in sites if site]
         patients, without_site, sited = (np.unique(np.array(m, np.uint64)) for m in (everyone, unknown, at_sites))
         return cls(patients, without_site, sited, None if images is None else np.unique(images.astype(np.uint64)))
 
@@ -53,14 +57,14 @@ class TrainingCells:
 
         An id is the same person unless the sites are known on both sides, and all differ.
         """
-        population = population_of(manifest)
+        here = population_of(manifest)
         codes, names = manifest.index.codes, manifest.index.names
         found = set()
         for patient, site in np.unique(np.stack([codes["patient_id"], codes["site"]], axis=1), axis=0).tolist():
             name, place = names["patient_id"][patient], names["site"][site]
-            mark = _mark(population, name)
+            mark = _mark(here, name)
             if place:
-                same = _holds(self.without_site, mark) or _holds(self.at_sites, _mark(population, name, place))
+                same = _holds(self.without_site, mark) or _holds(self.at_sites, _mark(here, name, place))
             else:
                 same = _holds(self.patients, mark)
             if same:
@@ -95,12 +99,17 @@ class TrainingCells:
 
 
 def population_of(manifest: Manifest) -> str:
-    """Population of the patients of a data set: empty for real ones, and the folder of a simulation."""
-    return str(manifest.folder.resolve()) if manifest.facts.simulated else ""
+    """Population of the patients of a data set."""
+    return population(manifest.folder, manifest.facts)
 
 
-def _mark(population: str, patient: str, site: str = "") -> int:
-    return fingerprint("\x00".join([population, spelling_key(patient), spelling_key(site)]))
+def population(folder: str | Path, facts: DatasetFacts) -> str:
+    """Population of the patients of the data set in a folder: `REAL`, or the folder of a simulation."""
+    return str(Path(folder).resolve()) if facts.simulated else REAL
+
+
+def _mark(where: str, patient: str, site: str = "") -> int:
+    return fingerprint("\x00".join([where, spelling_key(patient), spelling_key(site)]))
 
 
 def _holds(marks: np.ndarray, mark: int) -> bool:

@@ -8,11 +8,8 @@ import numpy as np
 from tfctc.cells import BRIGHTFIELD
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
-from tfctc.data.manifest import Manifest
 from tfctc.io.duplicates import image_fingerprint
 from tfctc.io.files import atomic_file
-from tfctc.io.images import read_channel
-from tfctc.progress import Progress, Task, silent
 from tfctc.runs.folder import IMAGES, RunFolder
 
 #: Splits whose images a run has used.
@@ -35,36 +32,6 @@ def read_used_images(run: RunFolder) -> np.ndarray | None:
     """The fingerprints in a run folder, sorted; None for a run of an early version, which has none."""
     path = run.folder / IMAGES
     return np.load(path, allow_pickle=False) if path.exists() else None
-
-
-def same_images(manifest: Manifest, run: RunFolder, progress: Progress = silent) -> list[str] | None:
-    """Cells of a data set whose bright-field image, pixel by pixel, a run has been trained or validated on.
-
-    Images that were cropped, scaled or saved in another bit depth since are not found; `tfctc inspect` of both together
-    finds these.
-
-    Args:
-        manifest: the data set. Every bright-field image is read.
-        run: the run.
-        progress: called after each cell.
-
-    Returns:
-        Cell ids, in the order of the manifest; None if the run has no fingerprints, so that nothing was compared.
-
-    Raises:
-        ImageError: an image that cannot be read.
-    """
-    known = read_used_images(run)
-    if known is None:
-        return None
-    task, found = Task(progress, "Comparing images", len(manifest)), []
-    for cell in manifest.cells():
-        mark = image_fingerprint(read_channel(cell.brightfield, manifest.facts))
-        place = 0 if mark is None else int(np.searchsorted(known, np.uint64(mark)))
-        if mark is not None and place < len(known) and int(known[place]) == mark:
-            found.append(cell.cell_id)
-        task.advance()
-    return found
 
 
 def _fingerprints(builder: Cells) -> Iterator[int]:

@@ -12,11 +12,11 @@ from tfctc.config import RunConfig, to_dict
 from tfctc.data.manifest import MANIFEST, Manifest
 from tfctc.data.splits import Splits
 from tfctc.errors import RunError, TfctcError
-from tfctc.evaluation.training_cells import TrainingCells
+from tfctc.evaluation.training_cells import REAL, TrainingCells, population_of
 from tfctc.io.names import abbreviated, counted
 from tfctc.runs.folder import SPLITS, STUDENT, TRAIN_AGAIN, RunFolder
 from tfctc.runs.images import read_used_images
-from tfctc.runs.patients import REAL, KnownPatients, Person, persons, population_of, population_of_run
+from tfctc.runs.patients import KnownPatients, Person, persons, population_of_run
 from tfctc.runs.splitting import make_splits
 
 log = logging.getLogger(__name__)
@@ -77,20 +77,6 @@ def check_leakage(
         "sites": {person.patient_id: list(person.sites) for person in own if any(person.sites)},
         "earlier": earlier.to_list(),
     }
-
-
-def overlap(manifest: Manifest, run: RunFolder) -> list[str]:
-    """Patients of a data set that a run, or the weights it began with, was trained or validated on; sorted.
-
-    Args:
-        manifest: the data set, of this run or of others.
-        run: the run.
-
-    Raises:
-        RunError: a run of an early version, whose record does not name its patients.
-    """
-    known = known_patients(run)
-    return sorted(p.patient_id for p in persons(manifest, population_of(manifest)) if known.split_of(p))
 
 
 def known_patients(run: RunFolder) -> KnownPatients:

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from tfctc.data.manifest import Manifest
+from tfctc.evaluation.training_cells import population
 from tfctc.io.names import spelling_key
 from tfctc.runs.folder import RunFolder
-
-#: The population of all real patients. Every simulation is a population of its own, named by its folder.
-REAL = ""
 
 
 @dataclass(frozen=True)
@@ -100,14 +97,9 @@ class KnownPatients:
         return known
 
 
-def population_of(manifest: Manifest) -> str:
-    """Population of the patients of a data set."""
-    return str(manifest.folder.resolve()) if manifest.facts.simulated else REAL
-
-
 def population_of_run(run: RunFolder) -> str:
     """Population of the patients of a run."""
-    return str(Path(run.config.data).resolve()) if run.facts.simulated else REAL
+    return population(run.config.data, run.facts)
 
 
 def persons(manifest: Manifest, population: str) -> list[Person]:

@@ -8,9 +8,10 @@ from tfctc.data.manifest import Manifest
 from tfctc.data.pinned import pinned_patients
 from tfctc.data.splits import Splits
 from tfctc.errors import SplitError
+from tfctc.evaluation.training_cells import population_of
 from tfctc.io.names import plural, spelling_key
 from tfctc.runs.folder import RunFolder
-from tfctc.runs.patients import Person, persons, population_of, population_of_run
+from tfctc.runs.patients import Person, persons, population_of_run
 
 
 def make_splits(manifest: Manifest, config: RunConfig, folds: int = 1, label_seed: int = 0) -> Splits:
