@@ -12,7 +12,7 @@ from tfctc.evaluation.calibration_metrics import (
     calibration_metrics,
     expected_calibration_error,
     reliability_curve,
-    share_interval,
+    wilson_interval,
 )
 
 
@@ -88,13 +88,13 @@ def test_a_slope_that_is_not_finite_is_nan(labels, p):
 def test_the_interval_of_independent_cells_is_wilsons_and_shared_patients_widen_it():
     rng = np.random.default_rng(5)
     labels = (rng.random(2000) < 0.3).astype(int)
-    low, high = share_interval(labels, np.arange(2000))
+    low, high = wilson_interval(labels, np.arange(2000))
     n, share, z = 2000, labels.mean(), 1.96
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     assert (low, high) == pytest.approx((middle - half, middle + half), abs=2e-4)
     alike = np.sort(labels)  # Patients whose cells are nearly all of one class.
-    wide = share_interval(alike, np.arange(2000) // 100)
+    wide = wilson_interval(alike, np.arange(2000) // 100)
     assert wide[1] - wide[0] > 5 * (high - low) and 0 <= wide[0] < 0.3 < wide[1] <= 1
 
 
@@ -104,12 +104,12 @@ def test_the_interval_by_patient_covers_the_share():
     patients = np.repeat(np.arange(12), 40)
     for _ in range(400):
         shares = rng.beta(4, 6, 12)
-        low, high = share_interval((rng.random(480) < shares[patients]).astype(int), patients)
+        low, high = wilson_interval((rng.random(480) < shares[patients]).astype(int), patients)
         covered += low <= 0.4 <= high
     assert 0.91 <= covered / 400 <= 0.99
 
 
 def test_the_interval_where_no_cell_is_positive_begins_at_0_and_one_patient_has_none():
-    low, high = share_interval(np.zeros(100), np.arange(100) % 10)
+    low, high = wilson_interval(np.zeros(100), np.arange(100) % 10)
     assert low == 0 and 0.02 < high < 0.1
-    assert np.isnan(share_interval(np.zeros(100), np.zeros(100))).all()
+    assert np.isnan(wilson_interval(np.zeros(100), np.zeros(100))).all()

@@ -31,6 +31,10 @@ def mean_network(height, width, integer=False):
     return converter.convert()
 
 
+#: Columns of a table of predictions of this model.
+COLUMNS = ["cell_id", "patient_id", "site", "truth", "p_ctc", "call", "quality", "threshold", "model_version"]
+
+
 def write_mean_model(path, facts, integer=False, **changes):
     """Writes the file with its record, in which `changes` replace entries; returns its path."""
     path.write_bytes(mean_network(*facts.image_size, integer))

@@ -10,6 +10,7 @@ from itertools import repeat
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from mean_model import COLUMNS
 
 from tfctc.cli import main
 from tfctc.errors import TfctcError
@@ -34,17 +35,7 @@ def test_a_row_for_each_image_with_the_call_by_the_threshold(write_model, write_
     out = tmp_path / "out" / "table.csv"
     result = predict(write_model(), images[0].parent, "-o", out)
     header, *found = rows(out)
-    assert header == [
-        "cell_id",
-        "patient_id",
-        "site",
-        "truth",
-        "p_ctc",
-        "call",
-        "quality",
-        "threshold",
-        "model_version",
-    ]
+    assert header == COLUMNS
     assert [a[0] for a in found] == ["a", "b", "c"] and {tuple(a[6:]) for a in found} == {("ok", "0.5", "mean/1+abc")}
     np.testing.assert_allclose([float(a[4]) for a in found], [0.2, 0.5, 0.8], atol=1e-3)
     assert [a[5] for a in found] == ["ctc" if float(a[4]) >= 0.5 else "leukocyte" for a in found]

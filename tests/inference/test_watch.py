@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from click.testing import CliRunner
+from mean_model import COLUMNS
 
 from tfctc.cli import main
 from tfctc.errors import ImageError, PairingError
@@ -31,17 +32,7 @@ def test_what_is_new_is_predicted_once(begin, write_image, tmp_path):
     write_image("cells/later/b.png", 0.8)
     assert (watcher.look(), watcher.look()) == (1, 0)
     header, *found = rows(tmp_path / "predictions.csv")
-    assert header == [
-        "cell_id",
-        "patient_id",
-        "site",
-        "truth",
-        "p_ctc",
-        "call",
-        "quality",
-        "threshold",
-        "model_version",
-    ]
+    assert header == COLUMNS
     assert [(a[0], a[5]) for a in found] == [("a", "leukocyte"), ("b", "ctc")]
     again = begin()
     write_image("cells/c.png")

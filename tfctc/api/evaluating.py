@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,20 +168,21 @@ def evaluate_run(
         raise ConfigError(
             "--confidence goes with a promise", fix="give --operating-point specificity=0.99, or leave it out"
         )
+    confidence = CONFIDENCE if confidence is None else confidence
     chosen_on_validation = bool(promised) or fixed_threshold(rule) is None
     opened = RunFolder.of(run)
     if opened.cross_validation is not None:
         if teacher or tried:
             problem = "was cross-validated: metrics are of the students of its folds, at thresholds chosen in training"
             raise ConfigError(problem, path=opened.folder, fix="leave out --teacher and --threshold")
-        return _cross_validated(opened, rule, CONFIDENCE if confidence is None else confidence)
+        return _cross_validated(opened, rule, confidence)
     model = opened.teacher() if teacher else opened.calibrated_student()
     builder = opened.builder(progress)
     opened.check_cells(builder, tuple(model.input), {"validation": chosen_on_validation, "test": False})
     predictions = predict_splits(model, builder, progress)
     validation = predictions["validation"]
-    chosen = choose_operating_point(validation, rule, CONFIDENCE if confidence is None else confidence)
-    point = {name: value for name, value in asdict(chosen).items() if value is not None}
+    chosen = choose_operating_point(validation, rule, confidence)
+    point = chosen.to_dict()
     if chosen_on_validation:
         point |= {"chosen_on": "validation", "cells": len(validation)}
     evaluation = compute(
@@ -240,30 +241,21 @@ def _cross_validated(run: "RunFolder", rule: str, confidence: float) -> CrossVal
 
     predictions = run.out_of_fold()
     chosen = choose_operating_point(predictions.rows(predictions.repeat == 0), rule, confidence)
-    point = {name: value for name, value in asdict(chosen).items() if value is not None}
+    point = chosen.to_dict()
     point |= {"chosen_on": "out-of-fold", "cells": int((predictions.repeat == 0).sum())}
     return CrossValidatedRun(run, cross_validation_of(run, chosen), predictions, point)
 
 
 def _rule_of(threshold: str | float | None, operating_point: str | float | None) -> tuple[str, bool]:
     """The rule as text, and whether it is a threshold that is only tried."""
+    from tfctc.evaluation.operating_points import is_number
+
     if threshold is None:
         return ("f1" if operating_point is None else str(operating_point)), False
     if operating_point is not None:
         problem = "--threshold tries a number, and --operating-point chooses one for the exported files"
         raise ConfigError(problem, fix="give one of them")
-    try:
-        as_number(threshold)
-    except ConfigError:
-        if isinstance(threshold, str) and not _is_number(threshold):
-            return threshold, False
-        raise
+    if isinstance(threshold, str) and not is_number(threshold):
+        return threshold, False
+    as_number(threshold)
     return str(threshold), True
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -92,12 +92,12 @@ def reliability_curve(
     found, places = [], _bins(p, bins)
     for place in np.unique(places):
         inside = places == place
-        low, high = share_interval(y[inside], np.asarray(patients)[inside], level)
+        low, high = wilson_interval(y[inside], np.asarray(patients)[inside], level)
         found.append(ReliabilityPoint(int(inside.sum()), float(p[inside].mean()), float(y[inside].mean()), low, high))
     return found
 
 
-def share_interval(labels: np.ndarray, patients: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+def wilson_interval(labels: np.ndarray, patients: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Interval by patient of the share of positive cells: Wilson's, for fewer cells if those of a patient are alike.
 
     The number of cells is replaced by the one that would give the variance between patients, at most the true number,

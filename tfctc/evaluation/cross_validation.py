@@ -1,7 +1,7 @@
 """Metrics of a cross-validation: over all patients, from out-of-fold predictions, and their spread over the folds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.config.schema import PATIENT
 from tfctc.evaluation.cautions import find_cautions
-from tfctc.evaluation.evaluate import Evaluation, evaluate
+from tfctc.evaluation.evaluate import Evaluation, confusion_lines, evaluate, number_text
 from tfctc.evaluation.metrics import METRICS, compute_metrics
 from tfctc.evaluation.operating_points import OperatingPoint, choose_operating_point
 from tfctc.evaluation.out_of_fold import OutOfFold
@@ -79,7 +79,7 @@ class CrossValidation:
     def __str__(self) -> str:
         """Table of the metrics over all patients, beside their spread over the folds, and the confusion matrix."""
         found = self.evaluation
-        negative, positive = found.classes
+        _, positive = found.classes
         one, each = found.interval_by, len(self.folds) // self.repeats
         unit = one if self.scheme == PATIENT else self.scheme
         scheme = f"{each} folds by {one}" if isinstance(self.scheme, int) else f"{each} folds of one {unit} each"
@@ -94,22 +94,18 @@ class CrossValidation:
             f"{'':21} value   {100 * found.level:.0f} % interval by {one}   folds: mean, SD, lowest to highest",
         ]
         for name, estimate in found.metrics.items():
-            value, low_, high_ = map(_text, (estimate.value, estimate.low, estimate.high))
+            value, low_, high_ = map(number_text, (estimate.value, estimate.low, estimate.high))
             row = f"{name.replace('_', ' '):21} {value}   {f'{low_} to {high_}':{len(one) + 17}}"
             if name in self.spread:
-                mean, sd, lowest, highest = (_text(self.spread[name][key]) for key in ("mean", "sd", "low", "high"))
+                mean, sd, lowest, highest = (
+                    number_text(self.spread[name][key]) for key in ("mean", "sd", "low", "high")
+                )
                 row += f"   {mean}, {sd}, {lowest} to {highest}"
             lines.append(row.rstrip() + (f"   {estimate.reason}" if estimate.low is None else ""))
         for name, estimate in found.calibration.items():
-            value, low_, high_ = map(_text, (estimate.value, estimate.low, estimate.high))
+            value, low_, high_ = map(number_text, (estimate.value, estimate.low, estimate.high))
             lines.append(f"{name.replace('_', ' '):21} {value}   {estimate.reason or f'{low_} to {high_}'}")
-        width = max(len(negative), len(positive))
-        (tn, fp), (fn, tp) = found.confusion
-        lines += [
-            f"{'true / called':>{width + 6}} {negative:>{width}} {positive:>{width}}",
-            f"{negative:>{width + 6}} {tn:>{width}} {fp:>{width}}",
-            f"{positive:>{width + 6}} {fn:>{width}} {tp:>{width}}",
-        ]
+        lines += confusion_lines(found.confusion, found.classes)
         if self.repeats > 1:
             lines.append(f"The confusion matrix counts each cell {self.repeats} times, once in each repeat.")
         lines.append(
@@ -153,7 +149,7 @@ def cross_validated(
         found,
         threshold=point.threshold,
         rule=point.rule,
-        promise=asdict(point) if point.confidence is not None else {},
+        promise=point.to_dict() if point.confidence is not None else {},
         # The calls of the folds tell what calls of new patients are worth.
         rates={**found.rates, "threshold": point.threshold} if found.rates else None,
         validation_cells=len(once),
@@ -229,7 +225,3 @@ def _spread(folds: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, 
                 "folds": len(values),
             }
     return found
-
-
-def _text(value: float | None) -> str:
-    return "  n/a" if value is None else f"{value:.3f}"

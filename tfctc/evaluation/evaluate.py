@@ -113,7 +113,6 @@ class Evaluation:
             origin = f"{self.rule}, from {self.validation_cells} validation cells"
         elif self.origin and self.origin.get("frozen_threshold"):
             origin = f"the model's own, {self.rule}"
-        width = max(len(negative), len(positive))
         lines = [
             f"{self.model} on {' + '.join(self.channels)}: {self.cells} {self.kind} {cells} of {self.data} "
             f"({self.positives} {positive}), {counted(self.patients, self.interval_by)}",
@@ -122,11 +121,7 @@ class Evaluation:
         ]
         estimates = [*self.metrics.items(), *self.calibration.items()]
         lines += [f"{name.replace('_', ' '):21} {_words(estimate)}" for name, estimate in estimates]
-        lines += [
-            f"{'true / called':>{width + 6}} {negative:>{width}} {positive:>{width}}",
-            f"{negative:>{width + 6}} {tn:>{width}} {fp:>{width}}",
-            f"{positive:>{width + 6}} {fn:>{width}} {tp:>{width}}",
-        ]
+        lines += confusion_lines(self.confusion, self.classes)
         for site in self.by_site[:MOST_SITES]:
             lines.append(f"site {site.name or 'not named'}: {site}")
         if check := self.origin.get("leak_check"):
@@ -307,8 +302,18 @@ def _share(estimate: Estimate) -> str:
     return f"{estimate.value:.1%}, {interval}"
 
 
+def confusion_lines(confusion: list[list[int]], classes: tuple[str, str]) -> list[str]:
+    """Table of a confusion matrix ``[[TN, FP], [FN, TP]]`` as text, line by line."""
+    width = max(map(len, classes))
+    rows = (("true / called", *classes), *((name, *row) for name, row in zip(classes, confusion, strict=True)))
+    return [f"{name:>{width + 6}} {one:>{width}} {other:>{width}}" for name, one, other in rows]
+
+
+def number_text(value: float | None) -> str:
+    """A metric with three decimals; "n/a" for None."""
+    return "  n/a" if value is None else f"{value:.3f}"
+
+
 def _words(estimate: Estimate) -> str:
-    value, low, high = (
-        "  n/a" if part is None else f"{part:.3f}" for part in (estimate.value, estimate.low, estimate.high)
-    )
+    value, low, high = map(number_text, (estimate.value, estimate.low, estimate.high))
     return f"{value}   {estimate.reason}" if estimate.low is None else f"{value}   {low} to {high}"

@@ -12,7 +12,8 @@ chosen so that the promise holds with a stated chance, from two bounds by patien
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy import special, stats
@@ -24,8 +25,8 @@ from tfctc.evaluation.predictions import Predictions
 
 #: Chance with which a promise is to hold on new patients, unless the user states another.
 CONFIDENCE = 0.9
-#: Promises: name -> words for a message.
-PROMISES = {"specificity": "specificity", "sensitivity": "sensitivity", "false-calls": "false calls of a patient"}
+#: Names of the promises.
+PROMISES = ("specificity", "sensitivity", "false-calls")
 #: Number of draws of the shifts' mean and spread, and of points of the normal distribution of the shifts.
 DRAWS, NODES = 400, 31
 #: Log-odds are kept in this range.
@@ -57,7 +58,7 @@ class Rule:
         match = re.fullmatch(r"([a-z-]+)=([0-9.eE+-]+)(/patient)?", text)
         name = match[1] if match else ""
         if not match or name not in PROMISES:
-            if "=" in text or not _is_plain(text):
+            if text not in RULES and not is_number(text):
                 choices = (
                     "f1, youden, a number between 0 and 1, specificity=0.99, sensitivity=0.9, false-calls=1/patient"
                 )
@@ -92,6 +93,10 @@ class OperatingPoint:
     confidence: float | None = None
     promised: float | None = None
     reached: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for operating_point.json, without those that are None."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def choose_operating_point(cells: Predictions, text: str, confidence: float = CONFIDENCE) -> OperatingPoint:
@@ -229,7 +234,7 @@ class _Side:
             below = np.searchsorted(residuals, limit - center[:, np.newaxis] - between[:, np.newaxis] * nodes, "right")
             return float(np.quantile(1 - (below / (total + 1)) @ weights, confidence))
 
-        allowed = min(self._allowed(), 1.0)
+        allowed = self._allowed()
         low, high = float(self.odds.min()) - 1, MOST_ODDS
         if upper(high) > allowed:
             return high
@@ -239,12 +244,13 @@ class _Side:
         return high
 
 
-def _is_plain(text: str) -> bool:
-    """Whether a text is one of `RULES` or a number."""
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
     try:
-        return text in RULES or float(text) is not None
+        float(text)
     except ValueError:
         return False
+    return True
 
 
 def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> tuple[float, float]:

@@ -130,7 +130,7 @@ class RunFolder:
         # Early files of version 0.1 have the key "figures" instead.
         return found if "metrics" in found else {**found, "metrics": found.get("figures", {})}
 
-    @property
+    @cached_property
     def cross_validation(self) -> dict[str, Any] | None:
         """Folds and metrics of a cross-validated run (`tfctc fit --folds`); None for a run with a single split."""
         return self._json(CROSS_VALIDATION) if (self.folder / CROSS_VALIDATION).exists() else None
