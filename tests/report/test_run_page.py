@@ -3,16 +3,19 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from made_up import edit_manifest
 from pages import Elements, browser, opened
 
+from tfctc.api.evaluating import evaluate_run
 from tfctc.api.reporting import write_report
 from tfctc.errors import RunError
 from tfctc.evaluation.evaluate import evaluate
 from tfctc.evaluation.predictions import Predictions
+from tfctc.report.kept_studies import kept_studies, studies_key
 from tfctc.report.run_page import gather, shown_cells, write_run_page
 from tfctc.report.sections import SECTIONS
 from tfctc.runs.folder import RunFolder
@@ -44,7 +47,7 @@ def text(page):
 @pytest.fixture(scope="module")
 def material(page):
     """Material of the sections of a page without studies."""
-    return gather(RunFolder.open(page.parent), None, False, 8, 0)
+    return gather(RunFolder.open(page.parent), None, None, False, 8, 0)
 
 
 def shown(value):
@@ -219,3 +222,44 @@ def test_the_worst_errors_are_the_most_certain_ones():
         ("yes cells called no: the 1 lowest of 2", [3]),
     ]
     assert len(found["random test cells"]) == 1
+
+
+def test_studies_are_shown_again_as_long_as_they_fit(page, text, tmp_path):
+    """`tfctc evaluate` after `tfctc report` writes the same page, and none with studies at another threshold."""
+    run = shutil.copytree(page.parent, tmp_path / "run")
+    (run / "report.html").unlink()
+    before = (run / "report.json").read_text()
+    result = evaluate_run(run)
+    result.save()
+    assert (run / "report.html").read_text(encoding="utf-8").replace(str(run), str(page.parent)) == text
+    assert (run / "report.json").read_text() == before
+    evaluate_run(run, operating_point=0.99 * result.evaluation.threshold).save()
+    changed = (run / "report.html").read_text(encoding="utf-8")
+    assert "Saliency and robustness were not measured" in changed and "The worst of these changes" not in changed
+    assert "Robustness" not in (run / "report.json").read_text()
+
+
+def test_the_key_of_studies_changes_with_everything_that_they_rest_on(page, material, tmp_path):
+    run = RunFolder.open(shutil.copytree(page.parent, tmp_path / "run"))
+    manifest, test, threshold = material.manifest, material.predictions, material.evaluation.threshold
+    key = studies_key(run, manifest, test, threshold)
+    assert key == studies_key(RunFolder.open(page.parent), manifest, test, threshold)
+    studies, seed = kept_studies(run.folder / "studies.npz", key)
+    assert (studies.cells, seed) == (8, 0) and len(studies.maps) == len(material.positions)
+    relabelled = replace(test, label=1 - test.label)
+    moved = replace(test, probability=np.nextafter(test.probability, np.float32(0)))
+    others = [
+        studies_key(run, manifest, relabelled, threshold),
+        studies_key(run, manifest, moved, threshold),
+        studies_key(run, manifest, test.of(np.arange(len(test) - 1)), threshold),
+        studies_key(run, manifest, test, np.nextafter(threshold, 0)),
+    ]
+    for name in ("student.keras", "teacher.keras", "calibration.json"):
+        before = (run.folder / name).read_bytes()
+        (run.folder / name).write_bytes(before + b" ")
+        others.append(studies_key(run, manifest, test, threshold))
+        (run.folder / name).write_bytes(before)
+    assert len({key, *others}) == 1 + len(others)
+    assert all(kept_studies(run.folder / "studies.npz", other) is None for other in others)
+    (run.folder / "studies.npz").write_bytes((run.folder / "studies.npz").read_bytes()[:-100])
+    assert kept_studies(run.folder / "studies.npz", key) is None

@@ -140,8 +140,9 @@ class RunEvaluation:
         write_counts(written[2], counts, self.evaluation.classes[1], None)
         if self.point and not self.teacher:
             write_json(self.run.folder / OPERATING_POINT, self.point)
-            # Without saliency and robustness, which take longer than the evaluation.
-            written.append(write_run_page(self.run, manifest=self.builder.manifest, studies=False))
+            # Saliency and robustness take longer than the evaluation: those of `tfctc report` are shown if they fit.
+            results = self.evaluation, self.predictions
+            written.append(write_run_page(self.run, results=results, manifest=self.builder.manifest, studies=False))
         return written
 
 
@@ -230,7 +231,8 @@ class CrossValidatedRun:
 
         write_json(self.run.folder / EVALUATION, self.evaluation.to_dict())
         write_json(self.run.folder / OPERATING_POINT, self.point)
-        page = write_run_page(self.run, studies=False)
+        once = self.predictions.rows(self.predictions.repeat == 0)
+        page = write_run_page(self.run, results=(self.evaluation, once), studies=False)
         return [self.run.folder / EVALUATION, self.run.folder / OUT_OF_FOLD, page]
 
 

@@ -1,9 +1,10 @@
-"""An evaluation as it was stored in evaluation.json."""
+"""An evaluation or a cross-validation as it was stored in evaluation.json."""
 
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from tfctc.evaluation.cross_validation import CrossValidation
 from tfctc.evaluation.evaluate import Estimate, Evaluation
 from tfctc.evaluation.groups import GroupMetrics
 
@@ -24,6 +25,17 @@ def stored_evaluation(values: Mapping[str, Any]) -> Evaluation:
         if name in kept:
             kept[name] = tuple(kept[name])
     return Evaluation(**kept)
+
+
+def stored_cross_validation(values: Mapping[str, Any]) -> CrossValidation:
+    """The cross-validation with the plain values of `CrossValidation.to_dict`.
+
+    Raises:
+        KeyError, TypeError: values that are not those of a cross-validation.
+    """
+    low, high = values["fold_thresholds"]
+    parts = {name: values[name] for name in ("scheme", "repeats", "folds", "spread", "repeated")}
+    return CrossValidation(evaluation=stored_evaluation(values), thresholds=(low, high), **parts)
 
 
 def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:

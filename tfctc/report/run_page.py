@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,19 +12,24 @@ from tfctc.cells import BRIGHTFIELD, CHANNELS
 from tfctc.data.inspect.images import CellImages
 from tfctc.data.manifest import Manifest
 from tfctc.errors import RunError, TfctcError
+from tfctc.evaluation.cross_validation import CrossValidation
 from tfctc.evaluation.evaluate import Evaluation
 from tfctc.evaluation.predictions import Predictions
-from tfctc.evaluation.stored import stored_evaluation
+from tfctc.evaluation.stored import stored_cross_validation, stored_evaluation
 from tfctc.io.files import write_json
 from tfctc.io.names import counted
 from tfctc.progress import Progress, silent
+from tfctc.report.kept_studies import keep_studies, kept_studies, studies_key
 from tfctc.report.overlay import overlay
 from tfctc.report.page import SALIENCY, Page, display_limits, write_page
 from tfctc.report.sections import SECTIONS, Material
 from tfctc.report.studies import CELLS, read_cell, study
-from tfctc.runs.folder import EVALUATION, PREDICTIONS, REPORT, REPORT_VALUES, RunFolder
+from tfctc.runs.folder import EVALUATION, PREDICTIONS, REPORT, REPORT_VALUES, STUDIES, RunFolder
 from tfctc.runs.predictions import read_predictions
 
+#: Metrics of a run, and the predictions behind them: its test cells, or its out-of-fold predictions of one repeat.
+Results = tuple[Evaluation | CrossValidation, Predictions]
+Found = TypeVar("Found")
 #: Cells in each gallery.
 SHOWN = 16
 
@@ -32,6 +37,7 @@ SHOWN = 16
 def write_run_page(
     run: RunFolder,
     *,
+    results: Results | None = None,
     manifest: Manifest | None = None,
     studies: bool = True,
     cells: int = CELLS,
@@ -42,8 +48,10 @@ def write_run_page(
 
     Args:
         run: the run.
+        results: its metrics, and the predictions behind them; None reads those that `tfctc evaluate` wrote.
         manifest: its data set, if it has been opened already.
-        studies: whether saliency and robustness are measured, which needs the network.
+        studies: whether saliency and robustness are measured, which needs the network. If not, those that an earlier
+            call measured are shown, with its seed, if they are of the same networks, cells, predictions and threshold.
         cells: largest number of test cells for the studies.
         seed: seed of the random cells, and of the studies.
         progress: called with the progress of long tasks.
@@ -52,7 +60,7 @@ def write_run_page(
         RunError: the run has not been evaluated, or a file of it is damaged.
         OutputError: the page cannot be written.
     """
-    material = gather(run, manifest, studies, cells, seed, progress)
+    material = gather(run, results, manifest, studies, cells, seed, progress)
     made = (SECTIONS[name]().section(material) for name in SECTIONS)
     sections = [section for section in made if section is not None]
     sections.sort(key=lambda section: section.place)
@@ -81,8 +89,8 @@ def write_run_page(
     )
     path = run.folder / REPORT
     write_page(path, page, lambda position: images[position])
-    values = {"seed": seed, "sections": {section.title: section.values for section in sections if section.values}}
-    write_json(run.folder / REPORT_VALUES, _plain(values))
+    values = {section.title: section.values for section in sections if section.values}
+    write_json(run.folder / REPORT_VALUES, _plain({"seed": material.seed, "sections": values}))
     return path
 
 
@@ -94,32 +102,55 @@ def stored_run(run: RunFolder) -> tuple[Evaluation, Predictions]:
     Raises:
         RunError: the run has not been evaluated, or a file is damaged.
     """
+    found, predictions = _stored_results(run)
+    return _evaluation(found), predictions
+
+
+def _stored_results(run: RunFolder) -> Results:
     evaluation, path = run.evaluation, run.folder / PREDICTIONS
     crossed = run.cross_validation is not None
     if evaluation is None or not (crossed or path.exists()):
         raise RunError("has not been evaluated", path=run.folder, fix=f"first: tfctc evaluate {run.folder}")
-    stored = _stored(evaluation, run.folder / EVALUATION)
     if crossed:
         rows = run.out_of_fold()
-        return stored, rows.rows(rows.repeat == 0)
-    return stored, read_predictions(path, run.facts)
+        return _stored(evaluation, run.folder / EVALUATION, stored_cross_validation), rows.rows(rows.repeat == 0)
+    return _stored(evaluation, run.folder / EVALUATION, stored_evaluation), read_predictions(path, run.facts)
+
+
+def _evaluation(found: Evaluation | CrossValidation) -> Evaluation:
+    return found.evaluation if isinstance(found, CrossValidation) else found
 
 
 def gather(
-    run: RunFolder, manifest: Manifest | None, studies: bool, cells: int, seed: int, progress: Progress = silent
+    run: RunFolder,
+    results: Results | None,
+    manifest: Manifest | None,
+    studies: bool,
+    cells: int,
+    seed: int,
+    progress: Progress = silent,
 ) -> Material:
-    """Material of the sections of the page. Same arguments and errors as `write_run_page`."""
-    found, test = stored_run(run)
+    """Material of the sections of the page. Same arguments and errors as `write_run_page`.
+
+    Newly measured studies are kept in the run folder.
+    """
+    stored, test = results or _stored_results(run)
+    found = _evaluation(stored)
     manifest = manifest or _manifest(run)
+    test, positions = _in_order(manifest, test)
+    key, kept = "", None
+    if manifest is not None and run.cross_validation is None:
+        key = studies_key(run, manifest, test, found.threshold)
+        kept = None if studies else kept_studies(run.folder / STUDIES, key)
+    measured, seed = kept or (None, seed)
     shown = shown_cells(test, found.threshold, found.classes, seed)
-    positions = _positions(manifest, test)
     gallery = sorted({positions[i] for rows in shown.values() for i in rows if i in positions})
-    measured = None
     if studies and manifest is not None and run.cross_validation is None:
         by_id = {str(test.cell_id[row]): position for row, position in positions.items()}
         measured = study(
             run, manifest, test, by_id, found.threshold, gallery, cells=cells, seed=seed, progress=progress
         )
+        keep_studies(run.folder / STUDIES, measured, key, seed)
     shown_rows = {i for rows in shown.values() for i in rows}
     return Material(
         run=run,
@@ -131,6 +162,8 @@ def gather(
         studies=measured,
         teacher=_other(run.folder / f"teacher_{EVALUATION}"),
         external=_external(run.folder / "external"),
+        cross_validation=stored if isinstance(stored, CrossValidation) else None,
+        seed=seed,
     )
 
 
@@ -178,10 +211,10 @@ def _pictures(material: Material) -> dict[int, dict[str, np.ndarray]]:
     return found
 
 
-def _stored(values: Mapping[str, Any], path: Path) -> Evaluation:
+def _stored(values: Mapping[str, Any], path: Path, read: Callable[[Mapping[str, Any]], Found]) -> Found:
     try:
-        return stored_evaluation(values)
-    except (KeyError, TypeError, AttributeError) as error:
+        return read(values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"is no evaluation ({type(error).__name__}: {error})"
         raise RunError(problem, path=path, fix=f"first: tfctc evaluate {path.parent}") from None
 
@@ -189,7 +222,7 @@ def _stored(values: Mapping[str, Any], path: Path) -> Evaluation:
 def _other(path: Path) -> Evaluation | None:
     """A further evaluation; None if there is none that can be read."""
     try:
-        return _stored(json.loads(path.read_text(encoding="utf-8")), path)
+        return _stored(json.loads(path.read_text(encoding="utf-8")), path, stored_evaluation)
     except (OSError, ValueError, RunError):
         return None
 
@@ -208,13 +241,18 @@ def _manifest(run: RunFolder) -> Manifest | None:
         return None
 
 
-def _positions(manifest: Manifest | None, test: Predictions) -> dict[int, int]:
-    """Row of `test` -> position in the manifest, of the cells that are still there."""
+def _in_order(manifest: Manifest | None, test: Predictions) -> tuple[Predictions, dict[int, int]]:
+    """Predictions in the order of the manifest, and row -> position in the manifest of the cells that are still there.
+
+    So the page does not depend on the order in which the cells were predicted.
+    """
     if manifest is None:
-        return {}
-    rows = {cell_id: row for row, cell_id in enumerate(test.cell_id.tolist())}
-    ids = manifest.index.texts["cell_id"].tolist()
-    return {rows[cell_id]: position for position, cell_id in enumerate(ids) if cell_id in rows}
+        return test, {}
+    places = {cell_id: position for position, cell_id in enumerate(manifest.index.texts["cell_id"].tolist())}
+    found = np.array([places.get(cell_id, len(places)) for cell_id in test.cell_id.tolist()], int)
+    order = np.argsort(found, kind="stable")
+    positions = {row: position for row, position in enumerate(found[order].tolist()) if position < len(places)}
+    return test.of(order), positions
 
 
 def _plain(value: Any) -> Any:

@@ -33,6 +33,8 @@ STUDENT, TEACHER, HISTORY = "student.keras", "teacher.keras", "history.csv"
 IMAGES = "images.npy"
 OPERATING_POINT, EVALUATION, PREDICTIONS = "operating_point.json", "evaluation.json", "predictions.csv"
 REPORT, REPORT_VALUES = "report.html", "report.json"
+#: Saliency and robustness as `tfctc report` measured them.
+STUDIES = "studies.npz"
 CALIBRATION, VALIDATION_PREDICTIONS = "calibration.json", "validation_predictions.csv"
 #: Of a cross-validated run: the run folders of its folds, predictions for every labelled cell, and facts of the folds.
 FOLDS, OUT_OF_FOLD, CROSS_VALIDATION = "folds", "out_of_fold.csv", "cross_validation.json"

@@ -66,7 +66,8 @@ def read_predictions(path: Path, facts: DatasetFacts) -> Predictions:
         rows = np.array([row for _, row in table.rows], dtype=str).reshape(-1, len(table.header))
     labels = np.array([facts.class_index(truth) for truth in rows[:, truth_at]], int)
     try:
-        probability = rows[:, places[column]].astype(float)
+        # As the model gave it: nine digits read as float64 may fall below a threshold that is one of the probabilities.
+        probability = rows[:, places[column]].astype(np.float32)
         if not np.all((probability >= 0) & (probability <= 1)):
             raise ValueError("a probability is not from 0 to 1")
     except ValueError as error:

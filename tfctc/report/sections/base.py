@@ -6,6 +6,7 @@ from typing import Any
 
 from tfctc.data.inspect import Section
 from tfctc.data.manifest import Manifest
+from tfctc.evaluation.cross_validation import CrossValidation
 from tfctc.evaluation.evaluate import Estimate, Evaluation
 from tfctc.evaluation.predictions import Predictions
 from tfctc.registry import Registry
@@ -27,6 +28,8 @@ class Material:
         studies: saliency and robustness; None if they were not measured.
         teacher: metrics of the teacher; None if it was not evaluated.
         external: metrics on other data sets, by name.
+        cross_validation: folds of a cross-validated run, whose metrics over all patients are `evaluation`; else None.
+        seed: seed of the random cells that are shown, and of the studies.
     """
 
     run: RunFolder
@@ -38,6 +41,8 @@ class Material:
     studies: Studies | None = None
     teacher: Evaluation | None = None
     external: Mapping[str, Evaluation] = field(default_factory=dict)
+    cross_validation: CrossValidation | None = None
+    seed: int = 0
 
     @property
     def group(self) -> str:
