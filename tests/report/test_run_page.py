@@ -14,8 +14,10 @@ from tfctc.api.evaluating import evaluate_run
 from tfctc.api.reporting import write_report
 from tfctc.errors import RunError
 from tfctc.evaluation.evaluate import evaluate
+from tfctc.evaluation.operating_points import choose_operating_point
 from tfctc.evaluation.predictions import Predictions
 from tfctc.report.kept_studies import kept_studies, studies_key
+from tfctc.report.page import Page, render_page
 from tfctc.report.run_page import gather, shown_cells, write_run_page
 from tfctc.report.sections import SECTIONS
 from tfctc.runs.folder import RunFolder
@@ -72,8 +74,15 @@ def check_numbers(text, folder):
         assert row[2:5] == [f"{n:,}" for n in (tn + fp + fn + tp, fn + tp, fp + tp)]
         assert row[5:7] == [shown(one[name] and one[name][0]) for name in ("recall", "specificity")]
     values = json.loads((folder / "report.json").read_text())["sections"]
-    calibration = {row[0].replace(" ", "_"): row[1] for row in tables["metrics of calibration"][1:]}
-    assert calibration == {name: shown(value) for name, value in values["Calibration"].items()}
+    calibration = {row[0].replace(" ", "_"): row[1:5] for row in tables["metrics of calibration"][1:]}
+    assert calibration.keys() == found["calibration"].keys()
+    for name, metric in found["calibration"].items():
+        assert calibration[name] == [*(shown(metric[key]) for key in ("value", "low", "high")), metric["reason"]], name
+    predictive = {row[0]: row[1:] for row in tables.get("predictive values by prevalence", [[]])[1:]}
+    assert predictive.keys() == found["predictive_values"].keys()
+    for prevalence, one in found["predictive_values"].items():
+        numbers = [f"{value:.2g}" for value in one["ppv"]] + [f"{value:.6f}" for value in one["npv"]]
+        assert predictive[prevalence] == numbers
     return tables, values
 
 
@@ -222,6 +231,42 @@ def test_the_worst_errors_are_the_most_certain_ones():
         ("yes cells called no: the 1 lowest of 2", [3]),
     ]
     assert len(found["random test cells"]) == 1
+
+
+def tables_of(section):
+    """Tables of one section as a page shows them."""
+    page = Page("page", [], "", (), [section])
+    return Elements(render_page(page, lambda position: {})).tables
+
+
+@pytest.mark.parametrize("rule", ["specificity=0.9", "sensitivity=0.8", "false-calls=3/patient"])
+def test_the_operating_point_shows_promise_and_what_was_reached(rule, material):
+    rng = np.random.default_rng(1)
+    labels, patients = rng.integers(0, 2, 400), (np.arange(400) % 20).astype(str)
+    probability = np.clip(0.35 + 0.3 * labels + rng.normal(0, 0.12, 400), 0.001, 0.999)
+    cells = Predictions(np.arange(400).astype(str), patients, labels, probability)
+    point = choose_operating_point(cells, rule, 0.75)
+    found = evaluate(
+        cells, point.threshold, rule=rule, validation_cells=400, promise=point.to_dict(), classes=("no", "<b>yes</b>")
+    )
+    section = SECTIONS["operating_point"]().section(replace(material, evaluation=found))
+    called = probability >= point.threshold
+    reached = {
+        "specificity": np.mean(~called[labels == 0]),
+        "sensitivity": np.mean(called[labels == 1]),
+        "false-calls": called[labels == 0].sum() / 20,
+    }[rule.partition("=")[0]]
+    row = tables_of(section)["promised and reached"][1]
+    low, high = (found.reached.low, found.reached.high)
+    assert row[1:7] == [f"{point.promised:.3f}", "75%", shown(point.reached), shown(reached), shown(low), shown(high)]
+    assert "holds with a chance of 75%" in section.text and rule in section.text
+    predictive = tables_of(section)["predictive values by prevalence"]
+    recall, specificity = (found.metrics[name].value for name in ("recall", "specificity"))
+    for row, rarity in zip(predictive[1:], (10, 100, 1000, 10_000, 100_000), strict=True):
+        assert row[0] == f"1:{rarity:,}"
+        assert row[1] == f"{recall / (recall + (1 - specificity) * rarity):.2g}"
+        assert row[4] == f"{specificity * rarity / (specificity * rarity + 1 - recall):.6f}"
+    assert predictive[0][0] == "<b>yes</b> to no"
 
 
 def test_studies_are_shown_again_as_long_as_they_fit(page, text, tmp_path):

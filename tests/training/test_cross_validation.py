@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from at_once import AtOnce
 from made_up import edit_manifest
+from pages import Elements
 from sklearn.metrics import roc_auc_score
 from small_runs import config
 
@@ -19,6 +20,7 @@ from tfctc.data.folds import make_folds
 from tfctc.data.manifest import Manifest
 from tfctc.errors import ConfigError, RunError
 from tfctc.evaluation.metrics import choose_threshold
+from tfctc.report.run_page import write_run_page
 from tfctc.runs.folder import RunFolder
 from tfctc.training import cross_validation
 from tfctc.training.cross_validation import cross_validate
@@ -107,6 +109,21 @@ def test_metrics_and_threshold_come_from_all_patients(run):
     assert saved["threshold"] == point["threshold"]
     with pytest.raises(ConfigError, match="was cross-validated.*leave out --teacher and --threshold"):
         evaluate_run(run, 0.5)
+
+
+def test_the_page_shows_the_folds(run, tmp_path):
+    copy = shutil.copytree(run.folder, tmp_path / "run")
+    *_, page = evaluate_run(copy).save()
+    saved = json.loads((copy / "evaluation.json").read_text())
+    assert saved == run.cross_validation
+    text = page.read_text(encoding="utf-8")
+    tables = Elements(text).tables
+    for row in tables["by fold"][1:]:
+        fold = next(one for one in saved["folds"] if [one["repeat"] + 1, one["fold"] + 1] == [*map(int, row[:2])])
+        numbers = [fold["threshold"], *fold["metrics"].values()]
+        assert row[4:] == ["n/a" if value is None else f"{value:.3f}" for value in numbers]
+    assert len(tables["by fold"]) == 1 + len(saved["folds"])
+    assert write_run_page(RunFolder.open(copy)).read_text(encoding="utf-8") == text
 
 
 def test_another_operating_point_of_the_final_model_leaves_the_metrics(run):

@@ -137,17 +137,28 @@ class Evaluation:
         lines += [f"Caution: {caution}" for caution in self.cautions]
         return "\n".join(lines)
 
-    def _promise(self) -> list[str]:
-        """Line with the promise, and with the value reached on the test cells; no line without a promise."""
+    @property
+    def reached(self) -> Estimate | None:
+        """Value of the promised quantity on the test cells, with its interval; None without a promise.
+
+        The number of false calls of a patient has no interval.
+        """
         if not self.promise:
-            return []
+            return None
         name = str(self.promise["rule"]).partition("=")[0]
         if name == "false-calls":
-            calls = self.confusion[0][1] / max(self.patients, 1)
-            reached = f"{calls:.2f} on these {plural(self.interval_by)}"
+            return Estimate(self.confusion[0][1] / max(self.patients, 1), None, None, "no interval of such a number")
+        return self.metrics["recall" if name == "sensitivity" else name]
+
+    def _promise(self) -> list[str]:
+        """Line with the promise, and with the value reached on the test cells; no line without a promise."""
+        if (estimate := self.reached) is None:
+            return []
+        if str(self.promise["rule"]).startswith("false-calls"):
+            reached = f"{estimate.value:.2f} on these {plural(self.interval_by)}"
             seen = f"{self.promise['reached']:.2f}"
         else:
-            reached = f"{_words(self.metrics['recall' if name == 'sensitivity' else name])} on these cells".strip()
+            reached = f"{_words(estimate)} on these cells".strip()
             seen = f"{self.promise['reached']:.3f}"
         chance = f"with a chance of {self.promise['confidence']:.0%} on new {plural(self.interval_by)}"
         return [f"promised: {self.promise['rule']} {chance}; {seen} where it was chosen, {reached}"]

@@ -81,3 +81,18 @@ class Forest(Part):
     axis: str
     rows: Sequence[tuple[str, float, float, float]]
     overall: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Spread(Part):
+    """Several values of each quantity as points, and its value over all with an interval.
+
+    Args:
+        title: the quantities.
+        axis: name of the horizontal axis.
+        rows: (name, points ``(K,)``, (value, low, high)), from top to bottom; NaN where undefined.
+    """
+
+    title: str
+    axis: str
+    rows: Sequence[tuple[str, np.ndarray, tuple[float, float, float]]]

@@ -15,8 +15,8 @@ from matplotlib.ticker import FixedLocator
 
 from tfctc.data.inspect import Histograms, Intervals, Shifts
 from tfctc.report.colours import COLOURS, INK, LIMIT, MUTED, SERIES, series
-from tfctc.report.parts import Forest, Lines
-from tfctc.report.run_plots import draw_forest, draw_lines
+from tfctc.report.parts import Forest, Lines, Spread
+from tfctc.report.run_plots import draw_forest, draw_lines, draw_spread
 
 #: Share of the highest bin below which a bin at the end of the axis is not shown.
 HARDLY = 0.002
@@ -143,4 +143,5 @@ DRAWN: dict[type, tuple[Callable[[Axes, Any], None], Callable[[Any], float]]] = 
     Shifts: (_shifts, lambda plot: 3.6),
     Lines: (draw_lines, lambda plot: 4.4 if plot.square else 2.8),
     Forest: (draw_forest, lambda plot: 0.22 * len(plot.rows) + 0.8),
+    Spread: (draw_spread, lambda plot: 0.36 * len(plot.rows) + 0.8),
 }

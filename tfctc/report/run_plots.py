@@ -1,12 +1,13 @@
 """Drawing of the plots of a run's page on axes of Matplotlib."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from tfctc.report.colours import INK, MUTED, series
-from tfctc.report.parts import Forest, Lines
+from tfctc.report.parts import Forest, Lines, Spread
 
 #: Longest name of a row.
 MOST_LETTERS = 32
@@ -58,9 +59,24 @@ def draw_forest(ax: Axes, plot: Forest) -> None:
     for row, (_, value, low, high) in enumerate(plot.rows):
         ax.plot((low, high), (row, row), color=series(0), linewidth=1.6, solid_capstyle="butt")
         ax.plot(value, row, "s", color=series(0), markersize=4)
-    names = [name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…" for name, *_ in plot.rows]
+    _name_rows(ax, [name for name, *_ in plot.rows], plot.axis)
+
+
+def draw_spread(ax: Axes, plot: Spread) -> None:
+    """A row for each quantity: its value over all with a bar, and the points below it."""
+    for row, (_, points, (value, low, high)) in enumerate(plot.rows):
+        ax.plot((low, high), (row - 0.15, row - 0.15), color=series(0), linewidth=1.6, solid_capstyle="butt")
+        ax.plot(value, row - 0.15, "s", color=series(0), markersize=4)
+        heights = np.full(len(points), row + 0.18)
+        ax.plot(points, heights, "o", color=series(1), markersize=3.5, alpha=0.6, markeredgewidth=0)
+    _name_rows(ax, [name for name, *_ in plot.rows], plot.axis)
+
+
+def _name_rows(ax: Axes, names: Sequence[str], axis: str) -> None:
+    """Names the rows, from top to bottom, above a horizontal axis from 0 to 1."""
+    names = [name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…" for name in names]
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(-0.02, 1.02)
-    ax.set_xlabel(plot.axis)
+    ax.set_xlabel(axis)

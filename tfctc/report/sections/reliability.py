@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tfctc.data.inspect import Histograms, Section, Table
-from tfctc.evaluation.calibration_metrics import calibration_metrics, reliability_curve
+from tfctc.data.inspect import Histograms, Part, Section, Table
+from tfctc.evaluation.calibration_metrics import reliability_curve
 from tfctc.report.parts import Line, Lines
 from tfctc.report.sections.base import SECTIONS, Material, RunSection, shown
 
@@ -29,20 +29,17 @@ class Reliability(RunSection):
             np.array([getattr(point, name) for point in points]) for name in ("probability", "share", "low", "high")
         )
         line = Line(x, y, low, high, markers=True, bars=True)
-        values = calibration_metrics(test.label, test.probability)
-        for name in values:
-            # The same number as in evaluation.json, where it has one.
-            if name in found.metrics:
-                value = found.metrics[name].value
-                values[name] = float("nan") if value is None else value
-        rows = [(name.replace("_", " "), shown(values[name]), MEANING[name]) for name in values]
+        rows = [
+            (name.replace("_", " "), shown(one.value), shown(one.low), shown(one.high), one.reason, MEANING[name])
+            for name, one in found.calibration.items()
+        ]
         edges = np.linspace(0, 1, BINS + 1)
         histograms = {}
         for label, name in enumerate(found.classes):
             chosen = test.probability[test.label == label]
             if len(chosen):
                 histograms[name] = np.histogram(np.clip(chosen, 0, 1), edges)[0] / len(chosen)
-        parts = (
+        parts: list[Part] = [
             Lines(
                 "reliability",
                 ("mean probability of a bin", f"share of {found.classes[1]} cells"),
@@ -50,9 +47,11 @@ class Reliability(RunSection):
                 diagonal=True,
                 square=True,
             ),
-            Table("metrics of calibration", ("metric", "value", "meaning"), rows),
             Histograms("probability by true class", f"probability of {found.classes[1]}", edges, histograms),
-        )
+        ]
+        if rows:
+            headers = ("metric", "value", "low", "high", "note", "meaning")
+            parts.insert(1, Table("metrics of calibration", headers, rows))
         text = f"The bins hold equally many cells; bars are {found.level:.0%} intervals by {material.group}. On the "
         text += f"diagonal the probability is right for a share of {found.positives / found.cells:.1%} "
         text += f"{found.classes[1]} cells."
@@ -61,4 +60,6 @@ class Reliability(RunSection):
             text += f" The probability was calibrated on {calibration.cells:,} {calibration.fitted_on} cells."
         else:
             text += " The probability of this run is not calibrated."
-        return Section("Calibration", 50, text, "", parts, values=values)
+        if not rows:  # An evaluation of an early version.
+            text += f" It has no metrics of calibration yet; evaluate it again: tfctc evaluate {material.run.folder}."
+        return Section("Calibration", 50, text, "", parts)

@@ -1,0 +1,78 @@
+"""Operating point: the promise, what was reached, and predictive values at stated prevalences."""
+
+import numpy as np
+
+from tfctc.data.inspect import Part, Section, Table
+from tfctc.evaluation.evaluate import Evaluation
+from tfctc.io.names import plural
+from tfctc.report.parts import Line, Lines
+from tfctc.report.sections.base import SECTIONS, Material, RunSection, shown
+
+
+@SECTIONS.register("operating_point")
+class OperatingPoint(RunSection):
+    """The threshold with its promise, beside what was reached on the test cells."""
+
+    def section(self, material: Material) -> Section:
+        found = material.evaluation
+        parts: list[Part] = []
+        groups = plural(material.group)
+        text = f"The threshold is {found.threshold:.4f} (rule: {found.rule}), {_origin(material)}."
+        if found.promise:
+            parts.append(_promise(material))
+            text += (
+                f" The rule promises {found.promise['rule']} on new {groups}, and the promise holds with a chance of "
+                f"{found.promise['confidence']:.0%}."
+            )
+        else:
+            text += (
+                f" The rule promises nothing about new {groups}. A promise is made for example by: tfctc evaluate "
+                f"{material.run.folder} --operating-point specificity=0.99."
+            )
+        if found.predictive_values:
+            parts += _predictive_values(found)
+            text += (
+                " The predictive values (PPV: share of the calls that are right; NPV: of the other cells) follow from "
+                "recall and specificity by Bayes' rule, and their ends from the ends of both intervals."
+            )
+        return Section("Operating point", 15, text, "", parts)
+
+
+def _origin(material: Material) -> str:
+    found = material.evaluation
+    if material.cross_validation is not None:
+        return "that of the final model, chosen on the out-of-fold predictions"
+    if found.validation_cells is None:
+        return "given and not chosen"
+    return f"chosen on {found.validation_cells:,} validation cells"
+
+
+def _promise(material: Material) -> Table:
+    found = material.evaluation
+    promise, reached = found.promise, found.reached
+    name = str(promise["rule"]).partition("=")[0].replace("-", " ")
+    name += f" of one {material.group}" if name == "false calls" else ""
+    values = [promise["promised"], f"{promise['confidence']:.0%}", promise["reached"]]
+    headers = ["", "promised", "chance", "where it was chosen"]
+    # The calls of a cross-validation are those of its folds, each at a threshold of its own.
+    if reached is not None and material.cross_validation is None:
+        values += [shown(reached.value), shown(reached.low), shown(reached.high), reached.reason]
+        headers += [f"on the {found.kind} cells", "low", "high", "note"]
+    return Table("promised and reached", headers, [(name, *values)])
+
+
+def _predictive_values(found: Evaluation) -> list[Part]:
+    negative, positive = found.classes
+    rows = [
+        (prevalence, *(f"{value:.2g}" for value in values["ppv"]), *(f"{value:.6f}" for value in values["npv"]))
+        for prevalence, values in found.predictive_values.items()
+    ]
+    headers = (f"{positive} to {negative}", "PPV", "low", "high", "NPV", "low", "high")
+    rarity = np.array([float(name.partition(":")[2].replace(",", "")) for name in found.predictive_values])
+    ppv = np.array([values["ppv"] for values in found.predictive_values.values()], float).T
+    axes = (f"{negative} cells to one {positive} cell, as a power of ten", "share of the calls that are right (PPV)")
+    line = Line(np.log10(rarity), ppv[0], ppv[1], ppv[2], markers=True)
+    return [
+        Table("predictive values by prevalence", headers, rows),
+        Lines("positive predictive value by prevalence", axes, {"": line}, range=(0, 1.02)),
+    ]
