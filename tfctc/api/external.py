@@ -12,12 +12,14 @@ import numpy as np
 from tfctc.api.frozen_model import FrozenModel
 from tfctc.cells import same_scale
 from tfctc.errors import ConfigError, DependencyError, ImageError, ManifestError, OutputError
+from tfctc.inference.counting import Patients, count_cell
 from tfctc.io.duplicates import image_fingerprint
 from tfctc.io.files import write_json
 from tfctc.io.folders import is_file
 from tfctc.io.images import crop_or_pad, read_channel, to_unit
 from tfctc.io.names import abbreviated, counted
 from tfctc.progress import Progress, Task, silent
+from tfctc.quality import OK
 
 if TYPE_CHECKING:
     from tfctc.data.manifest import Manifest
@@ -251,18 +253,20 @@ def _counts(
     refused: Mapping[str, str],
 ) -> tuple["PatientCount", ...]:
     """Counts of every patient, sorted by site and patient."""
-    from tfctc.evaluation.counts import PatientCount
+    from tfctc.evaluation.counts import counts_of
 
     called = np.asarray(predictions.probability, np.float64) >= threshold
     calls = dict(zip(predictions.cell_id.tolist(), called.tolist(), strict=True))
-    found: dict[tuple[str, str], PatientCount] = {}
+    found: Patients = {}
     for cell in manifest.index:
-        if cell.cell_id not in calls and cell.cell_id not in refused:
-            continue
-        count = found.setdefault((cell.site, cell.patient_id), PatientCount(cell.patient_id, cell.site, positives=0))
-        count.cells += 1
-        count.refused += cell.cell_id in refused
-        count.unlike += quality.get(cell.cell_id, "ok") != "ok"
-        count.calls += calls.get(cell.cell_id, False)
-        count.positives = (count.positives or 0) + (cell.label == positive)
-    return tuple(found[key] for key in sorted(found))
+        if cell.cell_id in calls or cell.cell_id in refused:
+            count_cell(
+                found,
+                cell.patient_id,
+                cell.site,
+                cell.label,
+                refused=cell.cell_id in refused,
+                unlike=quality.get(cell.cell_id, OK) != OK,
+                called=calls.get(cell.cell_id, False),
+            )
+    return tuple(counts_of(found, positive))

@@ -1,5 +1,6 @@
 """Prediction from an exported file: `tfctc.predict` and `tfctc.watch`. Needs no TensorFlow."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Shortest pause between two searches of a watched folder, in seconds.
 SHORTEST_PAUSE = 0.05
+#: Longest time for which the counts by patient of a watched folder lack new rows, in seconds.
+COUNTS_PAUSE = 10.0
 
 
 def predict(
@@ -114,19 +117,59 @@ def _rates(predictor: "Predictor", threshold: float | None) -> "Rates | None":
     return Rates.from_dict(predictor.record["rates"])
 
 
+class WatchCounts:
+    """Counts by patient beside the table of a watched folder, where the patients of the cells are known.
+
+    Args:
+        journal: the table.
+        predictor: the model.
+        threshold: threshold of the new rows; None for the model's own.
+    """
+
+    def __init__(self, journal: "Journal", predictor: "Predictor", threshold: float | None):
+        from tfctc.evaluation.counts import counts_path
+
+        self.path = counts_path(journal.path)
+        self._journal, self._positive = journal, predictor.facts.positive
+        self._rates, self._own = _rates(predictor, threshold), {repr(predictor.threshold)}
+        self._written = time.monotonic()
+
+    def write(self) -> None:
+        """Writes the counts of all rows.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        from tfctc.evaluation.counts import counts_of, write_counts
+
+        self._written = time.monotonic()
+        patients = self._journal.patients
+        if any(patient for _, patient in patients):
+            # Rows of an earlier watch may have been called at another threshold.
+            rates = self._rates if self._journal.thresholds <= self._own else None
+            write_counts(self.path, counts_of(patients, self._positive), self._positive, rates)
+
+    def write_if_old(self) -> None:
+        """Writes the counts if this was not done for `COUNTS_PAUSE` seconds. Errors as `write`."""
+        if time.monotonic() - self._written >= COUNTS_PAUSE:
+            self.write()
+
+
 @dataclass(frozen=True)
 class Watch:
     """A watched folder: every new image is predicted once, and the prediction is added to a table.
 
-    The table also records which cells have been predicted.
+    The table also records which cells have been predicted. Counts by patient are kept beside it.
 
     Args:
         watcher: search for new images, and their prediction.
         journal: the table.
+        counts: the counts by patient.
     """
 
     watcher: "Watcher"
     journal: "Journal"
+    counts: WatchCounts
 
     def run(self, on_other_files: Callable[[str, int], None] = lambda name, count: None) -> None:
         """Searches the folder again and again, until interrupted; then closes the table.
@@ -141,12 +184,20 @@ class Watch:
         """
         checked, pause = False, min(max(self.watcher.settle / 2, SHORTEST_PAUSE), 1.0)
         try:
+            self.counts.write()
             while True:
-                if not self.watcher.look():
+                if self.watcher.look():
+                    self.counts.write()
+                else:
                     checked = checked or self._report_other_files(on_other_files)
                     time.sleep(pause)
         finally:
-            self.journal.close()
+            try:
+                # Rows of a search that was interrupted.
+                with contextlib.suppress(OutputError):
+                    self.counts.write()
+            finally:
+                self.journal.close()
 
     def _report_other_files(self, on_other_files: Callable[[str, int], None]) -> bool:
         """Reports the files if none of them is an image to predict; returns False while there is no file at all."""
@@ -155,8 +206,8 @@ class Watch:
         folder = self.watcher.folder
         if any(images_in_folder(folder, self.watcher.rules)):
             return True
-        journal = os.path.realpath(self.journal.path)
-        others = [path for path in image_files(folder, ("",)) if os.path.realpath(path) != journal]
+        own = {os.path.realpath(path) for path in (self.journal.path, self.counts.path)}
+        others = [path for path in image_files(folder, ("",)) if os.path.realpath(path) not in own]
         if others:
             on_other_files(others[0].relative_to(folder).as_posix(), len(others))
         return bool(others)
@@ -186,7 +237,8 @@ def watch(
     """Prepares the prediction of every image that arrives in a folder; `Watch.run` of the result starts it.
 
     `model`, the naming of the files, the scale, `threshold`, `prevalence`, `threads` and `runtime` are as for
-    `predict`.
+    `predict`. Counts by patient are written beside `output` after each search that finds new images, and during a long
+    one every 10 seconds.
 
     Args:
         folder: folder that images arrive in.
@@ -197,6 +249,7 @@ def watch(
     Raises:
         TfctcError: a model or folder that does not exist or cannot be used, or a table of another model.
     """
+    from tfctc.evaluation.counts import check_counts, counts_path
     from tfctc.inference.batch import columns, last_values
     from tfctc.inference.journal import Journal
     from tfctc.inference.sources import SearchRules
@@ -212,8 +265,15 @@ def watch(
     if rules.naming and rules.naming.planes == "cells":
         raise ConfigError("--watch needs one cell in each file", fix="give --files, if these files have one")
     predictor.naming = rules.naming
+    check_counts(counts_path(output), predictor.facts.positive)
     journal = Journal(output, columns(predictor), last_values(predictor))
-    return Watch(Watcher(predictor, Path(folder), journal, rules, threshold, settle, on_row), journal)
+    counts = WatchCounts(journal, predictor, threshold)
+
+    def tell(row: list[str], error: ImageError | None) -> None:
+        on_row(row, error)
+        counts.write_if_old()
+
+    return Watch(Watcher(predictor, Path(folder), journal, rules, threshold, settle, tell), journal, counts)
 
 
 def check_output(output: str | Path, model: object, images: Sequence[str | Path]) -> None:

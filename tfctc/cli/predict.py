@@ -64,7 +64,8 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
 
     With --watch each cell gets its row as soon as its image is complete. Started again, the same command continues with
     the cells that have no row. A refused image is read again when its file changes and when the command is started
-    again. If it is predicted then, the cell has two rows, and the last one counts.
+    again. If it is predicted then, the cell has two rows, and the last one counts. Where patients are known, counts.csv
+    is kept up to date beside the table.
     """
     from tfctc.errors import ConfigError, OutputError
     from tfctc.inference.predictor import Predictor
@@ -150,5 +151,7 @@ def _watch(model, images, output, settle, options):
     try:
         watched.run(note_other_files)
     except KeyboardInterrupt:
-        click.echo(f"Ended; {len(journal)} cells have been predicted in {output}.", err=True)
+        counts = watched.counts.path if any(patient for _, patient in journal.patients) else None
+        words = f"; counts by patient are in {counts}" if counts else ""
+        click.echo(f"Ended; {len(journal)} cells have been predicted in {output}{words}.", err=True)
     click.echo("Next: the same command goes on where this one ended", err=True)

@@ -124,7 +124,7 @@ def counts_of(patients: Mapping[tuple[str, str], Mapping[str, int]], positive: s
     """Counts of the patients of a table of predictions, sorted by site and patient.
 
     Args:
-        patients: as in `tfctc.inference.batch.BatchSummary`.
+        patients: numbers of cells by site and patient, as `tfctc.inference.counting.count_cell` adds them up.
         positive: name of the positive class.
     """
     found = []

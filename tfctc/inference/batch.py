@@ -16,6 +16,7 @@ from typing import TextIO
 
 from tfctc.cells import FileNaming
 from tfctc.errors import ImageError, OutputError, TfctcError
+from tfctc.inference.counting import Patients, count_cell
 from tfctc.inference.predictor import Predictor
 from tfctc.inference.prior import PriorShift
 from tfctc.inference.scale import Scale
@@ -29,7 +30,7 @@ REFUSED = "refused"
 #: Number of images that a process is given at once.
 PORTION = 16
 #: Positions of columns in a row.
-PATIENT, SITE, TRUTH, PROBABILITY, CALL, QUALITY = 1, 2, 3, 4, 5, 6
+PATIENT, SITE, TRUTH, PROBABILITY, CALL, QUALITY, THRESHOLD = 1, 2, 3, 4, 5, 6, 7
 #: Columns of an early version that a row has no longer, and their places in the columns of today.
 EARLY_NAMES, EARLY_PLACES = {"call": "label"}, (0, 4, 5, 6, 7, 8)
 #: A row of the table, and the error of its image if that was refused, else None.
@@ -46,8 +47,7 @@ class BatchSummary:
         refused: number of refused images.
         low_quality: number of predicted images whose quality is not "ok".
         notes: remarks on files that were passed over, one sentence each.
-        patients: site and patient -> numbers: "cells", "refused", "unlike", "calls" and, for each label,
-            "truth LABEL".
+        patients: numbers of cells by patient.
     """
 
     cells: int = 0
@@ -55,23 +55,25 @@ class BatchSummary:
     refused: int = 0
     low_quality: int = 0
     notes: tuple[str, ...] = ()
-    patients: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    patients: Patients = field(default_factory=dict)
 
     def add(self, row: list[str], positive: str) -> None:
         """Counts the row of one cell."""
-        patient, site, truth, call, quality = (row[i] for i in (PATIENT, SITE, TRUTH, CALL, QUALITY))
-        own = self.patients.setdefault((site, patient), Counter())
-        own["cells"] += 1
-        own[f"truth {truth}"] += 1
+        count_row(self.patients, row, positive)
         self.cells += 1
-        if call == REFUSED:
+        if row[CALL] == REFUSED:
             self.refused += 1
-            own["refused"] += 1
             return
-        self.calls[call] += 1
-        self.low_quality += quality != OK
-        own["unlike"] += quality != OK
-        own["calls"] += call == positive
+        self.calls[row[CALL]] += 1
+        self.low_quality += row[QUALITY] != OK
+
+
+def count_row(patients: Patients, row: list[str], positive: str, times: int = 1) -> None:
+    """Adds the row of one cell to the numbers of its patient; `times` -1 takes it back."""
+    patient, site, truth, call, quality = (row[i] for i in (PATIENT, SITE, TRUTH, CALL, QUALITY))
+    refused = call == REFUSED
+    unlike = quality != OK and not refused
+    count_cell(patients, patient, site, truth, refused=refused, unlike=unlike, called=call == positive, times=times)
 
 
 def predict_cells(

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfctc.errors import OutputError
-from tfctc.inference.batch import CALL, EARLY_PLACES, REFUSED, csv_line, early_columns
+from tfctc.inference.batch import (
+    CALL,
+    EARLY_PLACES,
+    PROBABILITY,
+    REFUSED,
+    THRESHOLD,
+    count_row,
+    csv_line,
+    early_columns,
+)
+from tfctc.inference.counting import Patients
 from tfctc.io.duplicates import fingerprint
 from tfctc.io.files import output_errors, output_file
 from tfctc.io.locks import file_lock
@@ -34,8 +44,13 @@ class Journal:
         #: Fingerprint of a cell id -> fingerprint of its file's path, or 0 if only its row has been seen. Fingerprints
         #: need less memory than names.
         self.predicted: dict[int, int] = {}
-        #: Fingerprints of the cell ids whose image was refused when it was last read.
-        self.refused: set[int] = set()
+        #: Fingerprint of a cell id whose image was refused when it was last read -> its row.
+        self.refused: dict[int, list[str]] = {}
+        #: Numbers of cells by patient, each cell once; empty for a file of an early version, which names no patients.
+        self.patients: Patients = {}
+        #: Thresholds of the rows, as text.
+        self.thresholds: set[str] = set()
+        self._positive = header[PROBABILITY].removeprefix("p_")
         #: Places in a row of the columns that the file has. A file of an early version keeps its columns.
         self._places: tuple[int, ...] = tuple(range(len(header)))
         output_file(self.path)  # Raises for a device, which could not be read again.
@@ -62,15 +77,22 @@ class Journal:
                 names = header[-len(last) :]
                 self._reject(f"holds predictions of {_described(names, found)}, not of {_described(names, last)}")
             else:
-                self._remember(row[0], row[self._places.index(CALL)], 0)
+                self._remember(row, row[self._places.index(CALL)], 0)
         if not self.path.stat().st_size:
             self._write(header)
 
-    def _remember(self, cell_id: str, call: str, file: int) -> None:
-        """Records a cell as predicted or refused; `file` is the fingerprint of its file's path, or 0."""
-        key = fingerprint(cell_id)
+    def _remember(self, row: list[str], call: str, file: int) -> None:
+        """Records a cell as predicted or refused, and counts it; `file` is the fingerprint of its file's path, or 0."""
+        key = fingerprint(row[0])
         self.predicted[key] = file
-        (self.refused.add if call == REFUSED else self.refused.discard)(key)
+        before = self.refused.pop(key, None)
+        if call == REFUSED:
+            self.refused[key] = row
+        if self._places != EARLY_PLACES:
+            if before:
+                count_row(self.patients, before, self._positive, times=-1)
+            count_row(self.patients, row, self._positive)
+            self.thresholds.add(row[THRESHOLD])
 
     def _whole_rows(self, first: tuple[bytes, ...]) -> Iterator[list[str]]:
         """Yields the rows that end in a line break, then removes an incomplete row at the end of the file."""
@@ -104,7 +126,7 @@ class Journal:
         self.check()
         if not (row[CALL] == REFUSED and fingerprint(row[0]) in self.refused):
             self._write([row[place] for place in self._places])
-        self._remember(row[0], row[CALL], fingerprint(str(path)))
+        self._remember(row, row[CALL], fingerprint(str(path)))
 
     def check(self) -> None:
         """Checks that the open file is still the one at its path.
