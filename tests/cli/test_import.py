@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tfctc.cli import main
+from tfctc.data.manifest import Manifest
 
 PATTERN = r"(?P<patient>p\d)_(?P<cell>c\d+)_(?P<channel>BF|DAPI)\.(png|tif)"
 
@@ -48,6 +49,43 @@ def test_says_what_it_wrote_where_and_what_is_next(scans):
         rows = list(csv.DictReader(file))
     assert [row["cell_id"] for row in rows] == [f"c{n:02}" for n in range(24)]
     assert all(os.path.isfile(out / row["brightfield"]) and os.path.isfile(out / row["dapi"]) for row in rows)
+
+
+def with_splits(scans, split_of):
+    """Adds a column `set` to the label table: `split_of` of the number of each cell."""
+    with (scans / "labels.csv").open(newline="") as file:
+        (header, *rows) = csv.reader(file)
+    with (scans / "labels.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([[*header, "set"], *([*row, split_of(n)] for n, row in enumerate(rows))])
+
+
+def test_splits_of_the_table_become_those_of_the_manifest(scans):
+    """Four cells a patient: p0 and p1 train, p2 validation, p3 test, p4 and p5 left to tfctc."""
+    given = ["train", " Train", "VALIDATION", "test", "", ""]
+    with_splits(scans, lambda n: given[n // 4])
+    result = run(scans, "--split-column", "set", "--bit-depth", 12)
+    assert result.exit_code == 0, result.output
+    with (scans.parent / "out" / "manifest.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    expected = {"p0": "train", "p1": "train", "p2": "validation", "p3": "test", "p4": "", "p5": ""}
+    assert len(rows) == 24 and all(row["split"] == expected[row["patient_id"]] for row in rows)
+    pinned = Manifest.open(scans.parent / "out").pinned
+    assert pinned == {patient: split for patient, split in expected.items() if split}
+    without = run(scans, "--bit-depth", 12, output=scans.parent / "without")
+    assert without.exit_code == 0 and "split" not in (scans.parent / "without" / "manifest.csv").read_text()
+
+
+def test_all_faults_of_the_splits_are_told_at_once(scans):
+    given = {0: "train", 1: "test", 2: "", 9: "held out"}
+    with_splits(scans, lambda n: given.get(n, "train" if n < 4 else ""))
+    result = run(scans, "--split-column", "set")
+    assert result.exit_code == 2 and "Traceback" not in result.output
+    assert "p0 is in train (cell c00) and in test (cell c01) and in none (cell c02)" in result.output
+    assert "cell c09 has split 'held out'" in result.output
+    assert "use train, validation, test or nothing, the same on all lines of a patient" in result.output
+    assert not (scans.parent / "out").exists()
+    result = run(scans, "--split-column", "sett")
+    assert result.exit_code == 2 and "--split-column" in result.output
 
 
 def test_a_label_is_the_same_however_its_accents_are_encoded(scans, tmp_path):

@@ -75,6 +75,7 @@ def import_images(
     label_column: str = "label",
     patient_column: str = "",
     site_column: str = "",
+    split_column: str = "",
     table_format: Mapping[str, Any] | None = None,
     mapping: Mapping[str, str] | None = None,
     drop: Sequence[str] = (),
@@ -109,6 +110,8 @@ def import_images(
         labels: table with one row for each cell: CSV as any program saves it, or .xlsx.
         id_column: column of `labels` with the cell id, or several whose values are joined like the cell id.
         label_column, patient_column, site_column: names of columns of `labels`; "" for no such column.
+        split_column: name of the column of `labels` with "train", "validation" or "test", the same for all cells of a
+            patient, or empty; "" for no such column.
         table_format: `delimiter`, `skip_lines` and `sheet` of `labels`, where they cannot be recognised.
         mapping: label in the table or path -> class name; an empty name makes a cell unlabelled.
         drop: labels whose cells are left out.
@@ -156,7 +159,7 @@ def import_images(
     table = None
     if labels:
         ids = (id_column,) if isinstance(id_column, str) else tuple(id_column)
-        columns = Columns(ids, label_column, patient_column, site_column)
+        columns = Columns(ids, label_column, patient_column, site_column, split_column)
         table = _table(labels, columns, found, table_format or {})
     assembly = assemble(found.cells, rules, table, source=labels or folder, skip_orphans=skip_orphans)
     written = write_dataset(

@@ -30,6 +30,7 @@ EPILOG = (
 @click.option("--label-column", default="label", show_default=True, help="Column of labels in that table.")
 @click.option("--patient-column", default="", help="Column of patients in that table, if the path does not have them.")
 @click.option("--site-column", default="", help="Column of sites in that table, if the path does not have them.")
+@click.option("--split-column", default="", help="Column of given splits in that table: train, validation or test.")
 @click.option("--delimiter", help="Character between the columns of that table  [default: recognised].")
 @click.option("--skip-lines", type=click.IntRange(0), help="Lines above its header  [default: recognised].")
 @click.option("--sheet", help="Sheet of an .xlsx table  [default: the only one].")
@@ -83,6 +84,7 @@ def command(
         return _preview(folder, naming)
     if options["labels"] is None:
         given = {"--patient-column": options["patient_column"], "--site-column": options["site_column"]}
+        given |= {"--split-column": options["split_column"]}
         given |= {"--delimiter": delimiter, "--skip-lines": skip_lines, "--sheet": sheet}
         for option in (name for name, value in given.items() if value):
             raise ConfigError(f"{option} is about the label table", fix="give --labels too, or leave it out")

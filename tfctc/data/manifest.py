@@ -134,7 +134,9 @@ def parse_split(text: str) -> str | None:
     return split if split in ("", *SPLITS) else None
 
 
-def write_manifest(folder: Path, facts: DatasetFacts, cells: Iterable[Cell]) -> None:
+def write_manifest(
+    folder: Path, facts: DatasetFacts, cells: Iterable[Cell], *, splits: Mapping[str, str] | None = None
+) -> None:
     """Writes manifest.csv and dataset.json.
 
     This is not atomic. Callers write into the temporary folder of `tfctc.io.files.atomic_folder`.
@@ -143,14 +145,16 @@ def write_manifest(folder: Path, facts: DatasetFacts, cells: Iterable[Cell]) -> 
         folder: folder to write to, which must exist.
         facts: facts that all cells share.
         cells: the cells, in the order of the rows.
+        splits: patient -> given split; without any there is no column `SPLIT`.
     """
     naming = {"naming": configs.to_dict(facts.naming)} if facts.naming else {}
     write_json(folder / FACTS, facts.identity() | naming)
     with (folder / MANIFEST).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow([*COLUMNS, SPLIT] if splits else COLUMNS)
         for cell in cells:
-            writer.writerow(astuple(cell))
+            given = [splits.get(cell.patient_id, "")] if splits else []
+            writer.writerow([*astuple(cell), *given])
 
 
 def _checked_rows(

@@ -23,6 +23,8 @@ RNG_SEED = 3
 class Scans:
     """Image files in a folder, and the cells of them that an import has assembled."""
 
+    splits = {}
+
     def __init__(self, folder):
         self.folder, self.cells, self.images = folder, [], []
         self.rng = np.random.default_rng(RNG_SEED)

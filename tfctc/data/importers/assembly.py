@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfctc.cells import BRIGHTFIELD, DAPI, NO_LABEL, Cell
+from tfctc.data.importers.given_splits import given_splits
 from tfctc.data.importers.labels import LabelRow, Labels
 from tfctc.data.importers.pairing import orphans
 from tfctc.data.importers.sources import SourceCell, SourceImage
@@ -86,6 +87,7 @@ class Assembly:
         rules: rules for the labels.
         counts: class name or `NO_LABEL` -> number of cells.
         notes: remarks on the files and the table, one sentence each.
+        splits: patient -> split that the table gives.
     """
 
     found: Mapping[str, SourceCell]
@@ -93,6 +95,7 @@ class Assembly:
     rules: ClassRules
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    splits: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(self.counts.values())
@@ -131,7 +134,8 @@ def assemble(
         ConfigError: a rule for a label that no cell has.
         PairingError: cells without a bright-field image.
         ManifestError: unknown labels, cells without a patient, cells whose patient, site or label differs between table
-            and path, events that are counted from another number, or no cell left.
+            and path, unknown splits, patients in two splits, events that are counted from another number, or no cell
+            left.
     """
     without_brightfield = orphans(found)
     _check_zeros(without_brightfield, found)
@@ -152,6 +156,7 @@ def assemble(
         "labelled cell(s) without an image": lost,
         "cell(s) without a row in the label table": [],
     }
+    given: dict[str, dict[str, str]] = {}
     differing = {name: _Differing(name) for name in ("patient", "site", "label")}
     for cell_id, cell in found.items():
         if BRIGHTFIELD not in cell.images:
@@ -169,6 +174,8 @@ def assemble(
             lists["cell(s) without a patient left out"].append(cell_id)
             continue
         classes[rules.class_of(label) or NO_LABEL] += 1
+        if cell_id in rows:
+            given.setdefault(cell.patient or row.patient, {}).setdefault(row.split, cell_id)
         if DAPI not in cell.images:
             lists["cell(s) without DAPI kept"].append(cell_id)
         if table and cell_id not in rows:
@@ -184,6 +191,7 @@ def assemble(
             f"{len(without_patient)} cell(s) have no patient: {abbreviated(without_patient)}",
             fix="add {patient} to --files, give --patient-column, or leave them out with --skip-orphans",
         )
+    result.splits = given_splits(given, source)
     result.counts = {name: classes[name] for name in (*rules.classes, NO_LABEL)}
     if not len(result):
         raise ManifestError("no cell is left", fix="check --drop, --skip-orphans and the label table")

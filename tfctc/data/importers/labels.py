@@ -24,17 +24,18 @@ WIDE_SPACES, NO_WIDTH = (
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns of a label table; `patient` and `site` may be empty if there is no such column.
+    """Names of the columns of a label table; all but `cell_id` and `label` may be empty if there is no such column.
 
     Args:
         cell_id: one column, or several whose values together are the id.
-        label, patient, site: one column each.
+        label, patient, site, split: one column each.
     """
 
     cell_id: tuple[str, ...] = ("cell_id",)
     label: str = "label"
     patient: str = ""
     site: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class LabelRow:
     label: str
     patient: str = ""
     site: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def read_labels(
     """
     options = dict.fromkeys(columns.cell_id, "--id-column")
     names = {"--label-column": columns.label, "--patient-column": columns.patient, "--site-column": columns.site}
+    names["--split-column"] = columns.split
     options |= {name: option for option, name in names.items() if name}
     rows, first = DiskDict(LabelRow), DiskDict(_Place)
     repeated: list[int] = []

@@ -3,7 +3,7 @@
 import csv
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -47,7 +47,13 @@ class WrittenDataset:
 
 
 class Cells(Protocol):
-    """Cells to write, with empty paths, and channel -> image of each; `Assembly` is one. It may be iterated again."""
+    """Cells to write, with empty paths, and channel -> image of each; `Assembly` is one. It may be iterated again.
+
+    `splits` holds patient -> given split.
+    """
+
+    @property
+    def splits(self) -> Mapping[str, str]: ...
 
     def __len__(self) -> int: ...
 
@@ -154,9 +160,9 @@ class _Placed:
         return os.path.relpath(real, self.folder) if inside else real
 
 
-def _write_manifest(folder: Path, facts: DatasetFacts, cells: Iterable[Cell], output: str | Path) -> Manifest:
+def _write_manifest(folder: Path, facts: DatasetFacts, cells: _Placed, output: str | Path) -> Manifest:
     """Writes the manifest, and opens it as `fit` will."""
-    write_manifest(folder, facts, cells)
+    write_manifest(folder, facts, cells, splits=cells.cells.splits)
     try:
         return Manifest.open(folder)
     except ManifestError as error:
