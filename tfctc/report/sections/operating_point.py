@@ -1,11 +1,8 @@
 """Operating point: the promise, what was reached, and predictive values at stated prevalences."""
 
-import numpy as np
-
-from tfctc.data.inspect import Part, Section, Table
+from tfctc.data.inspect import Section, Table
 from tfctc.evaluation.evaluate import Evaluation
 from tfctc.io.names import plural
-from tfctc.report.parts import Line, Lines
 from tfctc.report.sections.base import SECTIONS, Material, RunSection, shown
 
 
@@ -15,7 +12,7 @@ class OperatingPoint(RunSection):
 
     def section(self, material: Material) -> Section:
         found = material.evaluation
-        parts: list[Part] = []
+        parts: list[Table] = []
         groups = plural(material.group)
         text = f"The threshold is {found.threshold:.4f} (rule: {found.rule}), {_origin(material)}."
         if found.promise:
@@ -30,11 +27,13 @@ class OperatingPoint(RunSection):
                 f"{material.run.folder} --operating-point specificity=0.99."
             )
         if found.predictive_values:
-            parts += _predictive_values(found)
+            parts.append(_predictive_values(found))
             text += (
                 " The predictive values (PPV: share of the calls that are right; NPV: of the other cells) follow from "
                 "recall and specificity by Bayes' rule, and their ends from the ends of both intervals."
             )
+        if material.cross_validation is not None:
+            text += " Recall and specificity are those of the folds, each at its own threshold."
         return Section("Operating point", 15, text, "", parts)
 
 
@@ -61,18 +60,11 @@ def _promise(material: Material) -> Table:
     return Table("promised and reached", headers, [(name, *values)])
 
 
-def _predictive_values(found: Evaluation) -> list[Part]:
+def _predictive_values(found: Evaluation) -> Table:
     negative, positive = found.classes
     rows = [
         (prevalence, *(f"{value:.2g}" for value in values["ppv"]), *(f"{value:.6f}" for value in values["npv"]))
         for prevalence, values in found.predictive_values.items()
     ]
     headers = (f"{positive} to {negative}", "PPV", "low", "high", "NPV", "low", "high")
-    rarity = np.array([float(name.partition(":")[2].replace(",", "")) for name in found.predictive_values])
-    ppv = np.array([values["ppv"] for values in found.predictive_values.values()], float).T
-    axes = (f"{negative} cells to one {positive} cell, as a power of ten", "share of the calls that are right (PPV)")
-    line = Line(np.log10(rarity), ppv[0], ppv[1], ppv[2], markers=True)
-    return [
-        Table("predictive values by prevalence", headers, rows),
-        Lines("positive predictive value by prevalence", axes, {"": line}, range=(0, 1.02)),
-    ]
+    return Table("predictive values by prevalence", headers, rows)
