@@ -39,3 +39,15 @@ def test_labels_are_data():
 def test_impossible_facts_are_refused(wrong, message):
     with pytest.raises(ManifestError, match=f"^{message}"):
         DatasetFacts(**{"name": "x"} | wrong)
+
+
+def test_a_third_class_is_named_other_and_old_digests_stay():
+    two, three = DatasetFacts("x"), DatasetFacts("x", other=True)
+    assert (two.labels, three.labels) == (("leukocyte", "ctc"), ("leukocyte", "ctc", "other"))
+    assert (two.compared, three.compared) == (("leukocyte", "ctc"), ("leukocyte or other", "ctc"))
+    assert [three.class_index(label) for label in ("leukocyte", "ctc", "other", "")] == [0, 1, 2, UNLABELLED]
+    assert "other" not in two.identity() and three.identity()["other"] is True
+    with pytest.raises(ManifestError, match="unknown label 'other'; use one of: leukocyte, ctc"):
+        two.class_index("other")
+    with pytest.raises(ManifestError, match="a class is called other, and so is the third class; rename that class"):
+        DatasetFacts("x", classes=("other", "ctc"), other=True)

@@ -23,10 +23,13 @@ UNLABELLED = -1
 #: Key of the cells without a label in counts by class.
 NO_LABEL = "unlabelled"
 SPLITS = ("train", "validation", "test")
+#: Name of the class for labels of neither class, such as debris, and its class index.
+OTHER: Final = "other"
+OTHER_INDEX = 2
 #: Remedy for other than two classes.
 TWO_CLASSES = (
-    "name what is called negative and what positive, and map every other label to one of them, for example "
-    "--classes other,ctc --map debris=other --map doublet=other"
+    "name the negative and the positive class, give labels of neither to --other, and map other names of the two: "
+    "--classes leukocyte,ctc --other debris,doublet --map WBC=leukocyte"
 )
 #: Highest binning of a channel; a camera bins 1, 2, 3, 4 or 8 pixels.
 MOST_BINNING = 16
@@ -50,6 +53,7 @@ class Cell:
         brightfield: path of the bright-field image.
         dapi: path of the DAPI image; empty if there is none.
         label: class name; empty if the cell is unlabelled.
+        original_label: label that it was imported with, where that may be another one; else empty.
     """
 
     cell_id: str
@@ -58,10 +62,17 @@ class Cell:
     brightfield: str
     dapi: str = ""
     label: str = ""
+    original_label: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The label that the cell was imported with; empty if it is unlabelled."""
+        return (self.original_label or self.label) if self.label else ""
 
 
-#: Manifest columns, in order.
-COLUMNS = tuple(column.name for column in fields(Cell))
+#: Manifest columns, in order, and the column that a manifest may lack.
+COLUMNS = tuple(column.name for column in fields(Cell))[:-1]
+ORIGINAL: Final = "original_label"
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,7 @@ class DatasetFacts:
         files_mpp: micrometres per pixel that the image files declare, where that is not `mpp`: the images were
             rescaled, or the user has said that the files are wrong. Otherwise None.
         rescaled: whether the images were rescaled from `files_mpp` to `mpp` when they were imported.
+        other: whether there is a third class, `OTHER`, for images of neither class. It counts as not positive.
         naming: names of the image files that the data set was imported from; None if unknown. Comparing two facts
             ignores it.
 
@@ -152,6 +164,7 @@ class DatasetFacts:
     crop_or_pad: bool = False
     files_mpp: float | None = None
     rescaled: bool = False
+    other: bool = False
     naming: FileNaming | None = field(default=None, compare=False)
 
     def __post_init__(self):
@@ -164,6 +177,9 @@ class DatasetFacts:
         if NO_LABEL in self.classes:
             fix = "choose another name; the label of an unlabelled cell is left empty"
             raise ManifestError(f"no class may be called {NO_LABEL}", fix=fix)
+        if self.other and OTHER in self.classes:
+            fix = f"rename that class, or map these labels to it in place of --{OTHER}"
+            raise ManifestError(f"a class is called {OTHER}, and so is the third class", fix=fix)
         for name in ("bit_depth", "dapi_bit_depth"):
             if (bits := getattr(self, name)) is not None and not 8 <= bits <= 16:
                 raise ManifestError(f"{name} must be 8 to 16, got {bits}")
@@ -184,6 +200,16 @@ class DatasetFacts:
     def positive(self) -> str:
         """Name of the positive class, class index 1."""
         return self.classes[1]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of all classes in the order of the class indices: `classes`, and `OTHER` if there is such a class."""
+        return (*self.classes, OTHER) if self.other else self.classes
+
+    @property
+    def compared(self) -> tuple[str, str]:
+        """Names of what is not positive and of what is positive, for metrics: all that is not positive is one."""
+        return (f"{self.negative} or {OTHER}" if self.other else self.negative), self.positive
 
     def channel(self, name: str) -> ChannelFacts:
         """Facts of the stored pixels of one of the `CHANNELS`."""
@@ -207,19 +233,19 @@ class DatasetFacts:
         A fact that was added to tfctc later is left out while it has its default value, so that the digests of older
         data sets stay the same.
         """
-        later = ("dapi_bit_depth", "dapi_binning", "crop_or_pad", "files_mpp", "rescaled")
+        later = ("dapi_bit_depth", "dapi_binning", "crop_or_pad", "files_mpp", "rescaled", "other")
         values = {fact.name: (getattr(self, fact.name), fact.default) for fact in fields(self) if fact.compare}
         return {name: value for name, (value, default) in values.items() if name not in later or value != default}
 
     def class_index(self, label: str) -> int:
-        """Class index of a label: 0 for the negative class, 1 for the positive, `UNLABELLED` for an empty label.
+        """Class index of a label: 0 negative, 1 positive, `OTHER_INDEX` other, `UNLABELLED` for an empty label.
 
         Raises:
             ManifestError: a label that is not a class name.
         """
         if not label:
             return UNLABELLED
-        if label not in self.classes:
-            fix = f"use one of: {', '.join(self.classes)}; or leave the label empty"
+        if label not in self.labels:
+            fix = f"use one of: {', '.join(self.labels)}; or leave the label empty"
             raise ManifestError(f"unknown label {label!r}", fix=fix)
-        return self.classes.index(label)
+        return self.labels.index(label)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfctc.cells import Cell, DatasetFacts
 from tfctc.config import RunConfig, TrainingConfig
 from tfctc.data import pipeline
 from tfctc.data.builder import build
 from tfctc.data.label_budget import RANKS, KeptLabels, keep_labels, rank, ranks
+from tfctc.data.manifest import Manifest, write_manifest
 from tfctc.data.selection import Selection
 from tfctc.data.splits import Splits
 from tfctc.errors import ConfigError
@@ -101,7 +103,7 @@ def test_a_run_keeps_the_labels_of_its_training_cells(partly_dataset, manifest, 
     assert made.kept_labels == keep_labels(manifest, training, 9, SEED) != Splits.make(manifest, config).kept_labels
     assert Splits.make(manifest, RunConfig()).kept_labels is None
     builder = build(manifest, made)
-    assert pipeline.label_counts(builder, "train", Selection().on(made))[2] == 0
+    assert pipeline.label_counts(builder, "train", Selection().on(made))[3] == 0
     assert sum(pipeline.label_counts(builder, "train", Selection().on(made))) == 9
 
 
@@ -113,3 +115,16 @@ def test_a_rank_at_the_limit_is_kept(partly, manifest, labels):
         selection = Selection(kept_labels=KeptLabels(highest, SEED))
         records = pipeline.records(partly, "train", (), selection=selection).as_numpy_iterator()
         assert (name in [record["cell_id"].decode() for record in records]) == known
+
+
+def test_a_third_class_keeps_its_share_of_the_labels(tmp_path):
+    facts = DatasetFacts("three", image_size=(4, 4), other=True)
+    kinds = ["leukocyte"] * 12 + ["ctc"] * 6 + ["other"] * 6
+    write_manifest(tmp_path, facts, [Cell(f"c{i}", "p", "", f"{i}.png", "", kind) for i, kind in enumerate(kinds)])
+    opened = Manifest.open(tmp_path)
+    kept = keep_labels(opened, np.full(24, True), 8, SEED)
+    numbers = ranks(opened.index.texts["cell_id"], SEED)
+    classes = np.array([facts.class_index(kind) for kind in kinds])
+    assert [int((numbers[classes == i] <= kept.highest[i]).sum()) for i in range(3)] == [4, 2, 2]
+    with pytest.raises(ConfigError, match="at most the 18 labelled training cells, got 2"):
+        keep_labels(opened, classes != 1, 2, SEED)

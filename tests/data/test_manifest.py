@@ -242,3 +242,18 @@ def test_the_digest_is_of_the_cells_and_not_of_where_they_lie(tmp_path):
         )
     ]
     assert len({first, *others}) == 6
+
+
+def test_original_labels_are_a_column_that_may_be_missing(tmp_path):
+    cells = [replace(CELLS[0], original_label="M phase"), CELLS[1], replace(CELLS[2], original_label="?")]
+    write_manifest(tmp_path, FACTS, cells, original=True)
+    path = tmp_path / "manifest.csv"
+    assert path.read_text(encoding="utf-8").splitlines()[0] == ",".join((*COLUMNS, "original_label"))
+    manifest = Manifest.open(tmp_path)
+    assert [cell.kind for cell in manifest.index] == ["M phase", "interphase", ""]
+    edited = path.read_text(encoding="utf-8").replace("original_label", "note")
+    path.write_text(edited, encoding="utf-8")
+    with pytest.raises(ManifestError, match="only original_label and split may be added, once each"):
+        Manifest.open(tmp_path)
+    write_manifest(tmp_path, FACTS, cells)
+    assert Manifest.open(tmp_path).digest == manifest.digest

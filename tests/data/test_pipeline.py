@@ -98,7 +98,7 @@ def test_values_are_the_files_divided_by_the_full_scale(builder, tiny_dataset):
 
 
 def test_cells_without_a_label_weigh_nothing_or_are_left_out(partly):
-    negative, positive, unlabelled = pipeline.label_counts(partly, "train")
+    negative, positive, _, unlabelled = pipeline.label_counts(partly, "train")
     assert unlabelled and pipeline.count(partly, "train") == negative + positive
     batches = stream(
         partly, pipeline.count(partly, "train", pipeline.ALL) // 8, augment=unchanged, draw=[(pipeline.ALL, 8)]

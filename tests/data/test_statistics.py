@@ -18,7 +18,7 @@ def test_statistics_are_numpys_over_the_image_files(partly):
     for split, counts in found.cells.items():
         own = [cell.label for cell in cells if splits.of(cell) == split]
         assert counts == {"leukocyte": own.count("leukocyte"), "ctc": own.count("ctc"), "unlabelled": own.count("")}
-    negative, positive, unlabelled = pipeline.label_counts(partly, "train")
+    negative, positive, _, unlabelled = pipeline.label_counts(partly, "train")
     assert found.cells["train"] == {"leukocyte": negative, "ctc": positive, "unlabelled": unlabelled}
     assert unlabelled and set(found.normalisation) == set(CHANNELS)
     for channel, (mean, deviation) in found.normalisation.items():

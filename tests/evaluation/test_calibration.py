@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from tfctc.evaluation.calibration import Calibration, fit_calibration
@@ -108,3 +108,20 @@ def test_it_is_plain_json_and_the_default_changes_nothing():
 def test_values_that_are_no_calibration_are_refused(values):
     with pytest.raises((TypeError, ValueError)):
         Calibration.from_dict(values)
+
+
+def test_class_weights_of_three_classes_are_taken_back():
+    """The best network under balanced weights: three normal distributions in the plane, whose likelihoods are known."""
+    rng, shares = np.random.default_rng(2), np.array([0.7, 0.1, 0.2])
+    classes = rng.choice(3, 20_000, p=shares)
+    centres = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
+    points = centres[classes] + rng.normal(size=(20_000, 2))
+    logits = -0.5 * np.square(points[:, None] - centres).sum(axis=2)
+    weights = 1 / (3 * shares)
+    other_bias = float(np.log(weights[0] / weights[2]))
+    found = fit_calibration(classes == 1, logits, np.arange(20_000) % 100, 1 / 3, other_bias=other_bias)
+    assert found.scale == pytest.approx(1, abs=0.05)
+    np.testing.assert_allclose(found(logits), softmax(logits + np.log(shares), axis=1)[:, 1], atol=0.03)
+    # Any scale of the same network is found, and taken back.
+    again = fit_calibration(classes == 1, 4 * logits, np.arange(20_000) % 100, 1 / 3, other_bias=other_bias)
+    np.testing.assert_allclose(again(4 * logits), found(logits), atol=0.02)

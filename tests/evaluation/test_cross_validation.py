@@ -107,7 +107,9 @@ def test_a_damaged_table_is_one_line(tmp_path):
 def test_repeats_do_not_make_an_interval_more_certain():
     """The same predictions twice: every cell counts once."""
     once, twice = predictions(), predictions()
-    twice = OutOfFold(**{name: np.concatenate([values, values]) for name, values in vars(once).items()})
+    twice = OutOfFold(
+        **{name: values if values is None else np.concatenate([values, values]) for name, values in vars(once).items()}
+    )
     twice.repeat[120:] = 1
     one, two = (cross_validated(found, FACTS, 3, entries(found)) for found in (once, twice))
     for name, estimate in one.metrics.items():

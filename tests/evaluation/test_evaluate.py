@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 from sklearn.metrics import recall_score, roc_auc_score
 
-from tfctc.evaluation.evaluate import Estimate, evaluate
-from tfctc.evaluation.intervals import share_interval
+from tfctc.evaluation.evaluate import evaluate
+from tfctc.evaluation.intervals import Estimate, share_interval
 from tfctc.evaluation.metrics import compute_metrics
 from tfctc.evaluation.predictions import Predictions
 

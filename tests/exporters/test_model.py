@@ -52,7 +52,7 @@ def test_the_preprocessing_tells_size_and_scale():
 def test_the_record_holds_the_calibration_and_names_the_weights_as_they_were_trained(trained):
     assert trained.record(1)["calibration"] is None
     calibration = {"scale": 0.7, "bias": -4.0, "fitted_on": "validation", "prevalence": 0.01}
-    folded = fold_calibration(trained.model, 0.7, -4.0)
+    folded = fold_calibration(trained.model, 0.7, (0.0, -4.0))
     record = replace(trained, model=folded, calibration=calibration, trained_sha256=trained.weights_sha256).record(1)
     assert record["calibration"] == calibration and record["weights_sha256"] == trained.weights_sha256
     assert record["model_version"] == trained.record(1)["model_version"]

@@ -119,3 +119,12 @@ def test_labels_that_change_are_limited_by_the_class_that_is_called_less_often(c
     else:
         with pytest.raises(ExportError, match="int8 changes 5 labels of 240 images at the threshold 0.5, at most 4"):
             parity.check("int8", 1000, 100, found, expected, 0.5)
+
+
+def test_calls_of_three_classes_are_compared():
+    expected = np.float32([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.2, 0.5, 0.3]])
+    found = np.float32([[0.4, 0.15, 0.45], [0.1, 0.2, 0.7], [0.2, 0.5, 0.3]])
+    measures = parity.compare(found, expected, 0.5)
+    assert measures["labels_changed"] == 1 and measures["max_abs"] == pytest.approx(0.35)
+    assert measures["mean_abs"] == pytest.approx((0.2 + 0.15 + 0.35) / 9)
+    np.testing.assert_array_equal(parity.positive(found), found[:, 1])

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 
 import mean_model
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 import tfctc
+from tfctc.config import to_dict
 from tfctc.errors import ArtefactError, ImageError, OutputError
 from tfctc.exporters.quality_model import learn_quality
 from tfctc.inference.predictor import Predictor
@@ -63,8 +65,6 @@ def test_int8_uses_its_whole_range(write_model):
 def test_it_knows_what_its_file_says(write_model, facts):
     predictor = Predictor(write_model())
     assert (predictor.facts, predictor.threshold, predictor.model_version) == (facts, 0.5, "mean/1+abc")
-    assert [predictor.call(p) for p in (0.49, 0.5, 0.51)] == ["leukocyte", "ctc", "ctc"]
-    assert predictor.call(0.51, threshold=0.6) == "leukocyte"
 
 
 def test_a_file_is_read_and_held_against_the_training_data(write_model, write_image):
@@ -128,3 +128,15 @@ def test_it_runs_where_there_is_no_tensorflow(write_model, write_image):
     arguments = [sys.executable, "-c", code, str(write_model()), str(write_image("a.png", 0.75))]
     said = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
     assert float(said) == pytest.approx(0.75, abs=1e-3)
+
+
+def test_a_cell_is_called_positive_at_the_threshold_and_else_the_more_probable_of_the_others(write_model, facts):
+    two, three = Predictor(write_model()), Predictor(write_model(True, dataset=to_dict(replace(facts, other=True))))
+    unit = np.full((12, 10, 1), 0.5, np.float32)
+    for p, call in ((0.49, "leukocyte"), (0.5, "ctc"), (0.51, "ctc")):
+        two._run = lambda image, p=p: np.array([p])
+        assert two.classify(unit)[:2] == (p, call)
+    for outputs, call in (((0.3, 0.49, 0.21), "leukocyte"), ((0.2, 0.49, 0.31), "other"), ((0.1, 0.5, 0.4), "ctc")):
+        three._run = lambda image, outputs=outputs: np.array([outputs])
+        assert three.classify(unit)[:2] == (outputs[1], call)
+        assert three.classify(unit, threshold=0.1).call == "ctc"

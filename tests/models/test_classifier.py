@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from scipy.special import logit, softmax
 
 from tfctc.config import ModelConfig
 from tfctc.errors import ConfigError, UnknownNameError
 from tfctc.models.backbones import BACKBONES
-from tfctc.models.classifier import probability, with_taps
+from tfctc.models.classifier import build_classifier, log_odds, outputs, probability, with_taps
 from tfctc.models.fast import to_stock
 
 
@@ -89,3 +90,14 @@ def test_unknown_names_list_the_known(build, network):
         build(backbone="resnet51")
     with pytest.raises(ConfigError, match="backbone compact has no tap 'stage9'; choose one of: stage1, stage2"):
         with_taps(network("compact"), ModelConfig("compact"), {"stage9"})
+
+
+def test_three_classes_have_three_logits_and_the_positive_one_against_the_rest():
+    model = build_classifier(ModelConfig("tiny"), (16, 16), {"brightfield": (0.3, 0.1)}, classes=3)
+    assert model.output.shape == (None, 3)
+    logits = np.random.default_rng(0).normal(0, 3, (20, 3)).astype(np.float32)
+    expected = softmax(logits.astype(np.float64), axis=1)
+    np.testing.assert_allclose(outputs(logits), expected, atol=1e-6)
+    np.testing.assert_allclose(probability(logits), expected[:, 1], atol=1e-6)
+    np.testing.assert_allclose(log_odds(logits), logit(expected[:, 1]), atol=1e-4)
+    np.testing.assert_array_equal(outputs(logits[:, :2]), probability(logits[:, :2]))

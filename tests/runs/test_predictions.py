@@ -15,7 +15,7 @@ def test_probabilities_are_written_to_the_last_bit_in_the_manifests_order(tiny_d
     manifest = Manifest.open(tiny_dataset)
     cells = list(manifest.cells())
     chosen = [cells[i] for i in (30, 2, 17)]
-    probability = np.random.default_rng(0).random(3).astype(np.float32)
+    probability = np.random.default_rng(0).random(3).astype(np.float32) * np.float32([1, 1, 1e-6])
     predictions = Predictions(
         np.array([c.cell_id for c in chosen]), np.array([c.patient_id for c in chosen]), np.zeros(3, int), probability
     )

@@ -22,7 +22,7 @@ from tfctc.evaluation.calibration import fit_calibration
 from tfctc.io.files import write_json
 from tfctc.runs.folder import RunFolder
 from tfctc.training import checkpoint
-from tfctc.training.calibrate import network_prevalence
+from tfctc.training.calibrate import network_prior
 from tfctc.training.fit import fit
 from tfctc.training.trainer import Trainer
 
@@ -154,7 +154,7 @@ def test_the_prevalence_that_a_network_learns_is_that_of_the_weighted_cells(tiny
     kept = np.array(label_counts(builder, "train", planned.recipe.stages[-1].cells[0])[:2])
     assert kept.sum() == 9
     share = kept[1] / 9 if expected is None else expected
-    assert network_prevalence(planned.recipe, builder) == pytest.approx(share)
+    assert network_prior(planned.recipe, builder)[0] == pytest.approx(share)
 
 
 def test_losses_are_built_once_and_the_manifest_is_read_once(tiny_dataset, tmp_path, monkeypatch, untrained):

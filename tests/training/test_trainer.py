@@ -190,7 +190,7 @@ def test_labels_beyond_the_budget_are_not_known(tiny_dataset):
     counts = pipeline.label_counts(builder, "train", labelled)
     assert sum(counts[:2]) == 8 and all(counts[:2]) and counts[2] == 0
     every = pipeline.label_counts(builder, "train")
-    assert pipeline.label_counts(builder, "train", unlabelled) == (0, 0, sum(every) - 8)
+    assert pipeline.label_counts(builder, "train", unlabelled) == (0, 0, 0, sum(every) - 8)
     again = plan(replace(config(tiny_dataset, label_budget=8), seed=1)).splits
     assert again.kept_labels != planned.splits.kept_labels
 

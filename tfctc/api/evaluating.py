@@ -161,6 +161,7 @@ def evaluate_run(
     from tfctc.evaluation.keras_predictions import predict_splits
     from tfctc.evaluation.metrics import fixed_threshold
     from tfctc.evaluation.operating_points import CONFIDENCE, Rule, choose_operating_point
+    from tfctc.evaluation.original_labels import by_label
     from tfctc.runs.folder import RunFolder
 
     rule, tried = _rule_of(threshold, operating_point)
@@ -195,7 +196,8 @@ def evaluate_run(
         channels=tuple(model.input),
         data=opened.facts.name,
         simulated=opened.facts.simulated,
-        classes=opened.facts.classes,
+        classes=opened.facts.compared,
+        by_label=by_label(predictions["test"], chosen.threshold, opened.facts),
         interval_by=opened.facts.group,
         promise=point if promised else {},
     )

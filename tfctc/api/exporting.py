@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfctc.cells import BRIGHTFIELD
+from tfctc.cells import BRIGHTFIELD, OTHER_INDEX
 from tfctc.errors import ConfigError, RunError
 from tfctc.io.names import counted
 from tfctc.progress import Progress, silent
@@ -156,7 +156,7 @@ def _choose_precision(
     from tfctc.exporters.quantization.smallest import smallest_precision
 
     cells = next(labelled_batches(builder, "validation", (BRIGHTFIELD,), CHOICE_CELLS).as_numpy_iterator())
-    loss: Callable = partial(f1_loss, cells["label"], cells["patient_id"], trained.threshold)
+    loss: Callable = partial(f1_loss, cells["label"] == 1, cells["patient_id"], trained.threshold)
     return smallest_precision(trained, cells[BRIGHTFIELD], calibration, loss, bound)
 
 
@@ -172,7 +172,7 @@ def _training_cells(run: "RunFolder") -> bytes:
 
 
 def _images(batches: Any, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bright-field images of the first `limit` cells, float32 ``(N, H, W, 1)`` in [0, 1], and their patients."""
-    for batch in batches.unbatch().batch(limit).take(1):
+    """Images of the first `limit` cells that are not other, float32 ``(N, H, W, 1)`` in [0, 1], and their patients."""
+    for batch in batches.unbatch().filter(lambda cell: cell["label"] != OTHER_INDEX).batch(limit).take(1):
         return batch[BRIGHTFIELD].numpy(), batch["patient_id"].numpy()
     return np.empty((0,), np.float32), np.empty((0,), bytes)

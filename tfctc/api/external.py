@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,8 +64,8 @@ class ExternalEvaluation:
         write_json(written[0], self.evaluation.to_dict())
         others = {"quality": self.quality, REFUSED: self.refused}
         others = {name: column for name, column in others.items() if column}
-        threshold, classes = self.evaluation.threshold, self.model.facts.classes
-        write_predictions(written[1], self.predictions, self.manifest, threshold, others, classes)
+        threshold = self.evaluation.threshold
+        write_predictions(written[1], self.predictions, self.manifest, threshold, others, self.model.facts)
         # The rates of the test set itself would give back its own counts.
         write_counts(written[2], self.counts, self.model.facts.positive, None)
         return written
@@ -114,21 +114,24 @@ def evaluate_external(
         fix = "install it with: pip install 'tfctc[evaluate]'"
         raise DependencyError(f"{error.name} is not installed, and metrics need it", fix=fix) from None
     from tfctc.data.manifest import Manifest
+    from tfctc.evaluation.original_labels import by_label
 
     manifest, frozen = Manifest.open(data), FrozenModel.open(model, runtime)
     cautions = _check_facts(frozen, manifest)
     leak_check = _check_patients(frozen, manifest)
     predictions, quality, refused = _predict(frozen, manifest, progress)
+    limit = frozen.threshold if threshold is None else threshold
     evaluation = evaluate(
         predictions,
-        frozen.threshold if threshold is None else threshold,
+        limit,
         rule=frozen.rule if threshold is None else repr(threshold),
         validation_cells=None,
         model=frozen.name,
         channels=("brightfield",),
         data=manifest.facts.name,
         simulated=manifest.facts.simulated,
-        classes=frozen.facts.classes,
+        classes=replace(frozen.facts, other=frozen.facts.other or manifest.facts.other).compared,
+        by_label=by_label(predictions, limit, frozen.facts),
         interval_by=manifest.facts.group,
         kind="external",
         cautions=tuple(cautions),
@@ -198,7 +201,7 @@ def _predict(
     model: FrozenModel, manifest: "Manifest", progress: Progress
 ) -> tuple["Predictions", dict[str, str], dict[str, str]]:
     """Predictions for all labelled cells; quality of each image; and why an image was refused, by cell id."""
-    from tfctc.evaluation.predictions import Predictions
+    from tfctc.evaluation.predictions import Predictions, described, split_outputs
 
     labelled = [i for i, code in enumerate(manifest.index.codes["label"]) if manifest.index.names["label"][code]]
     if not labelled:
@@ -208,7 +211,7 @@ def _predict(
     refused: dict[str, str] = {}
     leaks: list[str] = []
     kept: list[int] = []
-    probabilities: list[np.ndarray] = []
+    outputs: list[np.ndarray] = []
 
     def images() -> Iterator[tuple[int, np.ndarray]]:
         for i in labelled:
@@ -230,7 +233,7 @@ def _predict(
     while batch := list(islice(readable, BATCH)):
         found, qualities = model.predict(np.stack([pixels for _, pixels in batch]))
         kept += [i for i, _ in batch]
-        probabilities.append(found)
+        outputs.append(found)
         quality |= {manifest.index[i].cell_id: one for (i, _), one in zip(batch, qualities or (), strict=False)}
     if leaks:
         problem = f"the model was trained on the images of {counted(len(leaks), 'cell')} of it: {abbreviated(leaks)}"
@@ -239,9 +242,15 @@ def _predict(
         reason = next(iter(refused.values()))
         raise ManifestError(f"none of {len(refused)} images can be used: {reason}", path=manifest.folder)
     cells = [manifest.index[i] for i in kept]
-    columns = [np.array([getattr(cell, name) for cell in cells]) for name in ("cell_id", "patient_id", "site")]
-    labels = np.array([model.facts.class_index(cell.label) for cell in cells])
-    return Predictions(columns[0], columns[1], labels, np.concatenate(probabilities), columns[2]), quality, refused
+    probability, is_other = split_outputs(np.concatenate(outputs))
+    predictions = Predictions(
+        cell_id=np.array([cell.cell_id for cell in cells]),
+        patient_id=np.array([cell.patient_id for cell in cells]),
+        label=np.array([int(cell.label == model.facts.positive) for cell in cells]),
+        probability=probability,
+        is_other=is_other,
+    )
+    return described(predictions, manifest), quality, refused
 
 
 def _counts(

@@ -29,8 +29,8 @@ class FrozenModel:
         facts: facts of the data set that it was trained on.
         threshold: threshold of the probability.
         rule: rule by which the threshold was chosen.
-        predict: function from float32 images ``(B, H, W, 1)`` in [0, 1] to probabilities ``(B,)`` and the quality of
-            each image, or None if the model does not tell it.
+        predict: function from float32 images ``(B, H, W, 1)`` in [0, 1] to probabilities, ``(B,)`` or ``(B, 3)`` as
+            of `tfctc.models.classifier.outputs`, and the quality of each image, or None if the model does not tell it.
         identity: the model for the record: path, version, hash of the weights.
         folder: folder in which results are written by default.
         training_cells: fingerprints of the patients and images that it was trained on; None if they are not known.
@@ -74,7 +74,7 @@ def _of_run(path: Path) -> FrozenModel:
     import tensorflow as tf
 
     from tfctc.cells import BRIGHTFIELD
-    from tfctc.models.classifier import probability
+    from tfctc.models.classifier import outputs
     from tfctc.runs.folder import RunFolder
 
     run = RunFolder.open(path)
@@ -82,7 +82,7 @@ def _of_run(path: Path) -> FrozenModel:
 
     @tf.function(reduce_retracing=True)
     def probabilities(images):
-        return probability(student({BRIGHTFIELD: images}, training=False))
+        return outputs(student({BRIGHTFIELD: images}, training=False))
 
     return FrozenModel(
         name=run.name,
@@ -115,8 +115,8 @@ def _of_file(path: Path, runtime: str) -> FrozenModel:
     cells = path.parent / TRAINING_CELLS
 
     def predict(images):
-        found = [predictor.classify(image) for image in images]
-        return np.array([one.probability for one in found], np.float32), [one.quality for one in found]
+        outputs = np.stack([predictor.probabilities(image) for image in images])
+        return outputs if predictor.facts.other else outputs[:, 0], [predictor.quality(image) for image in images]
 
     name = predictor.model_version.partition("+")[0]
     return FrozenModel(

@@ -80,6 +80,7 @@ def import_images(
     mapping: Mapping[str, str] | None = None,
     drop: Sequence[str] = (),
     classes: Sequence[str] = ("leukocyte", "ctc"),
+    other: Sequence[str] = (),
     bit_depth: int | Mapping[str, int] | None = None,
     binning: Mapping[str, int] | None = None,
     size: int | tuple[int, int] | None = None,
@@ -116,6 +117,7 @@ def import_images(
         mapping: label in the table or path -> class name; an empty name makes a cell unlabelled.
         drop: labels whose cells are left out.
         classes: negative and positive class.
+        other: labels of neither class, such as debris and doublet, which become a third class, "other".
         bit_depth: significant bits of a pixel, 8 to 16, for all channels or by channel; None uses that of the files.
         binning: {"dapi": 2} if one DAPI pixel covers 2 x 2 bright-field pixels.
         size: side, or height and width, that images are cropped or padded to; None if all have one size.
@@ -142,7 +144,12 @@ def import_images(
     given = [normalised(part.strip()) for part in classes]
     if len(given) != 2:
         raise ConfigError(f"classes must be two different names (negative, positive), got {given}", fix=TWO_CLASSES)
-    rules = ClassRules((given[0], given[1]), mapping or {}, frozenset(map(normalised, drop)))
+    rules = ClassRules(
+        (given[0], given[1]),
+        mapping or {},
+        frozenset(map(normalised, drop)),
+        frozenset(filter(None, (normalised(label.strip()) for label in other))),
+    )
     naming, notes = _naming(folder, files, pattern, preset, cell_id, channels or {}, planes, first_plane)
     description = DatasetDescription(
         name=name or os.path.basename(os.path.realpath(output)),
@@ -153,6 +160,7 @@ def import_images(
         size=(size, size) if isinstance(size, int) else size,
         dapi_binning=_binning(binning or {}),
         rescale_mpp=rescale_mpp,
+        other=bool(rules.other),
         naming=naming,
     )
     found = _found(folder, naming, progress)

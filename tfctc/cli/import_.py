@@ -44,6 +44,12 @@ EPILOG = (
 @click.option("--drop", multiple=True, metavar="LABEL", help="Leave out cells with this label.")
 @click.option("--classes", default="leukocyte,ctc", show_default=True, help="Negative and positive class.")
 @click.option(
+    "--other",
+    multiple=True,
+    metavar="LABEL,...",
+    help="Labels of neither class, e.g. debris,doublet: they become a third class, other.",
+)
+@click.option(
     "--bit-depth",
     multiple=True,
     metavar="BITS",
@@ -67,7 +73,7 @@ EPILOG = (
     help="Data set folder to write.",
 )
 def command(
-    folder, output, dry_run, mapping, classes, bit_depth, binning, size, delimiter, skip_lines, sheet, **options
+    folder, output, dry_run, mapping, classes, other, bit_depth, binning, size, delimiter, skip_lines, sheet, **options
 ):
     """Pair the image files in FOLDER by cell id, label them, check every one, and write a data set.
 
@@ -95,6 +101,7 @@ def command(
             output,
             mapping=pairs(mapping, "--map"),
             classes=classes.split(","),
+            other=[label for labels in other for label in labels.split(",")],
             bit_depth=_bit_depth(bit_depth),
             binning=_numbers(binning, "--binning"),
             size=_size(size),

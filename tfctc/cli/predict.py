@@ -96,7 +96,7 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
                 with suppress(OSError):
                     sys.stdout.close()
                 raise
-    counts = ", ".join(f"{summary.calls[name]} {name}" for name in predictor.facts.classes)
+    counts = ", ".join(f"{summary.calls[name]} {name}" for name in predictor.facts.labels)
     click.echo(f"Wrote {summary.cells} rows to {output}: {counts}", err=True)
     if output != "-":
         _print_counts(summary, output, predictor.facts.positive)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from tfctc.cells import SPLITS, UNLABELLED, DatasetFacts
+from tfctc.cells import SPLITS, DatasetFacts
 from tfctc.config import SplitConfig
 from tfctc.errors import SplitError
 from tfctc.io.names import abbreviated, plural
@@ -228,14 +228,17 @@ def assign_folds(
 def labelled_rows(
     groups: Mapping[str, Mapping[str, int]], facts: DatasetFacts
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Sorted names of the groups, and two arrays ``(N,)``: the group number and the label of each labelled cell."""
+    """Sorted names of the groups, and two arrays ``(N,)``: the group number and the label of each labelled cell.
+
+    Cells of the class other do not count: the splits are stratified by the two classes.
+    """
     names = sorted(groups)
     number = {name: i for i, name in enumerate(names)}
     counted = [
         (number[group], facts.class_index(label), count)
         for group, counts in groups.items()
         for label, count in counts.items()
-        if facts.class_index(label) != UNLABELLED and count
+        if facts.class_index(label) in (0, 1) and count
     ]
     return names, *_rows(*np.array(counted, np.int64).reshape(-1, 3).T)
 

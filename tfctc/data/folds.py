@@ -102,7 +102,7 @@ def describe_folds(manifest: Manifest, folds: list[Fold]) -> str:
     lines = []
     for fold in folds:
         tested = fold.patients("test")
-        cells = ", ".join(f"{sum(groups[name][label] for name in tested)} {label}" for label in facts.classes)
+        cells = ", ".join(f"{sum(groups[name][label] for name in tested)} {label}" for label in facts.labels)
         sizes = [counted(len(fold.patients(split)), facts.group) for split in SPLITS]
         parts = f"trains on {sizes[0]}, validates on {sizes[1]}, tests {sizes[2]} ({cells}): {abbreviated(tested)}"
         lines.append(f"{fold!s:10} {parts}")

@@ -10,7 +10,7 @@ from tfctc.cells import Cell
 #: Number of rows held as Python objects before they are packed into arrays.
 CHUNK = 16_384
 #: Columns of free text, and columns with few distinct values.
-TEXTS, CATEGORIES = ("cell_id", "brightfield", "dapi"), ("patient_id", "site", "label")
+TEXTS, CATEGORIES = ("cell_id", "brightfield", "dapi"), ("patient_id", "site", "label", "original_label")
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +20,8 @@ class CellIndex:
     Args:
         lines: line number of each cell in manifest.csv, int32 ``(N,)``.
         texts: `cell_id`, `brightfield` and `dapi`, each ``(N,)`` of NumPy's `StringDType`.
-        codes: `patient_id`, `site` and `label`, each int32 ``(N,)``: positions in `names`.
-        names: the distinct values of these three columns, in order of first occurrence.
+        codes: `patient_id`, `site`, `label` and `original_label`, each int32 ``(N,)``: positions in `names`.
+        names: the distinct values of these columns, in order of first occurrence.
     """
 
     lines: np.ndarray
@@ -74,7 +74,7 @@ class CellIndex:
         """A number for each cell, looked up by its patient, site or label (compare `pandas.Series.map`).
 
         Args:
-            column: "patient_id", "site" or "label".
+            column: one of `CATEGORIES`.
             values: name in that column -> number.
             other: number of the names that `values` lacks.
 

@@ -17,16 +17,16 @@ class KeptLabels:
     """Labels that may be used: in each class, those of the cells with the lowest ranks (see `ranks`).
 
     Args:
-        highest: highest rank of a negative and of a positive cell that keeps its label.
+        highest: highest rank of a cell that keeps its label, in each class, in the order of the class indices.
         seed: seed of the ranks.
     """
 
-    highest: tuple[int, int]
+    highest: tuple[int, ...]
     seed: int
 
 
 def keep_labels(manifest: Manifest, training: np.ndarray, budget: int, seed: int) -> KeptLabels:
-    """Chooses `budget` labels of the training cells; the shares of the two classes stay as they are.
+    """Chooses `budget` labels of the training cells; the shares of the classes stay as they are.
 
     The labels of a smaller budget are among those of a larger one with the same seed.
 
@@ -39,18 +39,20 @@ def keep_labels(manifest: Manifest, training: np.ndarray, budget: int, seed: int
     Raises:
         ConfigError: more labels than there are, or so few that a class would have none.
     """
-    classes = {name: i for i, name in enumerate(manifest.facts.classes)}
+    classes = {name: i for i, name in enumerate(manifest.facts.labels)}
     labels = np.where(training, manifest.index.coded("label", classes, -1), -1)
     ids = manifest.index.texts["cell_id"]
-    negative, positive = (np.sort(ranks(ids[labels == label], seed)) for label in (0, 1))
-    count = len(negative) + len(positive)
-    kept = round(budget * len(positive) / max(count, 1))
-    if budget > count or not 0 < kept < budget:
+    ranked = [np.sort(ranks(ids[labels == label], seed)) for label in classes.values()]
+    count = sum(map(len, ranked))
+    kept = [round(budget * len(own) / max(count, 1)) for own in ranked]
+    kept[0] = budget - sum(kept[1:])
+    if budget > count or min(kept[:2]) < 1:
         raise ConfigError(
             f"training.label_budget must leave both classes a label and be at most the {count} labelled training "
             f"cells, got {budget}"
         )
-    return KeptLabels((int(negative[budget - kept - 1]), int(positive[kept - 1])), seed)
+    # A rank of -1 keeps no label.
+    return KeptLabels(tuple(int(own[n - 1]) if n else -1 for own, n in zip(ranked, kept, strict=True)), seed)
 
 
 def ranks(cell_ids: np.ndarray, seed: int) -> np.ndarray:

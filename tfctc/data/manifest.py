@@ -9,12 +9,12 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from tfctc import config as configs
-from tfctc.cells import COLUMNS, SPLITS, Cell, DatasetFacts
+from tfctc.cells import COLUMNS, ORIGINAL, SPLITS, Cell, DatasetFacts
 from tfctc.data.index import CellIndex
 from tfctc.errors import ConfigError, ManifestError, SplitError
 from tfctc.io.duplicates import Fingerprints, fingerprint
@@ -27,15 +27,17 @@ from tfctc.io.tables import read_table
 GROUPS = ("patient_id", "site")
 IDS = ("cell_id", *GROUPS)
 REQUIRED = ("cell_id", "patient_id", "brightfield")
-#: Column that manifest.csv may have beside `COLUMNS`.
 SPLIT = "split"
+#: Columns that manifest.csv may have beside `COLUMNS`.
+OPTIONAL = (ORIGINAL, SPLIT)
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A data set folder: facts from dataset.json and cells from manifest.csv, read once when it is opened.
 
-    manifest.csv has the columns `COLUMNS`, and may have `SPLIT`. Image paths are absolute or relative to the folder.
+    manifest.csv has the columns `COLUMNS` and may have those of `OPTIONAL`. Image paths are absolute, or relative to
+    the folder.
 
     Args:
         folder: path of the folder.
@@ -135,7 +137,12 @@ def parse_split(text: str) -> str | None:
 
 
 def write_manifest(
-    folder: Path, facts: DatasetFacts, cells: Iterable[Cell], *, splits: Mapping[str, str] | None = None
+    folder: Path,
+    facts: DatasetFacts,
+    cells: Iterable[Cell],
+    *,
+    original: bool = False,
+    splits: Mapping[str, str] | None = None,
 ) -> None:
     """Writes manifest.csv and dataset.json.
 
@@ -145,16 +152,18 @@ def write_manifest(
         folder: folder to write to, which must exist.
         facts: facts that all cells share.
         cells: the cells, in the order of the rows.
+        original: whether manifest.csv has the column `ORIGINAL`.
         splits: patient -> given split; without any there is no column `SPLIT`.
     """
+    columns = (*COLUMNS, ORIGINAL) if original else COLUMNS
     naming = {"naming": configs.to_dict(facts.naming)} if facts.naming else {}
     write_json(folder / FACTS, facts.identity() | naming)
     with (folder / MANIFEST).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*COLUMNS, SPLIT] if splits else COLUMNS)
+        writer.writerow([*columns, SPLIT] if splits else columns)
         for cell in cells:
             given = [splits.get(cell.patient_id, "")] if splits else []
-            writer.writerow([*astuple(cell), *given])
+            writer.writerow([*(getattr(cell, name) for name in columns), *given])
 
 
 def _checked_rows(
@@ -177,13 +186,16 @@ def _rows(path: Path) -> Iterator[tuple[int, Cell, str]]:
     """Yields line number, cell and given split ("" without such a column) of every row."""
     with read_table(path, COLUMNS) as table:
         others = [place for place in range(len(table.header)) if place not in table.positions.values()]
-        if others and [table.header[place].strip().lower() for place in others] != [SPLIT]:
+        names = [table.header[place].strip().lower() for place in others]
+        if not set(names) <= set(OPTIONAL) or len(names) > len(set(names)):
             received = ", ".join(map(repr, table.header))
             problem = f"columns must be {', '.join(COLUMNS)}, got {received}"
-            raise ManifestError(problem, path=path, fix=f"delete the others; only {SPLIT} may be added")
-        order = [table.positions[column] for column in COLUMNS]
+            fix = f"delete the others; only {' and '.join(OPTIONAL)} may be added, once each"
+            raise ManifestError(problem, path=path, fix=fix)
+        places = {**table.positions, **dict(zip(names, others, strict=True))}
+        order = [places[column] for column in (*COLUMNS, ORIGINAL) if column in places]
         for line, row in table.rows:
-            yield line, Cell(*[row[i] for i in order]), row[others[0]] if others else ""
+            yield line, Cell(*[row[i] for i in order]), row[places[SPLIT]] if SPLIT in places else ""
 
 
 def _check_split(

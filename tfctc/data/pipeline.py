@@ -12,7 +12,7 @@ from functools import lru_cache
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfctc.cells import DAPI_PRESENT, UNLABELLED
+from tfctc.cells import DAPI_PRESENT, OTHER_INDEX, UNLABELLED
 from tfctc.data.builder import Cells, pixel_bytes, without_warnings
 from tfctc.data.manifest import IDS
 from tfctc.data.selection import ALL, FOLD, LABELLED, Selection, visible_to
@@ -70,7 +70,7 @@ def train_batches(
     draw: Sequence[tuple[Selection, int]],
     seed: int,
     augment: Callable[[Mapping[str, tf.Tensor], tf.Tensor], Mapping[str, tf.Tensor]],
-    class_weights: tuple[float, float] | None = None,
+    class_weights: tuple[float, ...] | None = None,
     start_step: int = 0,
     cache_mb: int = 1024,
     parallelism: int = tf.data.AUTOTUNE,
@@ -83,7 +83,7 @@ def train_batches(
         draw: composition of a batch: selections, each with its number of cells.
         seed: seed of order and augmentation.
         augment: function ``(channels, seed) -> channels`` of a batch; the seed is int32 ``(2,)``.
-        class_weights: sample weights of a negative and of a positive cell; None is 1 for both.
+        class_weights: sample weight of a cell of each class, in the order of the class indices; None is 1 for all.
         start_step: number of batches to skip, so that a resumed training goes on with the same batches.
         cache_mb: megabytes of memory for decoded records of each selection.
         parallelism: number of parallel calls.
@@ -156,17 +156,17 @@ def id_batches(
 
 
 @lru_cache(maxsize=64)
-def label_counts(builder: Cells, split: str, selection: Selection = ALL) -> tuple[int, int, int]:
-    """Numbers of negative, positive and unlabelled cells among the selected cells of a split."""
-    counts = [0, 0, 0]
+def label_counts(builder: Cells, split: str, selection: Selection = ALL) -> tuple[int, int, int, int]:
+    """Numbers of negative, positive, other and unlabelled cells among the selected cells of a split."""
+    counts = [0, 0, 0, 0]
     if not builder.info.splits[split].num_examples:
-        return 0, 0, 0  # tensorflow-datasets cannot read a split without a record.
+        return 0, 0, 0, 0  # tensorflow-datasets cannot read a split without a record.
     cells = records(builder, split, (), ids=False, selection=selection).map(lambda record: record["label"])
     for batch in cells.batch(1024).as_numpy_iterator():
-        for i, value in enumerate((0, 1, UNLABELLED)):
+        for i, value in enumerate((0, 1, OTHER_INDEX, UNLABELLED)):
             counts[i] += int((batch == value).sum())
-    negative, positive, unlabelled = counts
-    return negative, positive, unlabelled
+    negative, positive, other, unlabelled = counts
+    return negative, positive, other, unlabelled
 
 
 def count(builder: Cells, split: str, selection: Selection = LABELLED) -> int:
@@ -180,13 +180,15 @@ def missing_classes(builder: Cells, split: str, selection: Selection = LABELLED)
     return [name for name, cells in zip(builder.facts.classes, counts, strict=True) if not cells]
 
 
-def class_weights(builder: Cells, selection: Selection = LABELLED) -> tuple[float, float]:
-    """Sample weights of a negative and of a positive cell that give both classes the same total weight.
+def class_weights(builder: Cells, selection: Selection = LABELLED) -> tuple[float, ...]:
+    """Sample weight of a cell of each class that gives all classes the same total weight.
 
-    The formula is that of scikit-learn's `class_weight="balanced"`: cells / (2 * cells of the class).
+    The formula is that of scikit-learn's `class_weight="balanced"`: cells / (classes * cells of the class). A class
+    without a cell does not count; its weight is 1.
     """
-    negative, positive, _ = label_counts(builder, "train", selection)
-    return (negative + positive) / (2 * negative), (negative + positive) / (2 * positive)
+    counts = label_counts(builder, "train", selection)[: len(builder.facts.labels)]
+    share = sum(counts) / sum(map(bool, counts))
+    return tuple(share / count if count else 1.0 for count in counts)
 
 
 def _examples(

@@ -98,7 +98,7 @@ class Splits:
 
     def counts(self, manifest: Manifest) -> dict[str, dict[str, int]]:
         """Size of each split: "groups", then the number of cells of each class and "unlabelled"."""
-        columns = [*manifest.facts.classes, NO_LABEL]
+        columns = [*manifest.facts.labels, NO_LABEL]
         found = {split: dict.fromkeys(["groups", *columns], 0) for split in SPLITS}
         for group, labels in manifest.groups(self.by).items():
             sizes = found[self.assignment[group]]
@@ -110,7 +110,7 @@ class Splits:
     def table(self, manifest: Manifest) -> str:
         """Text of `counts`, one line for each split."""
         counts = self.counts(manifest)
-        heads = [plural(group_name(manifest.facts, self.by)), *manifest.facts.classes, NO_LABEL]
+        heads = [plural(group_name(manifest.facts, self.by)), *manifest.facts.labels, NO_LABEL]
         widths = [max(len(head), 7) for head in heads]
         rows = [["split", *heads], *([split, *map(str, sizes.values())] for split, sizes in counts.items())]
         return "\n".join(

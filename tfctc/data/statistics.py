@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfctc.cells import DAPI, DAPI_PRESENT, NO_LABEL, SPLITS, UNLABELLED
+from tfctc.cells import DAPI, DAPI_PRESENT, NO_LABEL, SPLITS
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
 
@@ -38,14 +38,15 @@ def measure(builder: Cells, channels: tuple[str, ...]) -> Statistics:
     cells = {}
     for split in SPLITS:
         read = channels if split == "train" else ()
-        counts = dict.fromkeys((*builder.facts.classes, NO_LABEL), 0)
+        counts = dict.fromkeys((*builder.facts.labels, NO_LABEL), 0)
         if not builder.info.splits[split].num_examples:
             cells[split] = counts  # tensorflow-datasets cannot read a split without a record.
             continue
         for batch in pipeline.records(builder, split, read, cache_mb=0).batch(BATCH).as_numpy_iterator():
             labels, with_dapi = batch["label"], batch[DAPI_PRESENT] > 0
-            for name, value in zip(counts, (0, 1, UNLABELLED), strict=True):
-                counts[name] += int((labels == value).sum())
+            for name in counts:
+                index = builder.facts.class_index("" if name == NO_LABEL else name)
+                counts[name] += int((labels == index).sum())
             for channel in read:
                 pixels = batch[channel][with_dapi] if channel == DAPI else batch[channel]
                 pixels = pixels.astype(np.float64) / float(builder.facts.channel(channel).full_scale)

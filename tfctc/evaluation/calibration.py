@@ -1,4 +1,4 @@
-"""Calibration of the probability: an affine map of the network's log-odds, fitted on cells it was not trained on."""
+"""Calibration of the probability: an affine map of the network's logits, fitted on cells it was not trained on."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit, logit, logsumexp, softmax
 
 #: Assumed standard deviation between patients of the log-odds of their cells. The cells of one patient share this
 #: deviation, so more of them do not make it smaller.
@@ -17,11 +17,14 @@ PRIOR_BIAS, PRIOR_LOG_SCALE = 1.0, 1.0
 
 @dataclass(frozen=True)
 class Calibration:
-    """An affine map of the log-odds: ``scale * log_odds + bias``. It never changes the order of the cells.
+    """An affine map of the logits: ``scale * logits + (0, bias, other_bias)``.
+
+    For two classes it is ``scale * log_odds + bias`` of the log-odds, and never changes the order of the cells.
 
     Args:
         scale: inverse temperature, above 0.
-        bias: shift of the log-odds.
+        bias: shift of the log-odds of the positive class.
+        other_bias: shift of the logit of the class other, where there is one.
         fitted_on: cells that it was fitted on, such as "validation"; None if it was not fitted.
         cells, positives, patients: numbers of these cells, of the positive ones, and of their patients.
         prevalence: share of positive cells at which the calibrated probabilities hold, in (0, 1); None if unknown.
@@ -34,15 +37,24 @@ class Calibration:
     positives: int = 0
     patients: int = 0
     prevalence: float | None = None
+    other_bias: float = 0.0
 
     @property
     def is_fitted(self) -> bool:
         """Whether it was fitted; the calibration of an early run was not, and changes nothing."""
         return self.fitted_on is not None
 
-    def __call__(self, log_odds: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities of the positive class, float64 ``(N,)`` in [0, 1], from a network's log-odds."""
-        return expit(self.scale * np.asarray(log_odds, np.float64) + self.bias)
+    def biases(self, classes: int) -> tuple[float, ...]:
+        """Shift of each logit of a network with so many classes."""
+        return (0.0, self.bias, self.other_bias)[:classes]
+
+    def __call__(self, logits: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities of the positive class, float64 ``(N,)`` in [0, 1].
+
+        Args:
+            logits: the network's logits, ``(N, K)``; for two classes, the log-odds ``(N,)`` will do.
+        """
+        return expit(_log_odds(np.asarray(logits, np.float64), self.scale, self.other_bias)[0] + self.bias)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for calibration.json and for the record of an export."""
@@ -63,10 +75,11 @@ class Calibration:
 
 def fit_calibration(
     labels: np.ndarray,
-    log_odds: np.ndarray,
+    logits: np.ndarray,
     patients: np.ndarray,
     network_prevalence: float,
     fitted_on: str = "validation",
+    other_bias: float = 0.0,
 ) -> Calibration:
     """Fits scale and bias on cells that the network was not trained on (Platt 1999, Guo et al. 2017).
 
@@ -86,16 +99,18 @@ def fit_calibration(
     weighted prevalence to the share of positive cells among all cells.
 
     Args:
-        labels: ``(N,)`` 0 or 1; both classes.
-        log_odds: ``(N,)`` the network's logit of the positive class minus that of the negative class.
+        labels: ``(N,)`` 1 for the positive class, 0 for all others; both kinds.
+        logits: the network's logits, ``(N, K)``; for two classes, the log-odds ``(N,)`` will do.
         patients: ``(N,)`` the patient of each cell.
         network_prevalence: share in (0, 1) of the weight of the training cells that positive ones had.
         fitted_on: name of the cells, for the record.
+        other_bias: shift that takes the class weights back between the negative class and the class other: the
+            logarithm of the weight of a negative cell over that of an other one.
 
     Raises:
         ValueError: cells of one class alone.
     """
-    y, z = np.asarray(labels, np.float64), np.asarray(log_odds, np.float64)
+    y, z = np.asarray(labels, np.float64), np.asarray(logits, np.float64)
     prevalence, positives = float(y.mean()), int(y.sum())
     if positives in (0, len(y)):
         raise ValueError("a calibration needs cells of both classes")
@@ -108,12 +123,13 @@ def fit_calibration(
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         log_scale, bias = parameters
-        shifted = np.exp(log_scale) * z + bias
+        scaled, slope = _log_odds(z, np.exp(log_scale), other_bias)
+        shifted = scaled + bias
         residual = weights * (expit(shifted) - targets)
         prior = np.array([log_scale / PRIOR_LOG_SCALE**2, (bias - expected_bias) / PRIOR_BIAS**2])
         value = (weights * (np.logaddexp(0, shifted) - targets * shifted)).sum()
         value += (prior * [log_scale, bias - expected_bias]).sum() / 2
-        gradient = np.array([(residual * (shifted - bias)).sum(), residual.sum()]) + prior
+        gradient = np.array([(residual * slope).sum(), residual.sum()]) + prior
         return value / weights.sum(), gradient / weights.sum()
 
     # The scale is limited only so that its exponential stays finite; the prior holds it far within.
@@ -129,4 +145,14 @@ def fit_calibration(
         positives=positives,
         patients=len(names),
         prevalence=prevalence,
+        other_bias=other_bias,
     )
+
+
+def _log_odds(logits: np.ndarray, scale: float, other_bias: float) -> tuple[np.ndarray, np.ndarray]:
+    """Log-odds ``(N,)`` of the positive class after ``scale * logits``, and their slope over ``log(scale)``."""
+    if logits.ndim == 1:
+        return scale * logits, scale * logits
+    positive, rest = scale * logits[:, 1], scale * logits[:, [0, *range(2, logits.shape[1])]]
+    shifted = rest + np.array([0.0, other_bias])[: rest.shape[1]]
+    return positive - logsumexp(shifted, axis=1), positive - (softmax(shifted, axis=1) * rest).sum(axis=1)

@@ -12,6 +12,7 @@ from tfctc.evaluation.cautions import find_cautions
 from tfctc.evaluation.evaluate import Evaluation, confusion_lines, evaluate, number_text
 from tfctc.evaluation.metrics import METRICS, compute_metrics
 from tfctc.evaluation.operating_points import OperatingPoint, choose_operating_point
+from tfctc.evaluation.original_labels import by_label
 from tfctc.evaluation.out_of_fold import OutOfFold
 from tfctc.io.names import plural
 
@@ -106,6 +107,7 @@ class CrossValidation:
             value, low_, high_ = map(number_text, (estimate.value, estimate.low, estimate.high))
             lines.append(f"{name.replace('_', ' '):21} {value}   {estimate.reason or f'{low_} to {high_}'}")
         lines += confusion_lines(found.confusion, found.classes)
+        lines += [f"label {one}" for one in found.by_label]
         if self.repeats > 1:
             lines.append(f"The confusion matrix counts each cell {self.repeats} times, once in each repeat.")
         lines.append(
@@ -155,6 +157,7 @@ def cross_validated(
         validation_cells=len(once),
         cells=len(once),
         positives=int(once.label.sum()),
+        by_label=by_label(once, once.threshold, facts),
     )
     return CrossValidation(
         evaluation=evaluation,
@@ -175,7 +178,7 @@ def _evaluation(predictions: OutOfFold, facts: DatasetFacts) -> Evaluation:
         "channels": (BRIGHTFIELD,),
         "data": facts.name,
         "simulated": facts.simulated,
-        "classes": facts.classes,
+        "classes": facts.compared,
         "interval_by": facts.group,
         "kind": "out-of-fold",
     }

@@ -10,9 +10,10 @@ from tfctc.evaluation.calibration_metrics import METRICS as CALIBRATION_METRICS
 from tfctc.evaluation.calibration_metrics import calibration_metrics
 from tfctc.evaluation.cautions import find_cautions
 from tfctc.evaluation.groups import GroupMetrics, by_patient, by_site
-from tfctc.evaluation.intervals import LEVEL, leave_one_out, linear_interval, share_interval
+from tfctc.evaluation.intervals import LEVEL, Estimate, leave_one_out, linear_interval, share_interval
 from tfctc.evaluation.metrics import METRICS, Basis, basis_of, compute_metrics, confusion
 from tfctc.evaluation.operating_points import predictive_values
+from tfctc.evaluation.original_labels import LabelMetrics
 from tfctc.evaluation.predictions import Predictions
 from tfctc.evaluation.rates import measure_rates
 from tfctc.io.names import counted, plural
@@ -23,22 +24,6 @@ MOST_SITES = 12
 LOSSES = ("brier_score", "log_loss")
 #: Numbers of negative cells to one positive cell for which predictive values are given.
 PREVALENCES = (10, 100, 1000, 10_000, 100_000)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric and the ends of its interval; None where undefined.
-
-    Args:
-        value: the metric.
-        low, high: ends of its interval.
-        reason: why there is no value or no interval; empty if there is.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,13 +40,14 @@ class Evaluation:
         confusion: ``[[TN, FP], [FN, TP]]``.
         holders: class name -> number of patients that hold such a cell.
         by_patient, by_site: metrics of every patient, and of every site if there are several.
+        by_label: recall of each original label; () if the labels are those of two classes.
         level: confidence level of the intervals.
         interval: method of the intervals.
         model: name of the model.
         channels: channels that it reads.
         data: name of the data set.
         simulated: whether the cells are simulated.
-        classes: negative and positive class.
+        classes: names of what is not positive and of what is positive, as of `DatasetFacts.compared`.
         interval_by: what the intervals count: "patient", or the data set's own name for such a group.
         kind: words for the cells: "test", or for another data set "external".
         rates: sensitivity and false-positive rate for counts of new patients, as `Rates.to_dict`; None if unknown.
@@ -84,6 +70,7 @@ class Evaluation:
     holders: Mapping[str, int] = field(default_factory=dict)
     by_patient: tuple[GroupMetrics, ...] = ()
     by_site: tuple[GroupMetrics, ...] = ()
+    by_label: tuple[LabelMetrics, ...] = ()
     level: float = LEVEL
     interval: str = "jackknife over patients, Student's t, threshold fixed"
     model: str = "student"
@@ -122,6 +109,7 @@ class Evaluation:
         estimates = [*self.metrics.items(), *self.calibration.items()]
         lines += [f"{name.replace('_', ' '):21} {_words(estimate)}" for name, estimate in estimates]
         lines += confusion_lines(self.confusion, self.classes)
+        lines += [f"label {one}" for one in self.by_label]
         for site in self.by_site[:MOST_SITES]:
             lines.append(f"site {site.name or 'not named'}: {site}")
         if check := self.origin.get("leak_check"):

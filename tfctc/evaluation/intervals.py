@@ -6,11 +6,28 @@ bootstrap over patients, which is far too narrow for few patients.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special, stats
 
 LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric and the ends of its interval; None where undefined.
+
+    Args:
+        value: the metric.
+        low, high: ends of its interval.
+        reason: why there is no value or no interval; empty if there is.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    reason: str = ""
 
 
 def leave_one_out(

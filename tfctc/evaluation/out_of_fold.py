@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tfctc.cells import ORIGINAL, OTHER
 from tfctc.data.manifest import Manifest
 from tfctc.errors import RunError
-from tfctc.evaluation.predictions import Predictions
+from tfctc.evaluation.predictions import BELOW, Predictions
 from tfctc.io.files import atomic_file
 
 COLUMNS = ("cell_id", "patient_id", "site", "truth", "probability", "fold", "repeat", "threshold")
@@ -44,20 +45,26 @@ def write_out_of_fold(path: Path, manifest: Manifest, folds: Iterable[tuple[int,
     """Writes the table, fold by fold in the order of the predictions.
 
     Args:
-        path: path of the CSV file, with the columns `COLUMNS`.
+        path: path of the CSV file, with the columns `COLUMNS`, then `ORIGINAL` if the manifest has it, and `BELOW` if
+            there is a class other.
         manifest: the data set, for sites and labels.
         folds: repeat, number and threshold of each fold, and its predictions for the cells that it tests.
     """
     cells = {cell.cell_id: cell for cell in manifest.index}
+    columns = [*COLUMNS, *([ORIGINAL] if any(manifest.index.names[ORIGINAL]) else [])]
+    columns += [BELOW] if manifest.facts.other else []
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow(columns)
         for repeat, fold, threshold, predictions in folds:
-            found = zip(predictions.cell_id.tolist(), predictions.probability.tolist(), strict=True)
-            for cell_id, probability in found:
+            below = predictions.below(manifest.facts).tolist()
+            found = zip(predictions.cell_id.tolist(), predictions.probability.tolist(), below, strict=True)
+            for cell_id, probability, below_threshold in found:
                 cell = cells[cell_id]
                 # Nine digits keep every bit of a float32, and seventeen those of a float64.
-                values = (cell.label, f"{probability:.9g}", fold, repeat, f"{threshold:.17g}")
+                values = [cell.label, f"{probability:.9g}", fold, repeat, f"{threshold:.17g}"]
+                values += [cell.kind] if ORIGINAL in columns else []
+                values += [below_threshold] if BELOW in columns else []
                 writer.writerow([cell_id, cell.patient_id, cell.site, *values])
 
 
@@ -73,7 +80,8 @@ def read_out_of_fold(path: Path, positive: str) -> OutOfFold:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            rows, header = list(table), table.fieldnames or ()
         columns = {name: [row[name] for row in rows] for name in COLUMNS}
         found = OutOfFold(
             cell_id=np.array(columns["cell_id"]),
@@ -81,6 +89,9 @@ def read_out_of_fold(path: Path, positive: str) -> OutOfFold:
             label=np.array([truth == positive for truth in columns["truth"]], np.int32),
             probability=np.array(columns["probability"], np.float64).astype(np.float32),
             site=np.array(columns["site"]),
+            is_other=np.array([row[BELOW] == OTHER for row in rows]) if BELOW in header else None,
+            truth=np.array(columns["truth"]),
+            kind=np.array([row.get(ORIGINAL) or row["truth"] for row in rows]),
             fold=np.array(columns["fold"], np.int64),
             repeat=np.array(columns["repeat"], np.int64),
             threshold=np.array(columns["threshold"], np.float64),

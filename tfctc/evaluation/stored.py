@@ -5,8 +5,10 @@ from dataclasses import fields
 from typing import Any
 
 from tfctc.evaluation.cross_validation import CrossValidation
-from tfctc.evaluation.evaluate import Estimate, Evaluation
+from tfctc.evaluation.evaluate import Evaluation
 from tfctc.evaluation.groups import GroupMetrics
+from tfctc.evaluation.intervals import Estimate
+from tfctc.evaluation.original_labels import LabelMetrics
 
 
 def stored_evaluation(values: Mapping[str, Any]) -> Evaluation:
@@ -21,6 +23,10 @@ def stored_evaluation(values: Mapping[str, Any]) -> Evaluation:
         kept[key] = {name: Estimate(**_known(Estimate, one)) for name, one in found.items()}
     for name in ("by_patient", "by_site"):
         kept[name] = tuple(GroupMetrics(**_known(GroupMetrics, one)) for one in values.get(name) or ())
+    kept["by_label"] = tuple(
+        LabelMetrics(**_known(LabelMetrics, one) | {"recall": Estimate(**_known(Estimate, one["recall"]))})
+        for one in values.get("by_label") or ()
+    )
     for name in ("classes", "channels", "cautions"):
         if name in kept:
             kept[name] = tuple(kept[name])

@@ -37,7 +37,7 @@ def limits(facts: DatasetFacts, calibration: Mapping[str, Any] | None) -> list[s
     template = _templates().get_template("MODEL_CARD.md")
     # By way of asdict: to_dict leaves out defaults that the file of the facts did not name.
     dataset = to_dict(asdict(facts))
-    context = template.new_context({"dataset": dataset, "classes": list(facts.classes), "calibration": calibration})
+    context = template.new_context({"dataset": dataset, "classes": list(facts.labels), "calibration": calibration})
     lines = "".join(template.blocks["limits"](context)).splitlines()
     return [line.removeprefix("- ") for line in lines if line]
 

@@ -12,7 +12,7 @@ from tensorflow.lite.python.convert import ConverterError  # has no public name
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.exporters.quantization.calibration import without_outliers
-from tfctc.exporters.quantization.head import append_logistic, with_log_odds
+from tfctc.exporters.quantization.head import append_probability, with_scores
 from tfctc.exporters.quantization.normalisation import fold_normalisation
 from tfctc.exporters.quantization.tensor_errors import convert_mixed, largest_values
 from tfctc.exporters.saved_model import PROBABILITY, image_spec
@@ -28,14 +28,16 @@ MIXED_BOUND = 0.005
 
 
 def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration: Iterable[np.ndarray] = ()) -> bytes:
-    """Converts a model to a TFLite flatbuffer of built-in operations: image ``(1, H, W, 1)`` -> probability ``(1,)``.
+    """Converts a model to a TFLite flatbuffer of built-in operations: image ``(1, H, W, 1)`` -> `probability`.
+
+    The output is that of `tfctc.models.classifier.outputs`: ``(1,)``, or ``(1, 3)`` with a class other.
 
     Args:
-        model: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1] -> logits ``(B, 2)``.
+        model: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1] -> logits ``(B, K)``.
         facts: facts of the data set: size of the images.
         precision: "none" is float32. "float16" stores weights in float16 and computes in float32. "dynamic" stores
             weights in int8. "int8" is integer from its input, whose scale and zero point are in the file, to the
-            log-odds; its output is float32. "mixed" is integer except for the first layers, as few as keep it within
+            scores; its output is float32. "mixed" is integer except for the first layers, as few as keep it within
             `MIXED_BOUND`; its input and output are float32.
         calibration: float32 images ``(H, W, 1)`` in [0, 1] from the training split, for "mixed" and "int8". The ranges
             of the tensors are taken from these images without outliers.
@@ -46,13 +48,14 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
     images = list(calibration)
     if precision in CALIBRATED and not images:
         raise ExportError(f"{precision} needs calibration images, got none")
-    archive, scored = keras.export.ExportArchive(), with_log_odds(fold_normalisation(model))
+    archive, scored = keras.export.ExportArchive(), with_scores(fold_normalisation(model))
 
-    def log_odds(brightfield):
-        # Under the name of what `append_logistic` makes of it.
-        return {PROBABILITY: scored({BRIGHTFIELD: brightfield}, training=False)[:, 0]}
+    def scores(brightfield):
+        found = scored({BRIGHTFIELD: brightfield}, training=False)
+        # Under the name of what `append_probability` makes of it.
+        return {PROBABILITY: found[:, 0] if found.shape[-1] == 1 else found}
 
-    archive.add_endpoint(SIGNATURE, log_odds, [image_spec(facts, 1)])
+    archive.add_endpoint(SIGNATURE, scores, [image_spec(facts, 1)])
     # By way of a SavedModel: from_concrete_functions loses the weights of a Keras 3 model without an error.
     with temporary_file_errors(), tensorflow_disk_errors(), tempfile.TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)
@@ -61,14 +64,14 @@ def convert(model: keras.Model, facts: DatasetFacts, precision: str, calibration
                 # The converter itself uses tf.lite.Interpreter for calibration, which a user cannot change.
                 warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated")
                 if precision not in CALIBRATED:
-                    return append_logistic(_converter(folder, precision).convert())
-                float32 = append_logistic(_converter(folder, "none").convert())
+                    return append_probability(_converter(folder, precision).convert())
+                float32 = append_probability(_converter(folder, "none").convert())
                 usual = without_outliers(images, largest_values(float32, images))
                 if precision == "int8":
-                    return append_logistic(_converter(folder, "int8", usual).convert())
+                    return append_probability(_converter(folder, "int8", usual).convert())
                 return convert_mixed(
                     float32,
-                    lambda names: append_logistic(_keep_float32(_converter(folder, "int8", usual), names)),
+                    lambda names: append_probability(_keep_float32(_converter(folder, "int8", usual), names)),
                     images,
                     MIXED_BOUND,
                 )

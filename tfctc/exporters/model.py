@@ -44,7 +44,7 @@ class TrainedModel:
     """A trained bright-field-only model, with everything that is needed to use it.
 
     Args:
-        model: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1] -> logits ``(B, 2)``, negative class first.
+        model: ``brightfield`` float32 ``(B, H, W, 1)`` in [0, 1] -> logits ``(B, K)``, negative class first.
         name: name of the model, and of its folder.
         facts: facts of the data set it was trained on.
         operating_point: `threshold`, and its origin: `rule` and `chosen_on`.
@@ -104,7 +104,7 @@ class TrainedModel:
             "name": self.name,
             "version": version,
             "model_version": f"{self.name}/{version}+{self.weights_sha256[:12]}",
-            "classes": list(facts.classes),
+            "classes": list(facts.labels),
             "positive": facts.positive,
             "operating_point": dict(self.operating_point),
             "calibration": None if self.calibration is None else dict(self.calibration),

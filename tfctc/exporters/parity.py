@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from tfctc.cells import BRIGHTFIELD, DatasetFacts
+from tfctc.cells import BRIGHTFIELD, OTHER_INDEX, DatasetFacts
 from tfctc.errors import ExportError
 from tfctc.exporters.saved_model import encode
-from tfctc.models.classifier import probability
+from tfctc.models.classifier import outputs
 from tfctc.runtime import load_network
 
 SAVED_MODEL, SERVING_BYTES = "saved_model", "serving_bytes"
@@ -48,14 +48,15 @@ GATES = {
 
 
 def keras_probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Keras probabilities ``(N,)`` of the positive class for float32 images ``(N, H, W, 1)`` in [0, 1]."""
-    return np.concatenate(
-        [probability(model({BRIGHTFIELD: batch}, training=False)).numpy() for batch in _batches(images)]
-    )
+    """Keras probabilities for float32 images ``(N, H, W, 1)`` in [0, 1].
+
+    ``(N,)`` of the positive class; of a model with a class other ``(N, 3)``, of each class.
+    """
+    return np.concatenate([outputs(model({BRIGHTFIELD: batch}, training=False)).numpy() for batch in _batches(images)])
 
 
 def run_saved_model(folder: str | Path, images: np.ndarray) -> np.ndarray:
-    """Probabilities ``(N,)`` from ``serving_default`` of the SavedModel in `folder`."""
+    """Probabilities as of `keras_probabilities` from ``serving_default`` of the SavedModel in `folder`."""
     serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
     return np.concatenate(
         [serve(**{BRIGHTFIELD: tf.constant(batch)})["probability"].numpy() for batch in _batches(images)]
@@ -63,14 +64,14 @@ def run_saved_model(folder: str | Path, images: np.ndarray) -> np.ndarray:
 
 
 def run_serving_bytes(folder: str | Path, images: np.ndarray, facts: DatasetFacts) -> np.ndarray:
-    """Probabilities ``(N,)`` from ``serving_bytes`` of the SavedModel in `folder`, for the images as PNG files."""
+    """Probabilities as of `keras_probabilities` from ``serving_bytes`` of the SavedModel, for images as PNG files."""
     serve = tf.saved_model.load(str(folder)).signatures[SERVING_BYTES]
     outputs = [serve(image_bytes=tf.constant(batch)) for batch in _batches(encode(images, facts))]
     return np.concatenate([output["probability"].numpy() for output in outputs])
 
 
 def run_tflite(flatbuffer: bytes, images: Iterable[np.ndarray]) -> np.ndarray:
-    """Probabilities ``(N,)`` float32 of a flatbuffer, for float32 images ``(H, W, 1)`` in [0, 1], one at a time."""
+    """Probabilities as of `keras_probabilities` of a flatbuffer, for float32 images ``(H, W, 1)``, one at a time."""
     runtime = load_network(flatbuffer)
     return np.concatenate([runtime(image[np.newaxis]) for image in images])
 
@@ -104,27 +105,44 @@ def check_tflite_form(artefact: str, flatbuffer: bytes, facts: DatasetFacts) -> 
 BOUND_AT_THRESHOLD = 0.02
 #: A threshold nearer to 0 or 1 counts as this far from it: there float32 itself rounds.
 NEAREST = 1e-3
-#: Changed labels that pass: this share of the cells of the class that is called less often, and two in any case.
+#: Changed calls that pass: this share of the cells that are called positive or of the others, whichever are fewer, and
+#: two in any case.
 LABELS_CHANGED, ALWAYS_ALLOWED = 0.1, 2
 
 
 def compare(found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
-    """Differences of probabilities ``(N,)`` from those expected: images, four measures.
+    """Differences of probabilities, ``(N,)`` or ``(N, 3)``, from those expected: images, four measures.
 
-    `max_abs` and `mean_abs` are of the probabilities. `mean_abs_at_threshold` is `mean_abs` after a shift of all
-    log-odds that moves the threshold to 0.5: where positive cells are rare, a file that gives 0 for every cell has a
-    small `mean_abs`. `labels_changed` is the number of images whose label differs.
+    `max_abs` and `mean_abs` are of the probabilities of all classes. `mean_abs_at_threshold` is that of the positive
+    class after a shift of all log-odds that moves the threshold to 0.5: where positive cells are rare, a file that
+    gives 0 for every cell has a small `mean_abs`. `labels_changed` is the number of images whose call differs.
     """
-    # As in `Predictor.label`. For a float32 array NumPy would round the threshold to float32.
+    # As in `Predictor.classify`. For a float32 array NumPy would round the threshold to float32.
     found, expected = found.astype(np.float64), expected.astype(np.float64)
     difference = np.abs(found - expected)
+    calls = [_calls(one, threshold) for one in (found, expected)]
+    found, expected = positive(found), positive(expected)
     return {
         "images": len(found),
         "max_abs": float(difference.max()),
         "mean_abs": float(difference.mean()),
         "mean_abs_at_threshold": float(np.abs(_centred(found, threshold) - _centred(expected, threshold)).mean()),
-        "labels_changed": int(((found >= threshold) != (expected >= threshold)).sum()),
+        "labels_changed": int((calls[0] != calls[1]).sum()),
     }
+
+
+def positive(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities ``(N,)`` of the positive class."""
+    return probabilities if probabilities.ndim == 1 else probabilities[:, 1]
+
+
+def _calls(probabilities: np.ndarray, threshold: float) -> np.ndarray:
+    """Class index ``(N,)`` that each image is called."""
+    called = positive(probabilities) >= threshold
+    if probabilities.ndim == 1:
+        return called.astype(int)
+    others = np.where(probabilities[:, OTHER_INDEX] > probabilities[:, 0], OTHER_INDEX, 0)
+    return np.where(called, 1, others)
 
 
 def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected: np.ndarray, threshold: float) -> dict:
@@ -134,8 +152,8 @@ def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected
         artefact: kind of file, one of `GATES`.
         size: size of the file in bytes.
         parameters: number of weights of the model.
-        found: probabilities ``(N,)`` of the file.
-        expected: probabilities ``(N,)`` of the Keras model for the same images.
+        found: probabilities of the file, as of `keras_probabilities`.
+        expected: probabilities of the Keras model for the same images.
         threshold: threshold of the probability.
 
     Returns:
@@ -163,7 +181,7 @@ def check(artefact: str, size: int, parameters: int, found: np.ndarray, expected
             f"{artefact} differs from Keras at the threshold {threshold:.3g}: mean_abs_at_threshold "
             f"{parity['mean_abs_at_threshold']:.3g} over {len(found)} images, at most {BOUND_AT_THRESHOLD:g} allowed"
         )
-    called = int((expected.astype(np.float64) >= threshold).sum())
+    called = int((positive(expected).astype(np.float64) >= threshold).sum())
     allowed = max(ALWAYS_ALLOWED, int(LABELS_CHANGED * min(called, len(expected) - called)))
     if parity["labels_changed"] > allowed:
         raise ExportError(

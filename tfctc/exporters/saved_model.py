@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfctc.cells import BRIGHTFIELD, DatasetFacts
-from tfctc.models.classifier import probability
+from tfctc.models.classifier import outputs
 
 IMAGE_BYTES, PROBABILITY = "image_bytes", "probability"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -19,6 +19,8 @@ MOST_SIDE = 2047
 def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Path) -> None:
     """Writes a SavedModel with two signatures; both return ``probability``, float32 ``(B,)``, of the positive class.
 
+    Of a model with a class other it is ``(B, 3)``: the probability of each class, in the order of the class indices.
+
     serving_default takes ``brightfield``, float32 ``(B, H, W, 1)`` in [0, 1]. A request with images of another size,
     values outside [0, 1] or NaN is an error.
 
@@ -29,7 +31,7 @@ def write_saved_model(model: keras.Model, facts: DatasetFacts, folder: str | Pat
     request of serving_default have one size. The sides of a PNG file are at most `MOST_SIDE`.
 
     Args:
-        model: ``brightfield`` -> logits ``(B, 2)``.
+        model: ``brightfield`` -> logits ``(B, K)``.
         facts: facts of the data set: size and bit depth of the images.
         folder: folder to write into; it may exist.
     """
@@ -57,8 +59,8 @@ def image_spec(facts: DatasetFacts, batch: int | None) -> tf.TensorSpec:
 
 
 def predict(model: keras.Model, brightfield: tf.Tensor) -> dict[str, tf.Tensor]:
-    """``{"probability": (B,)}`` for float32 images ``(B, H, W, 1)`` in [0, 1]."""
-    return {PROBABILITY: probability(model({BRIGHTFIELD: brightfield}, training=False))}
+    """``{"probability": (B,) or (B, 3)}`` for float32 images ``(B, H, W, 1)`` in [0, 1]."""
+    return {PROBABILITY: outputs(model({BRIGHTFIELD: brightfield}, training=False))}
 
 
 def checked(brightfield: tf.Tensor, facts: DatasetFacts) -> tf.Tensor:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfctc.cells import BRIGHTFIELD, DatasetFacts
+from tfctc.cells import BRIGHTFIELD, OTHER, OTHER_INDEX, DatasetFacts
 from tfctc.config import from_dict
 from tfctc.errors import ArtefactError, DependencyError, OutputError, TfctcError, UnknownNameError
 from tfctc.inference.prior import PriorShift
@@ -23,7 +23,8 @@ class Prediction(NamedTuple):
 
     Attributes:
         probability: probability of the positive class, in [0, 1].
-        call: name of the class that the threshold gives.
+        call: name of the class: the positive one if the probability is the threshold or higher; else the negative one,
+            or "other" if the model has this class and it is the more probable of the two.
         quality: "ok", or the faults of an image that is unlike the training images (`tfctc.quality`).
     """
 
@@ -128,17 +129,29 @@ class Predictor:
 
     def classify(self, unit: np.ndarray, threshold: float | None = None) -> Prediction:
         """Prediction for an image that has been read: float32 ``(H, W, 1)`` in [0, 1] of the model's size."""
-        own = float(self._run(unit[np.newaxis])[0])
+        outputs = self.probabilities(unit)
+        own = float(outputs[1] if self.facts.other else outputs[0])
         # Without a threshold, from the numbers before the shift: near 1 two shifted ones may be rounded to the same.
-        call = self._call(own, self._threshold) if threshold is None else self.call(self.prior(own), threshold)
-        return Prediction(self.prior(own), call, describe_quality(unit, self._quality))
+        is_positive = own >= self._threshold if threshold is None else self.prior(own) >= threshold
+        is_other = self.facts.other and outputs[OTHER_INDEX] > outputs[0]
+        call = self.facts.positive if is_positive else OTHER if is_other else self.facts.negative
+        return Prediction(self.prior(own), call, self.quality(unit))
 
-    def call(self, probability: float, threshold: float | None = None) -> str:
-        """Name of the class: positive if `probability` is `threshold` or higher; None for the model's own threshold."""
-        return self._call(probability, self.threshold if threshold is None else threshold)
+    def probabilities(self, unit: np.ndarray) -> np.ndarray:
+        """The network's own output for one image, before the shift to a prevalence.
 
-    def _call(self, probability: float, limit: float) -> str:
-        return self.facts.positive if probability >= limit else self.facts.negative
+        Args:
+            unit: float32 ``(H, W, 1)`` in [0, 1] of the model's size.
+
+        Returns:
+            float32 ``(1,)``: the probability of the positive class. Of a model with a class other ``(3,)``: of each
+            class, in the order of `facts.labels`.
+        """
+        return self._run(unit[np.newaxis]).reshape(-1)
+
+    def quality(self, unit: np.ndarray) -> str:
+        """Quality of one image, float32 ``(H, W, 1)`` in [0, 1], as of `Prediction`."""
+        return describe_quality(unit, self._quality)
 
     def _plane(self, path: Path) -> int | None:
         """Number of the bright-field plane of a file by the naming; None for a file with one plane that may be it."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfctc.errors import ArtefactError
 from tfctc.inference.predictor import Predictor
+from tfctc.io.images import fit_to_facts, to_unit
 from tfctc.io.record import REFERENCE, SUMS, VERSION_MANIFEST, file_sha256, read_record, read_sums
 
 FIX = "copy the whole version folder again, or export the model again"
@@ -46,7 +47,7 @@ def check_files(folder: str | Path) -> dict[str, Any]:
 
 
 def reference(folder: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Reference images of a version: unsigned pixels ``(N, H, W, 1)`` and Keras's probabilities ``(N,)``."""
+    """Reference images of a version: unsigned pixels ``(N, H, W, 1)`` and Keras's probabilities, as exported."""
     with np.load(Path(folder) / REFERENCE, allow_pickle=False) as saved:
         return saved["brightfield"], saved["probability"]
 
@@ -67,13 +68,14 @@ def check_tflite(folder: str | Path, manifest: dict[str, Any], runtime: str = "l
     for path in sorted(Path(folder).glob("*.tflite")):
         predictor = Predictor(path, runtime=runtime, mpp=manifest["dataset"].get("mpp"))
         name = path.stem.removeprefix("model_")
-        found = np.array([predictor(image).probability for image in pixels])
+        units = (to_unit(fit_to_facts(image, predictor.facts), predictor.facts) for image in pixels)
+        found = np.stack([predictor.probabilities(unit) for unit in units]).reshape(expected.shape)
         differences[name] = check_predictions(path, found, expected, manifest["parity"][name])
     return differences
 
 
 def check_predictions(path: Path, found: np.ndarray, expected: np.ndarray, gate: dict[str, Any]) -> float:
-    """Difference of probabilities ``(N,)`` from those expected.
+    """Difference of probabilities, ``(N,)`` or ``(N, 3)``, from those expected.
 
     Args:
         path: the file that predicted, for error messages.

@@ -1,4 +1,6 @@
-"""Calibration of the log-odds, folded into the last layer of a classifier."""
+"""Calibration of the logits, folded into the last layer of a classifier."""
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -6,22 +8,21 @@ import numpy as np
 from tfctc.models.classifier import LOGITS
 
 
-def fold_calibration(model: keras.Model, scale: float, bias: float) -> keras.Model:
-    """A copy of a classifier whose log-odds are ``scale * log_odds + bias``; it has no layer more.
+def fold_calibration(model: keras.Model, scale: float, biases: Sequence[float]) -> keras.Model:
+    """A copy of a classifier with the logits ``scale * logits + biases``; it has no layer more.
 
-    The two logits of the copy are minus and plus half of these log-odds. So an integer network spends its 256 steps on
-    the difference of the logits, which alone decides the probability, and none on their mean.
+    The mean of the logits of each cell is 0 in the copy. So an integer network spends its 256 steps on the differences
+    of the logits, which alone decide the probabilities, and none on their mean.
 
     Args:
-        model: channels by name -> logits ``(B, 2)`` of the dense layer "logits", negative class first.
-        scale: factor of the log-odds, above 0.
-        bias: shift of the log-odds.
+        model: channels by name -> logits ``(B, K)`` of the dense layer "logits", negative class first.
+        scale: factor of the logits, above 0.
+        biases: shift of each logit.
     """
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     layer = copy.get_layer(LOGITS)
     kernel, offset = (weight.astype(np.float64) for weight in layer.get_weights())
-    direction = scale * (kernel[:, 1] - kernel[:, 0]) / 2
-    shift = (scale * (offset[1] - offset[0]) + bias) / 2
-    layer.set_weights([np.stack([-direction, direction], axis=1), np.array([-shift, shift])])
+    offset = scale * offset + np.asarray(biases)
+    layer.set_weights([scale * (kernel - kernel.mean(axis=1, keepdims=True)), offset - offset.mean()])
     return copy

@@ -20,18 +20,20 @@ def build_classifier(
     image_size: tuple[int, int],
     normalisation: Mapping[str, tuple[float, float]],
     name: str = "classifier",
+    classes: int = 2,
 ) -> keras.Model:
-    """Functional Keras model from named channels to two logits.
+    """Functional Keras model from named channels to the logits of the classes.
 
     Args:
         config: backbone, channels, initial weights.
         image_size: height and width in pixels.
         normalisation: channel -> (mean, standard deviation) of its [0, 1] pixels over the training split.
         name: name of the model.
+        classes: number of classes: 2, or 3 with the class other.
 
     Returns:
-        Inputs: one float32 ``(B, H, W, 1)`` in [0, 1] for each channel, by name. Output: float32 logits ``(B, 2)``,
-        negative class first.
+        Inputs: one float32 ``(B, H, W, 1)`` in [0, 1] for each channel, by name. Output: float32 logits
+        ``(B, classes)`` in the order of the class indices, negative class first.
 
     Raises:
         ConfigError: an unknown backbone, images too small for it, or weights that do not fit.
@@ -53,7 +55,7 @@ def build_classifier(
     x = keras.layers.GlobalAveragePooling2D(name=EMBEDDING)(x)
     if config.dropout:
         x = keras.layers.Dropout(config.dropout, name="dropout")(x)
-    logits = keras.layers.Dense(2, dtype="float32", name=LOGITS)(x)
+    logits = keras.layers.Dense(classes, dtype="float32", name=LOGITS)(x)
     model = keras.Model(inputs, logits, name=name)
     if config.batchnorm_momentum is not None:
         for layer in model.layers:
@@ -71,7 +73,7 @@ def with_taps(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.
     Args:
         model: the classifier.
         config: its settings.
-        taps: names of the taps to return. "logits" ``(B, 2)`` and "embedding" ``(B, d)`` are taps of every model.
+        taps: names of the taps to return. "logits" ``(B, K)`` and "embedding" ``(B, d)`` are taps of every model.
 
     Raises:
         ConfigError: a tap that the backbone does not have.
@@ -84,10 +86,22 @@ def with_taps(model: keras.Model, config: ModelConfig, taps: set[str]) -> keras.
 
 
 def probability(logits):
-    """Probability of the positive class, ``(B,)``, from logits ``(B, 2)``."""
+    """Probability of the positive class, ``(B,)``, from logits ``(B, K)``."""
     return keras.ops.softmax(logits, axis=-1)[:, 1]
 
 
+def outputs(logits):
+    """Output of an exported model, from logits ``(B, K)``.
+
+    For two classes, the probability of the positive one, ``(B,)``. For three, the probability of each, ``(B, 3)``, in
+    the order of the class indices.
+    """
+    return keras.ops.softmax(logits, axis=-1) if logits.shape[-1] > 2 else probability(logits)
+
+
 def log_odds(logits):
-    """Log-odds of the positive class, ``(B,)``, from logits ``(B, 2)``; exact also where `probability` rounds to 1."""
-    return logits[:, 1] - logits[:, 0]
+    """Log-odds of the positive class, ``(B,)``, from logits ``(B, K)``; exact also where `probability` rounds to 1."""
+    rest = logits[:, 0]
+    if logits.shape[-1] > 2:
+        rest = keras.ops.logaddexp(rest, logits[:, 2])
+    return logits[:, 1] - rest

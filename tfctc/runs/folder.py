@@ -163,7 +163,9 @@ class RunFolder:
             RunError: the file of the student or of the calibration is damaged.
         """
         model, calibration = student or self.student(), self.calibration
-        return fold_calibration(model, calibration.scale, calibration.bias) if calibration.is_fitted else model
+        if not calibration.is_fitted:
+            return model
+        return fold_calibration(model, calibration.scale, calibration.biases(len(self.facts.labels)))
 
     def teachers(self) -> list[keras.Model]:
         """The teachers: one, or one for each fold.
@@ -182,7 +184,7 @@ class RunFolder:
         return any((self.folder / name).exists() for name in names)
 
     def teacher(self) -> keras.Model:
-        """The teacher; for several, one model whose logits ``(B, 2)`` are the log of their mean probabilities.
+        """The teacher; for several, one model whose logits ``(B, K)`` are the log of their mean probabilities.
 
         Raises:
             RunError: the run has none, or a file is damaged.

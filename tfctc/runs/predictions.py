@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tfctc.cells import DatasetFacts
+from tfctc.cells import ORIGINAL, OTHER, DatasetFacts
 from tfctc.data.manifest import Manifest
 from tfctc.errors import RunError
-from tfctc.evaluation.predictions import Predictions
+from tfctc.evaluation.predictions import BELOW, Predictions
 from tfctc.io.files import atomic_file
 from tfctc.io.tables import read_table
 
@@ -21,34 +21,40 @@ def write_predictions(
     manifest: Manifest,
     threshold: float,
     others: Mapping[str, Mapping[str, Any]] | None = None,
-    classes: tuple[str, str] | None = None,
+    facts: DatasetFacts | None = None,
 ) -> None:
     """Writes `cell_id, patient_id, site, brightfield, truth, p_<positive>, call`, in the manifest's order.
+
+    Where there are original labels, `original_label` stands behind `truth`; where the model has a class other, `BELOW`
+    stands behind `call`.
 
     Args:
         path: CSV file to write.
         predictions: predictions for labelled cells of the manifest.
         manifest: the data set.
         threshold: a cell is called positive if its probability is this number or higher.
-        classes: negative and positive class of the model; None for those of the manifest.
+        facts: facts of the model's data set, for the names of its classes; None for those of the manifest.
         others: further columns: name of a column -> cell id -> value. A cell that only they know has no probability.
     """
-    (negative, positive), others = classes or manifest.facts.classes, others or {}
-    probability = dict(zip(predictions.cell_id.tolist(), predictions.probability.tolist(), strict=True))
-    known = probability.keys() | {cell_id for column in others.values() for cell_id in column}
+    facts, others = facts or manifest.facts, others or {}
+    columns = {f"p_{facts.positive}": [f"{p:.9g}" for p in predictions.probability.tolist()]}
+    columns["call"] = predictions.calls(threshold, facts).tolist()
+    if predictions.is_other is not None:
+        columns[BELOW] = predictions.below(facts).tolist()
+    # Nine digits keep every bit of a float32, so that metrics computed from the table are the same.
+    predicted = dict(zip(predictions.cell_id.tolist(), zip(*columns.values(), strict=True), strict=True))
+    known = predicted.keys() | {cell_id for column in others.values() for cell_id in column}
+    truth = ["label", ORIGINAL] if any(manifest.index.names[ORIGINAL]) else ["label"]
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        ids = ["cell_id", "patient_id", "site", "brightfield", "truth"]
-        writer.writerow([*ids, f"p_{positive}", "call", *others])
+        ids = ["cell_id", "patient_id", "site", "brightfield"]
+        writer.writerow([*ids, "truth", *truth[1:], *columns, *others])
         for cell in manifest.cells():
             if cell.cell_id not in known:
                 continue
-            values = ["", ""]
-            if (p := probability.get(cell.cell_id)) is not None:
-                # Nine digits keep every bit of a float32, so that metrics computed from the table are the same.
-                values = [f"{p:.9g}", positive if p >= threshold else negative]
+            values = predicted.get(cell.cell_id, [""] * len(columns))
             more = [column.get(cell.cell_id, "") for column in others.values()]
-            writer.writerow([cell.cell_id, cell.patient_id, cell.site, cell.brightfield, cell.label, *values, *more])
+            writer.writerow([*(getattr(cell, name) for name in (*ids, *truth)), *values, *more])
 
 
 def read_predictions(path: Path, facts: DatasetFacts) -> Predictions:
@@ -58,13 +64,15 @@ def read_predictions(path: Path, facts: DatasetFacts) -> Predictions:
         RunError: a table that is not such a one, or a probability that is no number from 0 to 1.
     """
     column = f"p_{facts.positive}"
-    with read_table(path, ("cell_id", "patient_id", column), error=RunError) as table:
+    # Not the probabilities: a small one, such as 2e-05, would be taken for a number that a spreadsheet has shortened.
+    with read_table(path, ("cell_id", "patient_id"), error=RunError) as table:
         places = {name: table.header.index(name) for name in table.header}
         truth_at, site_at = places.get("truth", places.get("label")), places.get("site")
-        if truth_at is None:
-            raise RunError("has no column truth", path=path, fix="evaluate the run again")
+        if truth_at is None or column not in places:
+            missing = "truth" if truth_at is None else column
+            raise RunError(f"has no column {missing}", path=path, fix="evaluate the run again")
         rows = np.array([row for _, row in table.rows], dtype=str).reshape(-1, len(table.header))
-    labels = np.array([facts.class_index(truth) for truth in rows[:, truth_at]], int)
+    labels = np.array([facts.class_index(truth) == 1 for truth in rows[:, truth_at]], int)
     try:
         # As the model gave it: nine digits read as float64 may fall below a threshold that is one of the probabilities.
         probability = rows[:, places[column]].astype(np.float32)
@@ -73,4 +81,10 @@ def read_predictions(path: Path, facts: DatasetFacts) -> Predictions:
     except ValueError as error:
         raise RunError(f"cannot be read ({error})", path=path, fix="evaluate the run again") from None
     sites = None if site_at is None else rows[:, site_at]
-    return Predictions(rows[:, places["cell_id"]], rows[:, places["patient_id"]], labels, probability, sites)
+    is_other = rows[:, places[BELOW]] == OTHER if BELOW in places else None
+    truth = kind = rows[:, truth_at]
+    if ORIGINAL in places:
+        original = rows[:, places[ORIGINAL]]
+        kind = np.where(original == "", truth, original)
+    cell_id, patient_id = (rows[:, places[name]] for name in ("cell_id", "patient_id"))
+    return Predictions(cell_id, patient_id, labels, probability, sites, is_other, truth, kind)

@@ -1,5 +1,6 @@
 """Calibration of a trained student on the validation cells, and the threshold of its calibrated probability."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,10 @@ import numpy as np
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
 from tfctc.evaluation.calibration import fit_calibration
-from tfctc.evaluation.keras_predictions import predict
+from tfctc.evaluation.keras_predictions import predict_logits
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.out_of_fold import read_out_of_fold
 from tfctc.io.files import write_json
-from tfctc.models.classifier import log_odds
 from tfctc.recipes import Recipe
 from tfctc.recipes.recipe import STUDENT
 from tfctc.runs.folder import CALIBRATION, OPERATING_POINT, OUT_OF_FOLD, VALIDATION_PREDICTIONS
@@ -28,18 +28,17 @@ def calibrate_student(student: keras.Model, recipe: Recipe, builder: Cells, fold
     the out-of-fold predictions, which are there before the final model is trained.
 
     Args:
-        student: the trained network, channels by name -> logits ``(B, 2)``.
+        student: the trained network, channels by name -> logits ``(B, K)``.
         recipe: recipe of the training.
         builder: the run's data.
         folder: the run folder.
     """
     cells = pipeline.labelled_batches(builder, "validation", tuple(student.input), 256)
-    raw = predict(student, cells, output=log_odds)
-    calibration = fit_calibration(
-        raw.label, raw.probability, raw.patient_id, network_prevalence(recipe, builder), "validation"
-    )
+    raw, logits = predict_logits(student, cells)
+    prevalence, other_bias = network_prior(recipe, builder)
+    calibration = fit_calibration(raw.label, logits, raw.patient_id, prevalence, "validation", other_bias)
     # float32, as a network gives it.
-    predictions = replace(raw, probability=calibration(raw.probability).astype(np.float32))
+    predictions = replace(raw, probability=calibration(logits).astype(np.float32))
     chosen_on, cells_of_choice = "validation", predictions
     if (folder / OUT_OF_FOLD).exists():
         # Predictions for every patient, in place of the few that chose the best epoch.
@@ -51,15 +50,19 @@ def calibrate_student(student: keras.Model, recipe: Recipe, builder: Cells, fold
     write_json(folder / OPERATING_POINT, point)
 
 
-def network_prevalence(recipe: Recipe, builder: Cells) -> float:
-    """Share of the weight of the labelled training cells that the positive ones had in the student's last stage.
+def network_prior(recipe: Recipe, builder: Cells) -> tuple[float, float]:
+    """Weights of the classes among the labelled training cells, in the student's last stage.
 
-    It is 1/2 with `training.class_weights` "balanced", and the share of positive cells with "none".
+    Returns:
+        The share of the weight that the positive cells had: 1 over the number of classes with
+        `training.class_weights` "balanced", and their share of the cells with "none". And the logarithm of the weight
+        of a negative cell over that of an other one.
     """
     stage = next(stage for stage in reversed(recipe.stages) if stage.network == STUDENT)
     labelled = batch_composition(builder, stage.cells, stage.training)[0][0]
-    negative, positive, _ = pipeline.label_counts(builder, "train", labelled)
-    weights = (1.0, 1.0)
+    counts = pipeline.label_counts(builder, "train", labelled)[: len(builder.facts.labels)]
+    weights = (1.0,) * len(counts)
     if stage.training.class_weights == "balanced":
         weights = pipeline.class_weights(builder, labelled)
-    return positive * weights[1] / (negative * weights[0] + positive * weights[1])
+    total = sum(count * weight for count, weight in zip(counts, weights, strict=True))
+    return counts[1] * weights[1] / total, math.log(weights[0] / weights[-1]) if builder.facts.other else 0.0

@@ -140,7 +140,7 @@ def _train(plan: Plan, folder: Path, progress: Progress, data_dir: Path | None) 
     keras.mixed_precision.set_dtype_policy(POLICIES[recipe.precision])
     try:
         with choose_strategy().scope():
-            networks = build_networks(recipe, facts.image_size, statistics.normalisation)
+            networks = build_networks(recipe, facts.image_size, statistics.normalisation, len(facts.labels))
             write_json(folder / layout.CONFIG, configs.to_dict(plan.config))
             write_json(folder / layout.SPLITS, plan.splits.to_dict())
             write_json(folder / FACTS, configs.to_dict(facts))

@@ -4,10 +4,14 @@ from typing import Any
 
 import keras
 
+from tfctc.models.classifier import log_odds
+
 
 @keras.saving.register_keras_serializable("tfctc")
 class AUROC(keras.metrics.AUC):
-    """Area under the ROC curve of logits ``(B, 2)``; the error is below 0.002 for log-odds with a spread of 0.1 to 100.
+    """Area under the ROC curve of logits ``(B, K)``, of the positive class against all others.
+
+    The error is below 0.002 for log-odds with a spread of 0.1 to 100.
 
     `keras.metrics.AUC` uses evenly spaced thresholds of the probability. All predictions of a confident network would
     lie below the first or above the last one, and could not be ranked. Here the thresholds are evenly spaced in
@@ -18,5 +22,6 @@ class AUROC(keras.metrics.AUC):
         super().__init__(name=name, num_thresholds=num_thresholds, **options)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        log_odds = y_pred[:, 1] - y_pred[:, 0]
-        super().update_state(y_true, 0.5 + 0.5 * log_odds / (4 + keras.ops.abs(log_odds)), sample_weight)
+        z = log_odds(y_pred)
+        positive = keras.ops.equal(y_true, 1)
+        super().update_state(positive, 0.5 + 0.5 * z / (4 + keras.ops.abs(z)), sample_weight)

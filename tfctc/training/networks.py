@@ -26,7 +26,9 @@ SCHEDULES: dict[str, Callable] = {
 }
 
 
-def build_networks(recipe: Recipe, image_size: tuple[int, int], statistics: Normalisation) -> dict[str, keras.Model]:
+def build_networks(
+    recipe: Recipe, image_size: tuple[int, int], statistics: Normalisation, classes: int = 2
+) -> dict[str, keras.Model]:
     """Builds every network of the recipe with its initial weights, and the weights of its distillation losses.
 
     Each network has a seed of its own, so that a run resumed after the teacher's stage starts with the same student.
@@ -35,6 +37,7 @@ def build_networks(recipe: Recipe, image_size: tuple[int, int], statistics: Norm
         recipe: the recipe.
         image_size: height and width of the images.
         statistics: channel -> mean and standard deviation of its pixels over the training split.
+        classes: number of classes.
 
     Returns:
         Name -> network.
@@ -45,7 +48,7 @@ def build_networks(recipe: Recipe, image_size: tuple[int, int], statistics: Norm
     networks = {}
     for name, network in recipe.networks.items():
         keras.utils.set_random_seed(network.seed)
-        networks[name] = build_classifier(network.config, image_size, statistics, name)
+        networks[name] = build_classifier(network.config, image_size, statistics, name, classes)
     # The student was built last, so its seed also decides the initial weights of its losses.
     for stage in recipe.stages:
         _prepare_losses(recipe, stage, networks)

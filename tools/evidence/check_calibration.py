@@ -19,7 +19,7 @@ output had the 256 steps of an integer.
 """
 
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +34,14 @@ from tfctc.data.pipeline import labelled_batches
 from tfctc.data.splits import Splits
 from tfctc.evaluation.calibration import fit_calibration
 from tfctc.evaluation.calibration_metrics import calibration_metrics, expected_calibration_error, reliability_curve
-from tfctc.evaluation.keras_predictions import predict
+from tfctc.evaluation.keras_predictions import predict_logits
 from tfctc.evaluation.predictions import Predictions
 from tfctc.exporters import parity
 from tfctc.exporters.litert import convert
 from tfctc.exporters.quantization.calibration import calibration_set
-from tfctc.models.classifier import log_odds
 from tfctc.recipes import resolve
 from tfctc.runs.folder import RunFolder
-from tfctc.training.calibrate import network_prevalence
+from tfctc.training.calibrate import network_prior
 
 #: Largest calibration error on the test split, and largest difference of the TFLite file from Keras.
 ERROR_BOUND, TFLITE_BOUND = 0.03, 1e-4
@@ -62,7 +61,8 @@ def raw(run: RunFolder, builder, split: str, most: int) -> tuple[Predictions, np
     """Log-odds of the trained network, not calibrated, and the images, of at most `most` cells of a split."""
     student, batches = run.student(), labelled_batches(builder, split, (BRIGHTFIELD,), 500).unbatch().take(most)
     cells = next(batches.batch(most).as_numpy_iterator())
-    return predict(student, batches.batch(500), output=log_odds), cells[BRIGHTFIELD]
+    found, logits = predict_logits(student, batches.batch(500))
+    return replace(found, probability=logits[:, 1] - logits[:, 0]), cells[BRIGHTFIELD]
 
 
 def chance_error(probabilities: np.ndarray) -> float:
@@ -126,7 +126,7 @@ def check(options) -> dict:
     after = calibration(test.probability)
     sets = {"test": described(test, expit(test.probability.astype(np.float64)), after)}
     tflite = parity.run_tflite(convert(run.calibrated_student(), run.facts, "none"), images)
-    trained_at = network_prevalence(resolve(run.config).on(run.splits), builder)
+    trained_at = network_prior(resolve(run.config).on(run.splits), builder)[0]
     for folder in options.data:
         manifest = Manifest.open(folder)
         with tempfile.TemporaryDirectory() as scratch:

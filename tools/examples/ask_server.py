@@ -27,6 +27,11 @@ class RefusedError(Exception):
     """A request that the server refused or did not answer; the message is the server's."""
 
 
+def _positive(output: float | list[float]) -> float:
+    """The probability of the positive class; a model with the class other gives that of three classes."""
+    return float(output[1] if isinstance(output, list) else output)
+
+
 def ask_rest(url: str, name: str, images: Sequence[bytes], timeout: float = 60) -> list[float]:
     """The probability of each image, from POST ``{url}/v1/models/{name}:predict``.
 
@@ -39,7 +44,7 @@ def ask_rest(url: str, name: str, images: Sequence[bytes], timeout: float = 60) 
         path = f"{url}/v1/models/{urllib.parse.quote(name)}:predict"
         request = urllib.request.Request(path, body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=timeout) as response:
-            found = [float(p) for p in json.load(response)["predictions"]]
+            found = [_positive(p) for p in json.load(response)["predictions"]]
         if len(found) != len(images):
             raise ValueError(f"{len(found)} answers to {len(images)} images")
         return found
@@ -66,7 +71,7 @@ def ask_grpc(address: str, name: str, images: Sequence[bytes], timeout: float = 
     with grpc.insecure_channel(address) as channel:
         try:
             answer = PredictionServiceStub(channel).Predict(request, timeout=timeout)
-            return tf.make_ndarray(answer.outputs[OUTPUT]).tolist()
+            return [_positive(p) for p in tf.make_ndarray(answer.outputs[OUTPUT]).tolist()]
         except grpc.RpcError as error:
             raise RefusedError(f"{error.code().name}: {error.details()}") from None
 

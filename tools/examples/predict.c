@@ -4,7 +4,8 @@
  *   cc -std=c11 -O2 tools/examples/predict.c -o predict "$LITERT/libLiteRt.so" -Wl,-rpath,"$LITERT" -lm
  *   ./predict exports/ctc/1/model_int8.tflite cell.pgm
  *
- * Prints the probability of the positive class and whether it reaches the model's threshold. The image is a binary PGM
+ * Prints the probability of the positive class and the call: positive if it reaches the model's threshold, else negative,
+ * or other if the model has this class and it is the more probable of the two. The image is a binary PGM
  * ("P5") of 8 or 16 bits whose maximum value is the full scale of the model's bit depth. It has the model's size, or any
  * size if the model's record says crop_or_pad. A PGM file declares no scale: the caller must see to it that the image has
  * the micrometres per pixel of the record (mpp of dataset). From a PNG or TIFF of 12 bits:
@@ -219,11 +220,17 @@ int main(int count, char **words) {
   CHECK(path, LiteRtUnlockTensorBuffer(buffers[0]));
   CHECK(path, LiteRtRunCompiledModel(network, 0, 1, &buffers[0], 1, &buffers[1]));
   CHECK(path, LiteRtLockTensorBuffer(buffers[1], &memory, READ));
-  float probability = types[1].element_type == FLOAT32
-                          ? *(float *)memory
-                          : ((float)*(int8_t *)memory - (float)scales[1].zero_point) * scales[1].scale;
+  int classes = types[1].rank > 1 ? types[1].dimensions[1] : 1;
+  float found[3] = {0};
+  if (classes != 1 && classes != 3) fail("%s: gives %d numbers, 1 or 3 expected", path, classes);
+  for (int i = 0; i < classes; i++)
+    found[i] = types[1].element_type == FLOAT32
+                   ? ((float *)memory)[i]
+                   : ((float)((int8_t *)memory)[i] - (float)scales[1].zero_point) * scales[1].scale;
   CHECK(path, LiteRtUnlockTensorBuffer(buffers[1]));
-  printf("%.9g %s\n", probability, (double)probability >= threshold ? "positive" : "negative");
+  float probability = classes == 3 ? found[1] : found[0];
+  const char *below = classes == 3 && found[2] > found[0] ? "other" : "negative";
+  printf("%.9g %s\n", probability, (double)probability >= threshold ? "positive" : below);
 
   free(pixels);
   for (int i = 0; i < 2; i++) LiteRtDestroyTensorBuffer(buffers[i]);

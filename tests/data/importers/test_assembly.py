@@ -15,7 +15,7 @@ FILES = "{patient}/{cell}_{channel}.png"
 
 
 def assembled(folder, rows=None, files=FILES, skip_orphans=False, **rules):
-    rules = ClassRules(**{**rules, "drop": frozenset(rules.get("drop", ()))})
+    rules = ClassRules(**rules | {name: frozenset(rules.get(name, ())) for name in ("drop", "other")})
     table = None if rows is None else Labels(rows, ())
     return assemble(pair(folder, FileNaming((files,))).cells, rules, table, source="t.csv", skip_orphans=skip_orphans)
 
@@ -26,8 +26,8 @@ def test_files_and_labels_become_cells_ordered_by_id(tmp_path):
     rows["c9"] = LabelRow("WBC")
     result = assembled(tmp_path, rows, mapping={"WBC": "leukocyte", "CTC": "ctc", "?": ""}, drop={"junk"})
     assert [cell for cell, _ in result] == [
-        Cell("c0", "p0", "", "", "", "leukocyte"), Cell("c1", "p1", "s1", "", "", "ctc"), Cell("c3", "p1", "", "", ""),
-        Cell("c4", "p0", "", "", ""), Cell("c5", "p1", "", "", ""),
+        Cell("c0", "p0", "", "", "", "leukocyte", "WBC"), Cell("c1", "p1", "s1", "", "", "ctc", "CTC"),
+        Cell("c3", "p1", "", "", "", "", "?"), Cell("c4", "p0", "", "", ""), Cell("c5", "p1", "", "", ""),
     ]  # fmt: skip
     assert [sorted(images) for _, images in result] == [["brightfield", "dapi"]] * 4 + [["brightfield"]]
     (_, images), *_ = result
@@ -111,12 +111,12 @@ def test_labels_of_paths_are_mapped_and_dropped(tmp_path):
             {"c1": LabelRow("WBC"), "c2": LabelRow("big WBC")},
             {},
             "t.csv: unknown label 'WBC' .1 cells., 'big WBC' .1 cells.; classes are leukocyte and ctc; give for each "
-            "of them --map WBC=leukocyte or --map WBC=ctc or --drop WBC and --map 'big WBC=leukocyte' or ",
+            "of them --map WBC=leukocyte or --map WBC=ctc or --other WBC or --drop WBC and --map 'big WBC=leukocyte' ",
         ),
         (
             {"c1": LabelRow("CTC")},
             {},
-            "unknown label 'CTC' .1 cells.; .*; give for each of them --map CTC=ctc or --drop",
+            "unknown label 'CTC' .1 cells.; .*; give for each of them --map CTC=ctc or --other CTC or --drop",
         ),
         ({"c1": LabelRow("ctc"), "c2": LabelRow("ctc")}, {"drop": {"ctc"}}, "no cell is left"),
         ({"c1": LabelRow("ctc")}, {"mapping": {"WBC": "ctc"}}, "--map WBC: no cell has this label; the labels are ctc"),
@@ -128,3 +128,29 @@ def test_labels_that_do_not_fit(tmp_path, rows, rules, message):
     touch(tmp_path, "p1/c1_BF.png", "p1/c2_BF.png")
     with pytest.raises((ManifestError, ConfigError), match=message):
         assembled(tmp_path, rows, **rules)
+
+
+def test_labels_of_neither_class_become_other_and_stay_known(tmp_path):
+    touch(tmp_path, *(f"p1/c{n}_BF.png" for n in range(4)))
+    rows = {f"c{n}": LabelRow(label) for n, label in enumerate(("ctc", "leukocyte", "debris", "doublet"))}
+    result = assembled(tmp_path, rows, other={"debris", "doublet"})
+    assert [(cell.label, cell.original_label) for cell, _ in result] == [
+        ("ctc", "ctc"), ("leukocyte", "leukocyte"), ("other", "debris"), ("other", "doublet"),
+    ]  # fmt: skip
+    assert result.counts == {"leukocyte": 1, "ctc": 1, "other": 2, "unlabelled": 0}
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"other": {"debris"}, "drop": {"debris"}}, "--other debris: the label is also in --drop; give it to one"),
+        ({"other": {"debris"}, "mapping": {"debris": "ctc"}}, "--other debris: the label is also in --map"),
+        ({"other": {"ctc"}}, "--other ctc: the label is also in --classes"),
+        ({"mapping": {"debris": "other"}}, "--map debris=other: classes are .*; give --other debris in its place"),
+        ({"drop": {"debris"}, "other": {"junk"}}, "--other junk: no cell has this label; the labels are debris"),
+    ],
+)
+def test_rules_of_other_that_cannot_be(tmp_path, rules, message):
+    touch(tmp_path, "p1/c1_BF.png")
+    with pytest.raises(ConfigError, match=message):
+        assembled(tmp_path, {"c1": LabelRow("debris")}, **rules)

@@ -52,6 +52,8 @@ class Scans:
     def path(self, number, channel="brightfield"):
         return Path(self.images[number][channel].path)
 
+    original = False
+
     def __len__(self):
         return len(self.cells)
 

@@ -1,12 +1,17 @@
 """The head of a TFLite network: the probability of a calibrated model, also where it is far below 1/256."""
 
+from dataclasses import replace
+
+import keras
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, softmax
 
+from tfctc.config import ModelConfig
 from tfctc.exporters import parity
 from tfctc.exporters.litert import convert
 from tfctc.models.calibrated import fold_calibration
+from tfctc.models.classifier import build_classifier
 from tfctc.runtime import RUNTIMES, load_network
 
 #: Class weights of 1 positive cell in a thousand are taken back.
@@ -19,7 +24,7 @@ def calibrated(model, images):
     log_odds = np.diff(model({"brightfield": images}, training=False).numpy().astype(np.float64))[:, 0]
     probabilities = expit(SCALE * log_odds + BIAS)
     assert probabilities.max() < 0.02 and probabilities.max() > 8 * probabilities.min()
-    return fold_calibration(model, SCALE, BIAS), probabilities
+    return fold_calibration(model, SCALE, (0.0, BIAS)), probabilities
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +56,19 @@ def test_int8_passes_its_gate_at_a_low_threshold_where_an_output_of_256_steps_do
     assert np.abs(steps - expected).mean() < parity.GATES["int8"].bound
     with pytest.raises(parity.ExportError, match="int8 differs from Keras at the threshold 0.002"):
         parity.check("int8", len(networks["int8"]), count, steps, expected, threshold)
+
+
+@pytest.mark.parametrize(("precision", "largest"), [("none", 1e-5), ("int8", 0.06)])
+def test_three_classes_have_three_probabilities(images, facts, precision, largest):
+    keras.utils.set_random_seed(1)
+    model = build_classifier(ModelConfig("tiny"), facts.image_size, {"brightfield": (0.35, 0.1)}, classes=3)
+    logits = model({"brightfield": images}, training=False).numpy().astype(np.float64)
+    biases = 1.0 - logits.mean(axis=0)
+    model, expected = fold_calibration(model, 1.0, biases), softmax(logits + biases, axis=1)
+    flatbuffer = convert(model, replace(facts, other=True), precision, images[::2])
+    parity.check_tflite_form(precision, flatbuffer, facts)
+    for runtime in RUNTIMES:
+        network = load_network(flatbuffer, runtime=runtime)
+        found = np.concatenate([network(image[np.newaxis]) for image in images])
+        assert found.shape == (48, 3) and found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=largest)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfctc.cells import BRIGHTFIELD, DAPI, NO_LABEL, Cell
+from tfctc.cells import BRIGHTFIELD, DAPI, NO_LABEL, OTHER, Cell
 from tfctc.data.importers.given_splits import given_splits
 from tfctc.data.importers.labels import LabelRow, Labels
 from tfctc.data.importers.pairing import orphans
@@ -24,19 +24,27 @@ class ClassRules:
         classes: names of the negative and the positive class.
         mapping: label -> class name; an empty name makes a cell unlabelled.
         drop: labels whose cells are left out.
+        other: labels of neither class, which become the class `OTHER`.
 
     Raises:
-        ConfigError: a label mapped to a name that is not a class.
+        ConfigError: a label mapped to a name that is not a class, or in two rules.
     """
 
     classes: tuple[str, str] = ("leukocyte", "ctc")
     mapping: Mapping[str, str] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
+    other: frozenset[str] = frozenset()
 
     def __post_init__(self):
+        rules = {"--map": {*self.mapping}, "--drop": self.drop, "--classes": {*self.classes}}
+        for option, labels in rules.items():
+            for label in sorted(self.other & labels):
+                problem = f"--other {label}: the label is also in {option}"
+                raise ConfigError(problem, fix="give it to one of them")
         for label, name in self.mapping.items():
             if name and name not in self.classes:
                 fix = "map it to one of these or to nothing, or give other --classes"
+                fix = f"give --other {shlex.quote(label)} in its place" if name == OTHER else fix
                 raise ConfigError(f"--map {label}={name}: classes are {' and '.join(self.classes)}", fix=fix)
 
     def check_labels(self, labels: Counter[str], others: Iterable[str], source: str | Path | None) -> None:
@@ -51,7 +59,7 @@ class ClassRules:
             ManifestError: labels that are neither mapped nor classes nor dropped, all of them in one message.
             ConfigError: a label of a rule that no cell has.
         """
-        known = {*self.classes, *self.mapping, *self.drop, ""}
+        known = {*self.classes, *self.mapping, *self.drop, *self.other, ""}
         if unknown := {label: count for label, count in sorted(labels.items()) if label not in known}:
             listed = ", ".join(f"{label!r} ({count} cells)" for label, count in unknown.items())
             raise ManifestError(
@@ -59,7 +67,7 @@ class ClassRules:
                 path=source,
                 fix=f"give for each of them {' and '.join(map(self._advice, unknown))}, or other --classes",
             )
-        for option, given in (("--map", self.mapping), ("--drop", self.drop)):
+        for option, given in (("--map", self.mapping), ("--drop", self.drop), ("--other", self.other)):
             for label in given:
                 if label not in labels and label not in others:
                     there = abbreviated(sorted(filter(None, labels))) or "none"
@@ -68,13 +76,18 @@ class ClassRules:
 
     def class_of(self, label: str) -> str:
         """Class name of a label that `check_labels` has accepted; empty for an unlabelled cell."""
-        return self.mapping.get(label, label)
+        return OTHER if label in self.other else self.mapping.get(label, label)
+
+    @property
+    def rename(self) -> bool:
+        """Whether the class of a cell may have another name than its label."""
+        return bool(self.mapping or self.other)
 
     def _advice(self, label: str) -> str:
         # A class that is the same word in another case is suggested alone.
         likely = [name for name in self.classes if name.casefold() == label.casefold()] or self.classes
         options = [f"--map {shlex.quote(f'{label}={name}')}" for name in likely]
-        return " or ".join([*options, f"--drop {shlex.quote(label)}"])
+        return " or ".join([*options, f"--other {shlex.quote(label)}", f"--drop {shlex.quote(label)}"])
 
 
 @dataclass
@@ -100,13 +113,19 @@ class Assembly:
     def __len__(self) -> int:
         return sum(self.counts.values())
 
+    @property
+    def original(self) -> bool:
+        """Whether the cells have an original label."""
+        return self.rules.rename
+
     def __iter__(self) -> Iterator[tuple[Cell, Mapping[str, SourceImage]]]:
         """Yields each cell, with empty paths, and channel -> image; no cell without bright-field or patient."""
         for cell_id, cell in self.found.items():
             row = self.row(cell_id)
             label, patient = row.label or cell.label, cell.patient or row.patient
             if BRIGHTFIELD in cell.images and patient and label not in self.rules.drop:
-                yield Cell(cell_id, patient, cell.site or row.site, "", "", self.rules.class_of(label)), cell.images
+                known = {"label": self.rules.class_of(label), "original_label": label if self.original else ""}
+                yield Cell(cell_id, patient, cell.site or row.site, "", **known), cell.images
 
     def row(self, cell_id: str) -> LabelRow:
         """Row of a cell in the label table; an empty one if it has none."""
@@ -192,10 +211,11 @@ def assemble(
             fix="add {patient} to --files, give --patient-column, or leave them out with --skip-orphans",
         )
     result.splits = given_splits(given, source)
-    result.counts = {name: classes[name] for name in (*rules.classes, NO_LABEL)}
+    names = (*rules.classes, OTHER) if rules.other else rules.classes
+    result.counts = {name: classes[name] for name in (*names, NO_LABEL)}
     if not len(result):
         raise ManifestError("no cell is left", fix="check --drop, --skip-orphans and the label table")
-    result.notes += [f"{len(names)} {kind}: {abbreviated(names)}" for kind, names in lists.items() if names]
+    result.notes += [f"{len(cells)} {kind}: {abbreviated(cells)}" for kind, cells in lists.items() if cells]
     dropped = sum(count for label, count in labels.items() if label in rules.drop)
     result.notes += [f"{dropped} cell(s) dropped by label"] if dropped else []
     return result

@@ -15,7 +15,7 @@ class DatasetDescription:
     """Facts of a data set that its image files do not show.
 
     Args:
-        name, classes, mpp, group, naming: as in `DatasetFacts`.
+        name, classes, mpp, group, other, naming: as in `DatasetFacts`.
         bit_depth: channel -> significant bits of a pixel, 8 to 16; those of the files for a channel that is not there.
         size: height and width that images are cropped or padded to; None if all have one size.
         dapi_binning: as in `DatasetFacts`.
@@ -33,6 +33,7 @@ class DatasetDescription:
     size: tuple[int, int] | None = None
     dapi_binning: int = 1
     rescale_mpp: float | None = None
+    other: bool = False
     naming: FileNaming | None = None
 
     def __post_init__(self):
@@ -65,5 +66,6 @@ class DatasetDescription:
             crop_or_pad=self.size is not None,
             files_mpp=files_mpp,
             rescaled=self.rescale_mpp is not None,
+            other=self.other,
             naming=self.naming,
         )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfctc.cells import NO_LABEL, UNLABELLED
+from tfctc.cells import NO_LABEL
 from tfctc.data.inspect.check import CHECKS, Check
 from tfctc.data.inspect.section import Gallery, Section
 from tfctc.data.inspect.survey import Survey
@@ -16,11 +16,11 @@ class ContactSheet(Check):
     """Bright-field beside DAPI."""
 
     def section(self, survey: Survey) -> Section:
-        facts, labels = survey.manifest.facts, survey.labels
+        facts, labels = survey.manifest.facts, survey.column("label")
         rng = np.random.default_rng(survey.seed)
         parts = []
-        for label, name in enumerate((*facts.classes, NO_LABEL)):
-            rows = np.flatnonzero(labels == (label if label < 2 else UNLABELLED))
+        for name in (*facts.labels, NO_LABEL):
+            rows = np.flatnonzero(labels == ("" if name == NO_LABEL else name))
             if len(rows):
                 shown = varied(rows, survey.column("site"), survey.column("patient_id"), SHOWN, rng)
                 cells = [survey.cell(row) for row in shown]

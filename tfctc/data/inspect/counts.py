@@ -22,18 +22,20 @@ class Counts(Check):
 
     def section(self, survey: Survey) -> Section:
         facts, index = survey.manifest.facts, survey.manifest.index
-        names = (*facts.classes, NO_LABEL)
-        label = index.coded("label", {name: i for i, name in enumerate(facts.classes)}, 2)
+        names = (*facts.labels, NO_LABEL)
+        label = index.coded("label", {name: i for i, name in enumerate(facts.labels)}, len(facts.labels))
         dapi = index.texts["dapi"] != ""
-        by_patient = _table(index.codes["patient_id"], len(index.names["patient_id"]), label, dapi)
-        by_site = _table(index.codes["site"], len(index.names["site"]), label, dapi)
-        total = np.bincount(label, minlength=3)
-        with_dapi = np.bincount(label, dapi, minlength=3)
+        by_patient, by_site = (
+            _table(index.codes[column], len(index.names[column]), label, dapi, len(names))
+            for column in ("patient_id", "site")
+        )
+        total = np.bincount(label, minlength=len(names))
+        with_dapi = np.bincount(label, dapi, minlength=len(names))
         patients, group = index.names["patient_id"], facts.group
         labelled = by_patient[:, :2]
         one_class = [patients[i] for i in np.flatnonzero((labelled > 0).sum(axis=1) == 1)]
         few = [patients[i] for i in np.flatnonzero((labelled.sum(axis=1) > 0) & (labelled.sum(axis=1) < FEW))]
-        no_dapi = [patients[i] for i in np.flatnonzero(by_patient[:, 3] == 0)]
+        no_dapi = [patients[i] for i in np.flatnonzero(by_patient[:, -1] == 0)]
         headers = (*names, "with DAPI")
         by_label = list(zip(names, total, with_dapi.astype(int), strict=True))
         parts = [Table("Cells by label", ("label", "cells", "with DAPI"), by_label)]
@@ -44,9 +46,10 @@ class Counts(Check):
         rows = [(patients[i], *by_patient[i]) for i in order[:MOST_ROWS]]
         title = f"Cells by {group}" + (f", the {MOST_ROWS} with the fewest labels" if len(order) > MOST_ROWS else "")
         parts.append(Table(title, (group, *headers), rows))
+        of_class = ", ".join(f"{count:,} {name}" for count, name in zip(total, facts.labels, strict=False))
         text = (
-            f"{counted(len(label), 'cell')} of {counted(len(patients), group)}: {total[0]:,} {names[0]}, {total[1]:,} "
-            f"{names[1]}, {total[2]:,} without a label ({total[2] / len(label):.0%}). {int(dapi.sum()):,} have DAPI. "
+            f"{counted(len(label), 'cell')} of {counted(len(patients), group)}: {of_class}, {total[-1]:,} without a "
+            f"label ({total[-1] / len(label):.0%}). {int(dapi.sum()):,} have DAPI. "
             f"Labels of one class only: {_named(one_class, group)}. "
             f"Fewer than {FEW} labels: {_named(few, group)}. No DAPI: {_named(no_dapi, group)}."
         )
@@ -59,9 +62,7 @@ class Counts(Check):
             "patients_with_few_labels": few,
             "patients_without_dapi": no_dapi,
         }
-        summary = (
-            f"{total[0]:,} {names[0]}, {total[1]:,} {names[1]}, {total[2]:,} unlabelled; {int(dapi.sum()):,} with DAPI"
-        )
+        summary = f"{of_class}, {total[-1]:,} unlabelled; {int(dapi.sum()):,} with DAPI"
         return Section("Counts", 10, text, summary, parts, _findings(total, with_dapi, facts), values)
 
 
@@ -73,11 +74,11 @@ def _named(names: list[str], group: str) -> str:
     return f"{counted(len(names), group)} ({abbreviated(names)})" if names else f"no {group}"
 
 
-def _table(codes: np.ndarray, count: int, label: np.ndarray, dapi: np.ndarray) -> np.ndarray:
-    """``(count, 4)``: cells of both classes, cells without a label, and cells with DAPI."""
-    table = np.zeros((count, 4), int)
+def _table(codes: np.ndarray, count: int, label: np.ndarray, dapi: np.ndarray, kinds: int) -> np.ndarray:
+    """``(count, kinds + 1)``: cells of each of the `kinds` of label, the last one for none, and cells with DAPI."""
+    table = np.zeros((count, kinds + 1), int)
     np.add.at(table, (codes, label), 1)
-    np.add.at(table[:, 3], codes, dapi)
+    np.add.at(table[:, -1], codes, dapi)
     return table
 
 

@@ -46,7 +46,7 @@ class Survey:
 
     @property
     def labels(self) -> np.ndarray:
-        """Class index of the cells, ``(N,)``: 0, 1, or -1 without a label."""
+        """Class index of the cells, ``(N,)``: 0, 1, or -1 for a cell of neither class or without a label."""
         classes = {name: i for i, name in enumerate(self.manifest.facts.classes)}
         return self.manifest.index.coded("label", classes, -1)[self.cells]
 

@@ -16,8 +16,8 @@ from tfctc.registry import Registry
 #: Name -> tensor, ``(B, ...)`` float32.
 Tensors = Mapping[str, Any]
 #: Inputs of a loss beside the taps. "dapi": the DAPI images ``(B, H, W, 1)`` in [0, 1]. "label": float32 ``(B,)``; 0 is
-#: negative, 1 positive, -1 unlabelled. "counts": float32 ``(B,)``; 1 for a cell that this loss counts, 0 for a cell
-#: that lacks the DAPI image which the loss needs.
+#: negative, 1 positive, 2 other, -1 unlabelled. "counts": float32 ``(B,)``; 1 for a cell that this loss counts, 0 for a
+#: cell that lacks the DAPI image which the loss needs.
 LABEL, COUNTS = "label", "counts"
 INPUTS = (DAPI, LABEL, COUNTS)
 

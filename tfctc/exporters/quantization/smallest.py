@@ -42,7 +42,7 @@ def smallest_precision(
     """
     expected, parameters = parity.keras_probabilities(trained.model, images), trained.model.count_params()
     # Raises an error here, before the slow conversions, if no loss can be computed for these cells.
-    loss(expected, expected)
+    loss(parity.positive(expected), parity.positive(expected))
     tried: dict[str, dict[str, Any]] = {}
     for precision, artefact in PRECISIONS.items():
         log.info("Trying %s ...", artefact)
@@ -51,7 +51,7 @@ def smallest_precision(
             flatbuffer = convert(trained.model, trained.facts, precision, calibration)
             found, entry["bytes"] = parity.run_tflite(flatbuffer, images), len(flatbuffer)
             parity.check(artefact, len(flatbuffer), parameters, found, expected, trained.threshold)
-            entry["loss"] = loss(expected, found)
+            entry["loss"] = loss(parity.positive(expected), parity.positive(found))
             entry["within"] = entry["loss"]["high"] <= bound
             outcome = f"F1 lost {f1_lost(entry['loss'])}"
         except ExportError as error:

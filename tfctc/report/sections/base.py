@@ -7,7 +7,8 @@ from typing import Any
 from tfctc.data.inspect import Section
 from tfctc.data.manifest import Manifest
 from tfctc.evaluation.cross_validation import CrossValidation
-from tfctc.evaluation.evaluate import Estimate, Evaluation
+from tfctc.evaluation.evaluate import Evaluation
+from tfctc.evaluation.intervals import Estimate
 from tfctc.evaluation.predictions import Predictions
 from tfctc.registry import Registry
 from tfctc.report.studies import Studies

@@ -22,10 +22,10 @@ class Cohort(RunSection):
             return Section("Cohort", 20, f"The data set is no longer at {material.run.config.data}.", "")
         manifest, splits = material.manifest, material.run.splits
         facts, index = manifest.facts, manifest.index
-        headers = ("cells", plural(facts.group), *facts.classes, NO_LABEL, "with DAPI")
-        columns = cohort_columns(manifest, splits)
-        rows = [(split, *_counts(columns, columns["split"] == i)) for i, split in enumerate(SPLITS)]
-        rows.append(("all", *_counts(columns, columns["split"] >= 0)))
+        headers = ("cells", plural(facts.group), *facts.labels, NO_LABEL, "with DAPI")
+        columns, kinds = cohort_columns(manifest, splits), len(facts.labels) + 1
+        rows = [(split, *_counts(columns, kinds, columns["split"] == i)) for i, split in enumerate(SPLITS)]
+        rows.append(("all", *_counts(columns, kinds, columns["split"] >= 0)))
         parts = [Table("by split", ("split", *headers), rows)]
         sites = index.names["site"]
         unit = "sites" if splits.by == "site" else plural(facts.group)
@@ -36,7 +36,7 @@ class Cohort(RunSection):
                 inside = columns["site"] == site
                 for i, split in enumerate(SPLITS):
                     if (chosen := inside & (columns["split"] == i)).any():
-                        rows.append((name or "not named", split, *_counts(columns, chosen)))
+                        rows.append((name or "not named", split, *_counts(columns, kinds, chosen)))
             if len(rows) > MOST_SITES:
                 text += f" The table by site has its first {MOST_SITES} of {len(rows)} rows."
             parts.append(Table("by site and split", ("site", "split", *headers), rows[:MOST_SITES]))
@@ -44,20 +44,20 @@ class Cohort(RunSection):
 
 
 def cohort_columns(manifest: Manifest, splits: Splits) -> dict[str, np.ndarray]:
-    """Columns ``(N,)`` of numbers: split (-1 for none), patient, site, label (2 for none), dapi (0 or 1)."""
+    """Columns ``(N,)`` of numbers: split (-1 for none), patient, site, label (the last for none), dapi (0 or 1)."""
     index = manifest.index
-    classes = {name: i for i, name in enumerate(manifest.facts.classes)}
+    classes = {name: i for i, name in enumerate(manifest.facts.labels)}
     numbers = {group: SPLITS.index(split) for group, split in splits.assignment.items()}
     return {
         "split": index.coded(splits.by, numbers, -1),
         "patient": index.codes["patient_id"],
         "site": index.codes["site"],
-        "label": index.coded("label", classes, 2),
+        "label": index.coded("label", classes, len(classes)),
         "dapi": np.asarray(index.texts["dapi"] != "", int),
     }
 
 
-def _counts(columns: dict[str, np.ndarray], chosen: np.ndarray) -> tuple[int, ...]:
-    labels = np.bincount(columns["label"][chosen], minlength=3)
+def _counts(columns: dict[str, np.ndarray], kinds: int, chosen: np.ndarray) -> tuple[int, ...]:
+    labels = np.bincount(columns["label"][chosen], minlength=kinds)
     patients = len(np.unique(columns["patient"][chosen]))
     return (int(chosen.sum()), patients, *map(int, labels), int(columns["dapi"][chosen].sum()))

@@ -2,7 +2,7 @@
 
 from tfctc.data.inspect import Section
 from tfctc.evaluation.curves import Curve, precision_recall_curve, roc_curve
-from tfctc.evaluation.evaluate import Estimate
+from tfctc.evaluation.intervals import Estimate
 from tfctc.io.names import plural
 from tfctc.report.parts import Cross, Line, Lines
 from tfctc.report.sections.base import SECTIONS, Material, RunSection, triple
