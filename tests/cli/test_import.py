@@ -221,7 +221,7 @@ def test_a_single_class_or_patient_is_refused_by_fit(scans, arguments, message):
         (["--channel", "=dapi"], "--channel expects OLD=NEW, got '=dapi'"),
         (["--map", "CTC=leukocyte"], "--map CTC: given as 'ctc' and as 'leukocyte'; give it once"),
         (["--channel", "x=dapi", "--channel", "x=brightfield"], "--channel x: given as 'dapi' and as 'brightfield';"),
-        (["--classes", "wbc,ctc,debris"], "map every other label to one of them, for example --classes other,ctc"),
+        (["--classes", "wbc,ctc,debris"], "give labels of neither to --other"),
         (["--name", "my cells"], "name must be letters, digits, - and _, got 'my cells'; choose another"),
         (["--mpp", "inf"], "mpp must be micrometres per pixel above 0, got inf"),
         (["--mpp", "nan"], "mpp must be micrometres per pixel above 0, got nan"),
