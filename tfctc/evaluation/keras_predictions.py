@@ -31,7 +31,7 @@ def predict(
         output: function from logits to the values ``(B,)`` that stand in `Predictions.probability`.
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def run(x):
         return output(model(x, training=False))
 
