@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from small_models import make_compact_shallow
 
 import tfctc
 from tfctc.cli import main
@@ -61,7 +62,8 @@ def test_the_set_up_commands_are_there():
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Every training ends after two epochs."""
+    """Every training ends after two epochs, and the backbone "compact" has two stages."""
+    make_compact_shallow(monkeypatch)
     fit = keras.Model.fit
     monkeypatch.setattr(
         keras.Model, "fit", lambda *args, epochs, **options: fit(*args, epochs=min(epochs, 2), **options)

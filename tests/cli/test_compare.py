@@ -6,7 +6,6 @@ import json
 import pytest
 from at_once import AtOnce
 from click.testing import CliRunner
-from small_models import make_compact_shallow
 
 from tfctc.cli import main
 
@@ -15,8 +14,8 @@ budgets = [8]
 seeds = [3]
 learning_rates = [0.003]
 [base]
-student.backbone = "compact"
-teacher = {backbone = "compact", channels = ["dapi"]}
+student.backbone = "tiny"
+teacher = {backbone = "tiny", channels = ["dapi"]}
 augment = {gain = {}}
 training = {epochs = 2, steps_per_epoch = 2, batch_size = 8, precision = "float32"}
 [arms.brightfield.settings]
@@ -29,7 +28,6 @@ mode = "brightfield"
 def tfctc(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tfctc.system.pool.process_pool", lambda workers: AtOnce())
-    make_compact_shallow(monkeypatch)
     (tmp_path / "plan.toml").write_text(PLAN)
     return lambda *arguments: CliRunner().invoke(main, ["compare", *map(str, arguments)])
 

@@ -21,7 +21,7 @@ def config(data, **training):
     options = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 8, "precision": "float32", **training}
     return RunConfig(
         str(data), mode="brightfield", split=SplitConfig(validation=0.25, test=0.25), augment={},
-        student=ModelConfig("compact"), training=TrainingConfig(**options),
+        student=ModelConfig("tiny"), training=TrainingConfig(**options),
     )  # fmt: skip
 
 
@@ -91,13 +91,13 @@ def test_a_finished_run_on_other_labels_is_refused(run, tmp_path):
 def test_what_a_run_logs_is_kept_beside_its_folder(trained):
     _, folder, _ = trained
     text = folder.with_name("run.log").read_text()
-    assert "Training student: compact on brightfield" in text
+    assert "Training student: tiny on brightfield" in text
 
 
 @pytest.mark.slow
 def test_a_teacher_that_can_see_no_test_cell_is_not_tested(tiny_dataset, tmp_path, caplog):
     data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns(TFRECORDS))
-    settings = replace(config(data), mode="distilled", teacher=ModelConfig("compact", ("brightfield", "dapi")))
+    settings = replace(config(data), mode="distilled", teacher=ModelConfig("tiny", ("brightfield", "dapi")))
     held_out = Splits.make(Manifest.open(data), settings).assignment
     edit_manifest(data, lambda cells: [c.update(dapi="") for c in cells if held_out[c["patient_id"]] == "test"])
     found = run_job(settings, tmp_path / "run", test=True)

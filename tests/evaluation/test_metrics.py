@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from tfctc.errors import ConfigError
-from tfctc.evaluation.metrics import basis_of, choose_threshold, compute_metrics, confusion, f1
+from tfctc.evaluation.metrics import METRICS, basis_of, choose_threshold, compute_metrics, confusion, f1
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 PROBABILITIES = np.array([0.1, 0.2, 0.6, 0.3, 0.4, 0.7, 0.8, 0.9])
@@ -87,3 +87,11 @@ def test_a_threshold_separates_neighbouring_float32_numbers():
 def test_other_rules_are_refused(rule):
     with pytest.raises(ConfigError):
         choose_threshold(LABELS, PROBABILITIES, rule)
+
+
+def test_metrics_asked_for_by_name_are_those_among_all_and_no_others():
+    rng = np.random.default_rng(3)
+    labels, probabilities = rng.integers(0, 2, 50), rng.uniform(size=50)
+    everything = compute_metrics(labels, probabilities, 0.5)
+    for name in METRICS:
+        assert compute_metrics(labels, probabilities, 0.5, names=(name,)) == {name: everything[name]}

@@ -179,7 +179,7 @@ def test_losses_are_built_once_and_the_manifest_is_read_once(tiny_dataset, tmp_p
         lambda path: (counts.update(["read"]), (counts.update(["row"]) or row for row in rows(path)))[1],
     )
     data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("tfrecords"))
-    tfctc.fit(data, output=tmp_path / "run", backbone="compact")
+    tfctc.fit(data, output=tmp_path / "run", backbone="tiny")
     assert counts == {"losses": 1, "read": 1, "row": 48}
 
 
@@ -279,7 +279,7 @@ def test_pretraining_needs_no_label(tiny_dataset, tmp_path, untrained):
         ({"distill": DistillConfig(teachers="nowhere")}, "nowhere: is not a run folder"),
         ({"distill": DistillConfig(losses={"feature": {"tap": "stage9"}})}, "has no tap 'stage9'"),
         (
-            {"distill": DistillConfig(start="teacher"), "student": ModelConfig("resnet34")},
+            {"distill": DistillConfig(start="teacher"), "student": ModelConfig("compact")},
             "different networks.*one backbone",
         ),
         (

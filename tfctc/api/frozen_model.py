@@ -80,7 +80,7 @@ def _of_run(path: Path) -> FrozenModel:
     run = RunFolder.open(path)
     student, point = run.calibrated_student(), run.operating_point
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def probabilities(images):
         return outputs(student({BRIGHTFIELD: images}, training=False))
 

@@ -46,7 +46,7 @@ def _keys(t: tf.Tensor) -> list[tf.Tensor]:
 
 
 # XLA fuses the 16 neighbours of each pixel into one loop: seven times faster than op by op.
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def resample(images: tf.Tensor, coordinates: tf.Tensor) -> tf.Tensor:
     """Images resampled at the given coordinates by cubic convolution (Keys 1981, IEEE Trans. ASSP 29:1153).
 
@@ -90,7 +90,7 @@ def resample(images: tf.Tensor, coordinates: tf.Tensor) -> tf.Tensor:
 
 
 # XLA concatenates in half the time of TensorFlow. Within `resample` it would repeat this for each of the 16 neighbours.
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _side_by_side(images: list[tf.Tensor]) -> tf.Tensor:
     return tf.concat(images, axis=-1)
 

@@ -78,7 +78,7 @@ class Policy:
 def _compiled_geometry(operations: tuple[GeometricOperation, ...]) -> Callable[..., tf.Tensor]:
     """Function (images, random parameters of the operations) -> coordinates; only the shape of the images counts."""
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def move(images, drawn):
         coordinates = grid_of(images)
         for operation, numbers in zip(operations, drawn, strict=True):
@@ -92,7 +92,7 @@ def _compiled_geometry(operations: tuple[GeometricOperation, ...]) -> Callable[.
 def _compiled_changes(operations: tuple[ChannelOperation, ...]) -> Callable[..., dict[str, tf.Tensor]]:
     """Function (channels, random parameters of the operations) -> channels clipped to [0, 1]."""
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def change(channels, drawn):
         for operation, numbers in zip(operations, drawn, strict=True):
             images = channels[operation.channel]

@@ -28,6 +28,6 @@ def _table() -> np.ndarray:
     return ndtri((np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _quantiles(bits: tf.Tensor) -> tf.Tensor:
     return tf.gather(_table(), tf.cast(bits, tf.int32))

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 from tfctc.cells import DAPI_PRESENT, OTHER_INDEX, UNLABELLED
 from tfctc.data.builder import Cells, pixel_bytes, without_warnings
 from tfctc.data.manifest import IDS
-from tfctc.data.selection import ALL, FOLD, LABELLED, Selection, visible_to
+from tfctc.data.selection import ALL, FOLD, LABELLED, Selection, as_written, visible_to
 
 #: Limits of the shuffle buffer: number of cells, and bytes of their pixels; the lower limit counts. The tfrecords are
 #: shuffled already, so the buffer only makes the epochs differ.
@@ -56,7 +56,7 @@ def records(
     if selection != ALL:
         dataset = selection(dataset)
     if not ids and selection.ids:
-        dataset = dataset.map(lambda record: {name: record[name] for name in record if name not in IDS})
+        dataset = dataset.map(as_written(lambda record: {name: record[name] for name in record if name not in IDS}))
     if not cache_mb:
         return dataset
     record_bytes = pixel_bytes(builder.facts, channels) + RECORD_BYTES
@@ -96,6 +96,7 @@ def train_batches(
         held = max(1, min(SHUFFLE_CELLS, SHUFFLE_BYTES // pixel_bytes(builder.facts, channels)))
         passed, skipped = divmod(start_step * size, count(builder, "train", selection))
 
+        @as_written
         def one_pass(number):
             # `shuffle` mixes in the global seed. It is fixed here, in the graph of this function only, so that no
             # caller's global seed changes the order.
@@ -108,6 +109,7 @@ def train_batches(
         # Batches are made before pixels are converted: a call costs as much for one cell as for a whole batch.
         return stream.batch(size, drop_remainder=True)
 
+    @as_written
     def prepare(parts, number):
         batch = parts[0] if len(parts) == 1 else {name: tf.concat([p[name] for p in parts], 0) for name in parts[0]}
         x, y, weight = _examples(builder, channels, batch)
@@ -126,7 +128,8 @@ def eval_batches(
 ) -> tf.data.Dataset:
     """Batches of each selected cell of a split once, in fixed order, not augmented; ``(x, y, sample_weight)``."""
     batches = records(builder, split, channels, ids=False, selection=selection).batch(batch_size)
-    batches = batches.map(lambda batch: _examples(builder, channels, batch), tf.data.AUTOTUNE, deterministic=True)
+    examples = as_written(lambda batch: _examples(builder, channels, batch))
+    batches = batches.map(examples, tf.data.AUTOTUNE, deterministic=True)
     batches = batches.prefetch(tf.data.AUTOTUNE)
     return batches.apply(
         tf.data.experimental.assert_cardinality(math.ceil(count(builder, split, selection) / batch_size))
@@ -148,6 +151,7 @@ def id_batches(
     """
     cells = records(builder, split, channels, selection=selection)
 
+    @as_written
     def select(batch):
         names = {name: batch[name] for name in ("cell_id", "patient_id", "label")}
         return names | {channel: _to_unit(builder, batch[channel], channel) for channel in channels}
@@ -161,8 +165,8 @@ def label_counts(builder: Cells, split: str, selection: Selection = ALL) -> tupl
     counts = [0, 0, 0, 0]
     if not builder.info.splits[split].num_examples:
         return 0, 0, 0, 0  # tensorflow-datasets cannot read a split without a record.
-    cells = records(builder, split, (), ids=False, selection=selection).map(lambda record: record["label"])
-    for batch in cells.batch(1024).as_numpy_iterator():
+    cells = records(builder, split, (), ids=False, selection=selection)
+    for batch in cells.map(as_written(lambda record: record["label"])).batch(1024).as_numpy_iterator():
         for i, value in enumerate((0, 1, OTHER_INDEX, UNLABELLED)):
             counts[i] += int((batch == value).sum())
     negative, positive, other, unlabelled = counts

@@ -12,6 +12,9 @@ from tfctc.errors import ConfigError
 #: Feature with the number of a cell's fold; int32.
 FOLD = "fold"
 KINDS = ("labelled", "unlabelled", "all")
+#: Decorator of a function for `map`, `filter` or `flat_map` that has no `if` and no loop over tensors. AutoGraph would
+#: parse and rewrite the function and all that it calls, which takes seconds at the start of a training.
+as_written = tf.autograph.experimental.do_not_convert
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,14 @@ class Selection:
     def __call__(self, records: tf.data.Dataset) -> tf.data.Dataset:
         """Filters single records (not batches), hides the labels that may not be used, and adds the folds."""
         if kept := self.kept_labels:
-            records = records.map(lambda record: _hide_labels(record, kept))
+            records = records.map(as_written(lambda record: _hide_labels(record, kept)))
         if self.folds:
             groups, folds = zip(*self.folds, strict=True)
             table = tf.lookup.StaticHashTable(
                 tf.lookup.KeyValueTensorInitializer(groups, folds, tf.string, tf.int32), -1
             )
-            records = records.map(lambda record: record | {FOLD: table.lookup(record[self.by])})
-        return records.filter(self._chosen)
+            records = records.map(as_written(lambda record: record | {FOLD: table.lookup(record[self.by])}))
+        return records.filter(as_written(self._chosen))
 
     def _chosen(self, record):
         labelled = record["label"] != UNLABELLED

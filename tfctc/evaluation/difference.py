@@ -35,7 +35,7 @@ def metric_difference(
         raise SplitError(problem, fix="fit with more patients, or with a larger split.validation and split.test")
 
     def differences(weights):
-        one, other = (compute_metrics(labels, *model, weights) for model in (before, after))
+        one, other = (compute_metrics(labels, *model, weights, metrics) for model in (before, after))
         return {name: other[name] - one[name] for name in metrics}
 
     values, without = leave_one_out(differences, groups)

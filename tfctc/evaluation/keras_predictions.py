@@ -35,7 +35,7 @@ def predict_logits(
 ) -> tuple[Predictions, np.ndarray]:
     """Predictions as of `predict`, and the logits, float32 ``(N, K)``. Arguments as of `predict`."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def run(x):
         logits = model(x, training=False)
         return logits, probability(logits)

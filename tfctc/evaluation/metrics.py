@@ -1,6 +1,6 @@
 """Metrics of a binary classifier at a threshold, and the choice of this threshold. Values equal scikit-learn's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +38,11 @@ class Basis:
 
 
 def compute_metrics(
-    labels: np.ndarray, probabilities: np.ndarray, threshold: float, weights: np.ndarray | None = None
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    threshold: float,
+    weights: np.ndarray | None = None,
+    names: Sequence[str] = METRICS,
 ) -> dict[str, float]:
     """Metrics of one set of predictions.
 
@@ -47,9 +51,10 @@ def compute_metrics(
         probabilities: ``(N,)`` probabilities of the positive class, in [0, 1].
         threshold: a cell is called positive from this probability upwards.
         weights: ``(N,)`` sample weights, such as 0 for the cells of a patient that is left out; None for 1.
+        names: the metrics to compute, of `METRICS`.
 
     Returns:
-        Each of `METRICS`, in [0, 1]; NaN where a metric is undefined because a class is absent, or for the precision
+        Each of `names`, in [0, 1]; NaN where a metric is undefined because a class is absent, or for the precision
         because no cell is called positive.
     """
     (tn, fp), (fn, tp) = _confusion(labels, probabilities, threshold, weights)
@@ -58,13 +63,13 @@ def compute_metrics(
         "precision": _ratio(tp, tp + fp),
         "recall": _ratio(tp, tp + fn),
         "specificity": _ratio(tn, tn + fp),
-        "auroc": np.nan,
-        "average_precision": np.nan,
     }
-    if tp + fn and tn + fp:
-        values["auroc"] = sk.roc_auc_score(labels, probabilities, sample_weight=weights)
-        values["average_precision"] = sk.average_precision_score(labels, probabilities, sample_weight=weights)
-    return {name: float(values[name]) for name in METRICS}
+    # Computed only if asked for: they take far longer than the others.
+    areas = {"auroc": sk.roc_auc_score, "average_precision": sk.average_precision_score}
+    for name in areas.keys() & names:
+        both = tp + fn and tn + fp
+        values[name] = areas[name](labels, probabilities, sample_weight=weights) if both else np.nan
+    return {name: float(values[name]) for name in names}
 
 
 def basis_of(labels: np.ndarray, probabilities: np.ndarray, threshold: float, groups: np.ndarray) -> dict[str, Basis]:

@@ -121,7 +121,7 @@ def measure_robustness(
     labels, patients = np.asarray(cells.label), cells.patient_id
     paired = len(np.unique(patients)) > 1 and 0 < labels.sum() < len(labels)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def run(x):
         return probability(model({BRIGHTFIELD: x}, training=False))
 

@@ -46,7 +46,7 @@ def saliency(
     arrays = {name: np.asarray(images[name], np.float32) for name in names}
     found = {name: np.zeros_like(array) for name, array in arrays.items()}
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def squared_gradients(x):
         with tf.GradientTape() as tape:
             tape.watch(x)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfctc.config import TrainingConfig
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
-from tfctc.data.selection import Selection
+from tfctc.data.selection import Selection, as_written
 from tfctc.distill.distiller import Distiller
 from tfctc.io.files import atomic_file
 from tfctc.models.fast import to_stock
@@ -153,7 +153,7 @@ class Trainer:
             )
             if change:
                 batches = batches.enumerate(step).map(
-                    lambda number, batch: change(*batch, tf.cast(number, tf.float32) / total_steps)
+                    as_written(lambda number, batch: change(*batch, tf.cast(number, tf.float32) / total_steps))
                 )
             return _for_model(model, batches)
 
@@ -211,4 +211,4 @@ def _for_model(model: keras.Model, batches: tf.data.Dataset) -> tf.data.Dataset:
 
 def only(channels: Iterable[str]) -> Callable:
     """Function that removes all other channels from the inputs of a batch ``(x, y, sample_weight)``."""
-    return lambda x, y, sample_weight: ({channel: x[channel] for channel in channels}, y, sample_weight)
+    return as_written(lambda x, y, sample_weight: ({name: x[name] for name in channels}, y, sample_weight))

@@ -29,7 +29,7 @@ class WeightAverage(keras.callbacks.Callback):
     def __init__(self, network: keras.Model, batches: Iterable):
         super().__init__()
         self._network, self._source = network, batches
-        self._train = tf.function(lambda x: network(x, training=True))
+        self._train = tf.function(lambda x: network(x, training=True), autograph=False)
         self._averaged = network.get_weights()
 
     def averaged(self) -> list[np.ndarray]:
