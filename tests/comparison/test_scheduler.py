@@ -17,7 +17,7 @@ from tfctc.comparison.results import Job, read_results, write_results
 from tfctc.comparison.scheduler import run_jobs
 from tfctc.comparison.summary import summarise
 from tfctc.data.manifest import Manifest
-from tfctc.errors import OutputError, RunError
+from tfctc.errors import OutputError, RunError, SplitError
 
 
 def trained(pool):
@@ -187,6 +187,25 @@ def test_results_from_before_a_setting_existed_stay_valid():
     assert Grid(plan, Path(), Path(), "cells").settings(job) == "05534978677af24d"
     averaged = replace(plan, base={"training": {"weight_average": 0.99}})
     assert Grid(averaged, Path(), Path(), "cells").settings(job) != "05534978677af24d"
+
+
+def test_an_edited_table_of_splits_is_not_taken_for_the_same(plan, manifest, tmp_path, pool, untrained):
+    """Its content counts, wherever it lies."""
+    patients = manifest.index.names["patient_id"]
+    text = "patient_id,split\n" + "".join(f"{name},\n" for name in patients)
+    table, moved, out = tmp_path / "splits.csv", tmp_path / "moved.csv", tmp_path / "out"
+    table.write_text(text)
+    pinned = replace(plan, base={"split": {"file": str(table)}})
+    run_jobs(Grid.open(pinned, manifest, out), pool, 1)
+    assert Grid.open(pinned, manifest, out).remaining() == 0
+    moved.write_text(text)
+    assert Grid.open(replace(plan, base={"split": {"file": str(moved)}}), manifest, out).remaining() == 0
+    table.write_text(text.replace(f"{patients[0]},", f"{patients[0]},test"))
+    with pytest.raises(RunError, match="holds results of other settings or cells"):
+        Grid.open(pinned, manifest, out)
+    table.unlink()
+    with pytest.raises(SplitError, match="splits.csv: cannot be read; check path and permissions"):
+        Grid.open(pinned, manifest, out)
 
 
 def test_results_stay_valid_when_the_images_are_moved(grid, plan, tiny_dataset, tmp_path, pool, untrained):
