@@ -28,7 +28,7 @@ mode = "brightfield"
 @pytest.fixture
 def tfctc(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tfctc.system.pool.process_pool", lambda workers: AtOnce())
+    monkeypatch.setattr("tfctc.system.pool.process_pool", lambda workers, runs_each: AtOnce())
     make_compact_shallow(monkeypatch)
     (tmp_path / "plan.toml").write_text(PLAN)
     return lambda *arguments: CliRunner().invoke(main, ["compare", *map(str, arguments)])

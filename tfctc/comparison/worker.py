@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from tfctc.comparison.folds import check_folds, trained_outcome
 from tfctc.comparison.results import METRICS, Outcome
 from tfctc.config import RunConfig
 from tfctc.data.builder import Cells, build
@@ -33,8 +34,12 @@ def prepare_data(configs: Sequence[RunConfig]) -> None:
     Raises:
         ConfigError, SplitError: a label budget that cannot be kept, or more folds than the patients can be split into.
         ImageError: an image that cannot be used.
+        TfctcError: with folds, anything that makes a fold impossible. The folds write tfrecords of their own, and find
+            an image that cannot be used before the first one is trained.
     """
     manifest = Manifest.open(configs[0].data)
+    if configs[0].cross_validation.folds:
+        return check_folds(configs, manifest)
     different = {(config.training.label_budget, resolve(config).folds): config for config in configs}
     splits = [make_splits(manifest, config, folds) for (_, folds), config in different.items()]
     build(manifest, splits[0])
@@ -71,15 +76,7 @@ def _splits(manifest: Manifest, config: RunConfig) -> Splits:
 
 
 def _outcome(run: RunFolder, test: bool) -> Outcome:
-    epochs = run.history("student")
-    best = run.record["best_epoch"]["student"]
-    outcome = Outcome(
-        settings="",
-        validation=float(epochs[best - 1]["val_auroc"]),
-        epoch=best,
-        epochs=len(epochs),
-        seconds=run.record["seconds"],
-    )
+    outcome = trained_outcome(run)
     if not test:
         return outcome
     builder = run.builder()
