@@ -27,7 +27,7 @@ mode = "brightfield"
 @pytest.fixture
 def tfctc(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tfctc.system.pool.process_pool", lambda workers: AtOnce())
+    monkeypatch.setattr("tfctc.system.pool.process_pool", lambda workers, runs_each: AtOnce())
     (tmp_path / "plan.toml").write_text(PLAN)
     return lambda *arguments: CliRunner().invoke(main, ["compare", *map(str, arguments)])
 

@@ -1,9 +1,15 @@
 """Plans: the settings of their runs, and the message for each mistake in one."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tfctc.comparison.plan import Plan
+from tfctc.config import CrossValidationConfig
+from tfctc.data.manifest import Manifest
 from tfctc.errors import ConfigError
+from tfctc.training.cross_validation import fold_runs
 
 PLAN = """
 budgets = [8, "all"]
@@ -50,9 +56,37 @@ def test_runs_are_float32_unless_the_plan_names_a_precision(tmp_path):
     assert load(tmp_path, named).sample("distilled").training.precision == "bfloat16"
 
 
+def test_folds_are_the_same_for_every_arm_and_seed(tmp_path, tiny_dataset):
+    """Seeds of the repeats do not overlap: seed S of the plan is S * 2 in the first repeat, S * 2 + 1 in the second."""
+    plan, manifest = load(tmp_path, "folds = 3\nrepeats = 2\n" + PLAN), Manifest.open(tiny_dataset)
+    sample = plan.sample("distilled")
+    assert (sample.cross_validation.folds, sample.cross_validation.repeats) == (3, 2)
+    folds, seeds = set(), []
+    for arm in plan.arms:
+        for seed in (0, 1, 2):
+            runs = fold_runs(plan.config(arm, 8, seed, 0.1), Path("out"), manifest)
+            folds.add(json.dumps([run.fold.assignment for run in runs]))
+            seeds += [run.config.seed for run in runs if arm == "distilled"]
+    assert len(folds) == 1 and seeds == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3 + [4] * 3 + [5] * 3
+    tested = [patient for run in runs[:3] for patient in run.fold.patients("test")]
+    assert sorted(tested) == manifest.index.names["patient_id"]
+
+
+def test_a_plan_without_folds_has_the_runs_that_it_had(tmp_path):
+    assert load(tmp_path, PLAN).config("distilled", 8, 3, 0.01).cross_validation == CrossValidationConfig()
+
+
 @pytest.mark.parametrize(
     "old,new,message",
     [
+        ("budgets = [8", "folds = 1\nbudgets = [8", 'folds must be a whole number of 2 or more, "patient" or "site"'),
+        ("budgets = [8", 'folds = "site"\nrepeats = 2\nbudgets = [8',
+         "plan.toml: repeats needs a number of folds, got folds 'site'; leave out repeats, or set folds to a number$"),
+        ("budgets = [8", "repeats = 2\nbudgets = [8", "repeats needs a number of folds, got folds None"),
+        ("[base.training]", 'folds = 3\n[base.split]\nfile = "splits.csv"\n[base.training]',
+         "arm brightfield: folds tests every patient, and split.file says whom to test; leave out .*file, or folds"),
+        ("[base.training]", "[base.cross_validation]\nfolds = 3\n[base.training]",
+         "base cannot set cross_validation; use folds and repeats, of the plan"),
         ("epochs = 2", 'epochs = 2\nprecision = "auto"', "training.precision must be float32, bfloat16 or float16"),
         ('teachers = "brightfield"', 'teachers = "bright"', "unknown arm 'bright'.*arms are: brightfield"),
         ('rivals = ["self-training"]', 'rivals = ["none"]', "unknown arm 'none'"),

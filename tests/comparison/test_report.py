@@ -165,6 +165,20 @@ def test_every_form_of_the_report_names_the_larger_budget_of_the_baseline(finish
         assert "with more labels" in text and "+0.100 (+0.100 to +0.100), 16 labels" in text
 
 
+def test_a_report_of_folds_says_so(finished, tmp_path):
+    plan = replace(finished.plan, folds=3, repeats=2)
+    results = {job: replace(outcome, folds=6, patients=12) for job, outcome in finished.results.items()}
+    write_report(tmp_path, plan, DatasetFacts("tiny"), summarise(plan, results))
+    words = "out-of-fold over 3 folds, 2 repeats, all 12 patients"
+    table, page = ((tmp_path / name).read_text() for name in ("table.md", "index.html"))
+    assert words in table and words in page and "test split" not in table + page
+    assert "on the same folds of the patients" in table and "The number of labels is that of each fold." in page
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["metrics"], summary["folds"], summary["repeats"]) == (words, 3, 2)
+    assert {(found["folds"], found["patients"]) for found in summary["arms"]} == {(6, 12)}
+    assert "with the same" not in summary["interval"] and "the same folds of the patients" in summary["interval"]
+
+
 def test_the_same_results_give_the_same_report(finished, tmp_path):
     facts = DatasetFacts("tiny")
     forms = [

@@ -17,6 +17,19 @@ def test_results_are_read_as_they_were_written(tmp_path):
     assert [outcome.tested for outcome in read_results(tmp_path).values()] == [True, False]
 
 
+def test_results_of_folds_name_their_number_and_the_patients(tmp_path):
+    results = {Job("distilled", 8, 3, 3e-3): Outcome("abc", 0.9, 7, 9, 61.5, 0.8, 0.7, folds=5, patients=12)}
+    write_results(tmp_path, results)
+    assert read_results(tmp_path) == results
+
+
+def test_results_from_before_there_were_folds_are_read(tmp_path):
+    write_results(tmp_path, RESULTS)
+    path = tmp_path / "results.csv"
+    path.write_text("".join(line.rsplit(",", 2)[0] + "\n" for line in path.read_text().splitlines()))
+    assert path.read_text().splitlines()[0].endswith("teacher_f1") and read_results(tmp_path) == RESULTS
+
+
 def test_a_folder_without_results_has_none(tmp_path):
     assert read_results(tmp_path) == {}
 

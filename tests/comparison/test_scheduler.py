@@ -13,11 +13,11 @@ from at_once import AtOnce
 from tfctc.comparison import scheduler
 from tfctc.comparison.grid import Grid
 from tfctc.comparison.plan import Arm, Plan
-from tfctc.comparison.results import Job, read_results, write_results
+from tfctc.comparison.results import Job, Outcome, read_results, write_results
 from tfctc.comparison.scheduler import run_jobs
 from tfctc.comparison.summary import summarise
 from tfctc.data.manifest import Manifest
-from tfctc.errors import OutputError, RunError
+from tfctc.errors import OutputError, RunError, SplitError
 
 
 def trained(pool):
@@ -187,6 +187,66 @@ def test_results_from_before_a_setting_existed_stay_valid():
     assert Grid(plan, Path(), Path(), "cells").settings(job) == "05534978677af24d"
     averaged = replace(plan, base={"training": {"weight_average": 0.99}})
     assert Grid(averaged, Path(), Path(), "cells").settings(job) != "05534978677af24d"
+
+
+def test_folds_are_part_of_what_determines_a_result(grid, plan, manifest, tmp_path):
+    job = Job("brightfield", 8, 0, 1e-3)
+    plans = (plan, replace(plan, folds=2), replace(plan, folds=3), replace(plan, folds=2, repeats=2))
+    grids = [Grid.open(each, manifest, tmp_path) for each in plans]
+    assert len({each.settings(job) for each in grids}) == 4 and grids[0].settings(job) == grid.settings(job)
+    assert [len(each.folds) for each in grids] == [0, 2, 3, 4]
+
+
+def test_an_edited_table_of_splits_is_not_taken_for_the_same(plan, manifest, tmp_path, pool, untrained):
+    """Its content counts, wherever it lies."""
+    patients = manifest.index.names["patient_id"]
+    text = "patient_id,split\n" + "".join(f"{name},\n" for name in patients)
+    table, moved, out = tmp_path / "splits.csv", tmp_path / "moved.csv", tmp_path / "out"
+    table.write_text(text)
+    pinned = replace(plan, base={"split": {"file": str(table)}})
+    run_jobs(Grid.open(pinned, manifest, out), pool, 1)
+    assert Grid.open(pinned, manifest, out).remaining() == 0
+    moved.write_text(text)
+    assert Grid.open(replace(plan, base={"split": {"file": str(moved)}}), manifest, out).remaining() == 0
+    table.write_text(text.replace(f"{patients[0]},", f"{patients[0]},test"))
+    with pytest.raises(RunError, match="holds results of other settings or cells"):
+        Grid.open(pinned, manifest, out)
+    table.unlink()
+    with pytest.raises(SplitError, match="splits.csv: cannot be read; check path and permissions"):
+        Grid.open(pinned, manifest, out)
+
+
+def test_with_folds_teachers_come_from_a_run_with_all_of_its_folds(plan, manifest, tmp_path, pool, monkeypatch):
+    given = []
+
+    def run_folds(config, folder, test, teachers):
+        given.append((config, folder, teachers))
+        for name in ("0-0", "0-1"):
+            (folder / "folds" / name).mkdir(parents=True, exist_ok=True)
+            (folder / "folds" / name / "run.json").write_text("{}")
+        return Outcome("", 0.7, 1, 2, 60.0, *((0.7, 0.5) if test else ()), folds=2, patients=12 if test else None)
+
+    monkeypatch.setattr("tfctc.comparison.scheduler._run_folds", run_folds)
+    monkeypatch.setattr("tfctc.comparison.scheduler._prepare_data", lambda configs: None)
+    grid = Grid.open(replace(plan, folds=2, budgets=(8,), learning_rates=(1e-3,)), manifest, tmp_path)
+    run_jobs(grid, pool, 1)
+    # Every fold names teachers of its own; the settings of the run name none.
+    assert {(config.cross_validation.folds, config.distill.teachers) for config, *_ in given} == {(2, None)}
+    sources = {folder: teachers for config, folder, teachers in given if config.mode == "self-training"}
+    assert len(sources) == 2
+    for folder, teachers in sources.items():
+        assert teachers.parts[-3:] == ("brightfield", *folder.parts[-2:])
+    assert grid.remaining() == 0 and not list(grid.ready())
+    # One fold of the teachers' run is missing: this run is trained again before its student.
+    student = Job("self-training", 8, 0, 1e-3)
+    del grid.results[student]
+    shutil.rmtree(tmp_path / "runs/brightfield/8-labels/seed-0-rate-0.001/folds/0-1")
+    assert list(grid.ready()) == [replace(student, arm="brightfield")]
+
+
+def test_folds_that_cannot_be_are_refused_in_the_words_of_a_plan(plan, manifest, tmp_path):
+    with pytest.raises(SplitError, match="cannot be split into 13 folds; lower folds to 12 or less"):
+        Grid.open(replace(plan, folds=13), manifest, tmp_path)
 
 
 def test_results_stay_valid_when_the_images_are_moved(grid, plan, tiny_dataset, tmp_path, pool, untrained):

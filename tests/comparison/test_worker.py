@@ -10,11 +10,12 @@ from made_up import edit_manifest
 from sklearn.metrics import roc_auc_score
 
 from tfctc.comparison.worker import prepare_data, run_job
-from tfctc.config import DistillConfig, ModelConfig, RunConfig, SplitConfig, TrainingConfig
+from tfctc.config import DistillConfig, ModelConfig, RunConfig, SplitConfig, TrainingConfig, to_dict
 from tfctc.data.builder import TFRECORDS
 from tfctc.data.manifest import Manifest
 from tfctc.data.splits import Splits
 from tfctc.errors import ConfigError, RunError, SplitError
+from tfctc.runs.folder import RunFolder
 
 
 def config(data, **training):
@@ -86,6 +87,26 @@ def test_a_finished_run_on_other_labels_is_refused(run, tmp_path):
     (folder / "config.json").write_text(json.dumps(saved | {"data": str(data)}))
     with pytest.raises(RunError, match="run: holds a run on other cells; move it away"):
         run_job(replace(settings, data=str(data)), folder, test=False)
+
+
+def test_a_finished_run_of_an_edited_table_of_splits_is_refused(run, tmp_path):
+    settings, folder = run
+    table, assignment = tmp_path / "splits.csv", dict(RunFolder.open(folder).splits.assignment)
+    settings = replace(settings, split=replace(settings.split, file=str(table)))
+    (folder / "config.json").write_text(json.dumps(to_dict(settings)))
+
+    def write(splits):
+        table.write_text("patient_id,split\n" + "".join(f"{name},{split}\n" for name, split in splits.items()))
+
+    write(assignment)
+    assert not run_job(settings, folder, test=False).tested
+    moved = {"test": "train", "train": "train", "validation": "test"}
+    write(assignment | {name: moved[split] for name, split in assignment.items() if split != "train"} | {
+        next(name for name, split in assignment.items() if split == "train"): "validation",
+        [name for name, split in assignment.items() if split == "train"][-1]: "validation",
+    })  # fmt: skip
+    with pytest.raises(RunError, match="run: holds a run with other splits: split.file has changed; move it away"):
+        run_job(settings, folder, test=True)
 
 
 def test_what_a_run_logs_is_kept_beside_its_folder(trained):

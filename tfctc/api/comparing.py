@@ -46,7 +46,8 @@ def compare(
         output: folder of the comparison; continued if it exists.
         workers: number of runs that are trained at the same time.
         report_only: if True, trains nothing and reports the runs that are finished.
-        on_start: called before the training, with the number of runs still to be evaluated on the test split.
+        on_start: called before the training, with the number of runs still to be evaluated; with folds in the plan each
+            run is a cross-validation.
 
     Raises:
         RunError: `output` holds other files or results of other settings, is in use, or has no finished run to report.
@@ -59,14 +60,14 @@ def compare(
     from tfctc.comparison.scheduler import run_jobs
     from tfctc.comparison.summary import summarise
     from tfctc.data.manifest import Manifest
-    from tfctc.system.pool import process_pool
+    from tfctc.system.pool import RUNS_EACH, process_pool
 
     chosen = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
     manifest, folder = Manifest.open(data), Path(output)
     grid = Grid.open(chosen, manifest, folder)
     if not report_only:
         on_start(grid.remaining())
-        with process_pool(workers) as pool:
+        with process_pool(workers, runs_each=max(1, RUNS_EACH // max(1, len(grid.folds)))) as pool:
             run_jobs(grid, pool, workers)
     if not any(outcome.tested for outcome in grid.results.values()):
         raise RunError("holds no finished run to report", path=folder, fix="run without --report-only")

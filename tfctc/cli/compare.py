@@ -29,7 +29,8 @@ def command(data, plan, output, workers, report_only):
     """Compare ways of training (arms) at several label budgets, with the same seeds for every arm.
 
     Every arm is trained on the same patients of DATA. Its learning rate is chosen on the validation split; the test
-    split is read once for each run. After an interruption the same command continues where it stopped.
+    split is read once for each run. With `folds` in the plan each run is a cross-validation over all patients. After an
+    interruption the same command continues where it stopped.
     """
 
     def begin(runs: int) -> None:

@@ -3,20 +3,22 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from tfctc import config as configs
-from tfctc.comparison.plan import Plan
+from tfctc.comparison.plan import Plan, in_plan_words
 from tfctc.comparison.results import RESULTS, Job, Outcome, read_results, write_results
 from tfctc.config import RunConfig
+from tfctc.data.folds import make_folds
 from tfctc.data.manifest import Manifest
-from tfctc.errors import RunError
+from tfctc.errors import RunError, SplitError
 from tfctc.io.files import output_errors
-from tfctc.runs.folder import RECORD
+from tfctc.io.record import file_sha256
+from tfctc.runs.folder import FOLDS, RECORD
 
 #: Settings that were added after results had been recorded, with the value that changes nothing. At this value a
 #: setting is left out of the digest of a run, so that the digests of earlier results stay valid.
@@ -37,6 +39,8 @@ class Grid:
         folder: folder of the comparison.
         cells: digest of the data set's cells.
         results: outcome of every finished run; `add` adds to it.
+        folds: names of the folds of each run, those of all repeats; () for a single split.
+        split_files: path of a table that `split.file` names -> SHA-256 of its content.
     """
 
     plan: Plan
@@ -44,6 +48,8 @@ class Grid:
     folder: Path
     cells: str
     results: dict[Job, Outcome] = field(default_factory=dict)
+    folds: tuple[str, ...] = ()
+    split_files: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, plan: Plan, manifest: Manifest, folder: Path) -> "Grid":
@@ -51,6 +57,7 @@ class Grid:
 
         Raises:
             RunError: results of other settings, other cells or another learning rate, or a folder with other files.
+            SplitError: patients that cannot be divided into the folds, or a table of splits that cannot be read.
         """
         fix = "choose another --output, or give the changed arm a new name"
         with output_errors(folder):
@@ -58,7 +65,11 @@ class Grid:
             results = read_results(folder)
         if others:
             raise RunError("exists already and holds no comparison", path=folder, fix="choose another --output")
-        grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest, results)
+        sample = plan.sample(plan.baseline)
+        with in_plan_words():
+            folds = tuple(fold.name for fold in make_folds(manifest, sample)) if plan.folds else ()
+        files = {file: _content_digest(file) for arm in plan.arms if (file := plan.sample(arm).split.file)}
+        grid = cls(plan, manifest.folder.resolve(), folder, manifest.digest, results, folds, files)
         for job, outcome in grid.results.items():
             # Otherwise the test split would be read with two learning rates, or an arm's metrics be of two rates.
             if outcome.tested and plan.wants(job.arm, job.budget, job.seed) and job.rate != grid.rate(job.arm):
@@ -74,12 +85,25 @@ class Grid:
         """Run folder of a job."""
         return self.folder / job.path
 
-    def config(self, job: Job) -> RunConfig:
-        """Settings of a job, with the data set and the folder of its teachers."""
-        config = self.plan.config(job.arm, job.budget, job.seed, job.rate)
+    def is_trained(self, job: Job) -> bool:
+        """Whether the run folder of a job holds the whole trained run, with all of its folds."""
+        folder = self.run_folder(job)
+        return all((part / RECORD).exists() for part in [folder / FOLDS / name for name in self.folds] or [folder])
+
+    def teachers_folder(self, job: Job) -> Path | None:
+        """Run folder of the job whose teachers a job uses; None if a job trains its own."""
         source = self.teacher_job(job)
-        teachers = str(self.run_folder(source).resolve()) if source else None
-        return replace(config, data=str(self.data), distill=replace(config.distill, teachers=teachers))
+        return self.run_folder(source).resolve() if source else None
+
+    def config(self, job: Job) -> RunConfig:
+        """Settings of a job, with the data set and the folder of its teachers.
+
+        With folds, each fold has teachers of its own (see `fold_runs`), and these settings name none.
+        """
+        config = self.plan.config(job.arm, job.budget, job.seed, job.rate)
+        teachers = None if self.folds else self.teachers_folder(job)
+        distill = replace(config.distill, teachers=None if teachers is None else str(teachers))
+        return replace(config, data=str(self.data), distill=distill)
 
     def samples(self) -> list[RunConfig]:
         """Settings of one run of each arm and budget."""
@@ -91,9 +115,13 @@ class Grid:
         ]
 
     def settings(self, job: Job) -> str:
-        """Digest of everything that determines the outcome of a job: settings, teachers and cells, but no paths."""
+        """Digest of everything that determines the outcome of a job: settings, teachers and cells.
+
+        In place of the path of `split.file` it has the content of that table.
+        """
         jobs = filter(None, (job, self.teacher_job(job)))
-        values = [_digested_settings(self.plan.config(j.arm, j.budget, j.seed, j.rate)) for j in jobs]
+        configs_ = [self.plan.config(j.arm, j.budget, j.seed, j.rate) for j in jobs]
+        values = [_digested_settings(config, self.split_files) for config in configs_]
         text = json.dumps([*values, self.cells], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -143,7 +171,7 @@ class Grid:
             if not plan.arms[job.arm].teachers:
                 given[job] = None
             elif source := self.teacher_job(job):
-                given[job if (self.run_folder(source) / RECORD).exists() else source] = None
+                given[job if self.is_trained(source) else source] = None
         yield from given
 
     def may_test(self, job: Job) -> bool:
@@ -175,9 +203,17 @@ class Grid:
         return [Job(arm, plan.tuning_budget, seed, rate) for seed in plan.tuning_seeds for rate in rates]
 
 
-def _digested_settings(config: RunConfig) -> dict:
+def _content_digest(path: str) -> str:
+    if (found := file_sha256(path)) is None:
+        raise SplitError("cannot be read", path=path, fix="check path and permissions, or correct split.file in base")
+    return found
+
+
+def _digested_settings(config: RunConfig, split_files: Mapping[str, str]) -> dict:
     """Settings of a run that go into its digest: all except `LATER_SETTINGS` at the values given there."""
     values = configs.to_dict(config)
+    if config.split.file:
+        values["split"]["file"] = split_files.get(config.split.file, config.split.file)
     for table, later in LATER_SETTINGS.items():
         for name, neutral in later.items():
             if values[table][name] == neutral:

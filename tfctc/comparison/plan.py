@@ -1,15 +1,16 @@
 """Plan of a comparison, from a TOML file: arms, label budgets, seeds and learning rates."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from tfctc import config as configs
-from tfctc.config import RunConfig
-from tfctc.errors import ConfigError
+from tfctc.config import CrossValidationConfig, RunConfig
+from tfctc.errors import ConfigError, SplitError
 from tfctc.recipes import Recipe, conflicting_teacher_settings, resolve
 from tfctc.training.checks import check_files
 
@@ -22,7 +23,7 @@ DECIDED_ELSEWHERE = {
     "training.learning_rate": "learning_rates, of the plan or of an arm",
     "training.label_budget": "budgets, of the plan or of an arm",
     "distill.teachers": "teachers, of an arm",
-    "cross_validation": "tfctc fit --folds, for one way of training at a time",
+    "cross_validation": "folds and repeats, of the plan",
 }
 
 
@@ -48,7 +49,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Plan:
-    """Plan of a comparison: every arm at every label budget with every seed, on one split of the patients.
+    """Plan of a comparison: every arm at every label budget with every seed, on one split of the patients, or on folds.
 
     Args:
         arms: name -> arm.
@@ -64,6 +65,11 @@ class Plan:
         learning_rates: candidates; each arm uses the one with the best mean validation AUROC of the student.
         tuned_at: label budget at which the learning rate is chosen; None for the first budget.
         tuning_seeds: seeds with which the learning rate is chosen.
+        folds: number of folds, "patient" or "site", as of `tfctc fit --folds`: each run is a cross-validation without a
+            final model, and its metrics are over all patients. The folds are the same for every arm, budget and seed,
+            and a budget counts the labelled training cells of each fold. None for a single split.
+        repeats: number of times that the patients are assigned to folds. Seed S of the plan is seed S * repeats + R in
+            repeat R, so that no two runs share a seed.
 
     Raises:
         ConfigError: a plan that contradicts itself.
@@ -79,8 +85,12 @@ class Plan:
     learning_rates: tuple[float, ...] = (1e-3, 3e-3)
     tuned_at: Any = None
     tuning_seeds: tuple[int, ...] = (0,)
+    folds: int | str | None = None
+    repeats: int = 1
 
     def __post_init__(self):
+        with in_plan_words():
+            configs.from_dict(CrossValidationConfig, {"folds": self.folds, "repeats": self.repeats})
         for name in (self.baseline, *self.rivals):
             self._check_arm(name, "others are compared with")
         for name in ("seeds", "learning_rates", "budgets"):
@@ -147,10 +157,11 @@ class Plan:
         plan, first = configs.load(cls, path), None
         for name in plan.arms:
             try:
-                check_files(plan.recipe(name))
-                for budget, rate in product(plan.budgets_of(name), plan.rates_of(name)):
-                    for seed in (*plan.seeds_of(budget), *plan.tuning_seeds):
-                        plan.config(name, budget, seed, rate)
+                with in_plan_words():
+                    check_files(plan.recipe(name))
+                    for budget, rate in product(plan.budgets_of(name), plan.rates_of(name)):
+                        for seed in (*plan.seeds_of(budget), *plan.tuning_seeds):
+                            plan.config(name, budget, seed, rate)
             except ConfigError as error:
                 problem = f"{error.path}: {error.problem}" if error.path else error.problem
                 raise ConfigError(f"arm {name}: {problem}", path=path, fix=error.fix) from None
@@ -215,7 +226,9 @@ class Plan:
             {"training": {"precision": "float32"}}, configs.merged(self.base, self.arms[arm].settings)
         )
         labels = None if budget == ALL else budget
-        changes = {"seed": seed, "training.learning_rate": rate, "training.label_budget": labels}
+        changes = {"seed": seed * self.repeats, "training.learning_rate": rate, "training.label_budget": labels}
+        if self.folds is not None:
+            changes |= {"cross_validation.folds": self.folds, "cross_validation.repeats": self.repeats}
         config = configs.from_dict(RunConfig, configs.with_changes(given, changes))
         if config.training.precision == "auto":
             problem = "training.precision must be float32, bfloat16 or float16 where runs are compared, got auto"
@@ -229,6 +242,22 @@ class Plan:
     def recipe(self, arm: str) -> Recipe:
         """Recipe of the runs of an arm."""
         return resolve(self.sample(arm))
+
+
+@contextmanager
+def in_plan_words() -> Iterator[None]:
+    """Names the keys of a plan in errors about folds, in place of the settings and options of `tfctc fit`."""
+
+    def named(text: str | None) -> str | None:
+        words = {"cross_validation.folds (--folds)": "folds", "cross_validation.": "", "--folds": "folds"}
+        for theirs, ours in words.items():
+            text = text and text.replace(theirs, ours)
+        return text
+
+    try:
+        yield
+    except (ConfigError, SplitError) as error:
+        raise type(error)(named(error.problem) or "", path=error.path, fix=named(error.fix)) from None
 
 
 def _has_key(settings: Any, key: str) -> bool:

@@ -11,6 +11,7 @@ from tfctc.cells import DatasetFacts
 from tfctc.comparison.plan import ALL, Plan
 from tfctc.comparison.results import METRICS, RESULTS
 from tfctc.io.files import atomic_file, write_json
+from tfctc.io.names import plural
 
 TITLES = {"auroc": "AUROC", "f1": "F1"}
 
@@ -28,13 +29,17 @@ def write_report(folder: Path, plan: Plan, facts: DatasetFacts, entries: list[di
         Paths of the files of the report, the HTML page first.
     """
     kind = f"SIMULATED cells ({facts.name})" if facts.simulated else facts.name
-    image = _plot(plan, entries, kind)
+    source = _source(plan, facts, entries)
+    image = _plot(plan, entries, f"{kind}: {source}")
     report = {
         "data": facts.name,
         "simulated": facts.simulated,
         "baseline": plan.baseline,
         "rivals": list(plan.rivals),
-        "interval": "95 %, Student's t over seeds, on one split of the patients: it says nothing about other patients",
+        "metrics": source,
+        "folds": plan.folds,
+        "repeats": plan.repeats,
+        "interval": f"95 %, Student's t over seeds, on {_patients_of(plan)}: it says nothing about other patients",
         "arms": entries,
     }
     templates = Environment(
@@ -45,7 +50,14 @@ def write_report(folder: Path, plan: Plan, facts: DatasetFacts, entries: list[di
     )
     templates.filters |= {"interval": _interval, "difference": lambda found: _interval(found, "+.3f")}
     templates.filters |= {"gap": _gap, "efficiency": _efficiency, "more": _more}
-    values = {"report": report, "kind": kind, "titles": TITLES, "results": RESULTS}
+    values = {
+        "report": report,
+        "kind": kind,
+        "titles": TITLES,
+        "results": RESULTS,
+        "split": _patients_of(plan),
+        "one": facts.group,
+    }
     values["plot"] = base64.b64encode(image).decode()
     write_json(folder / "summary.json", report)
     with atomic_file(folder / "plot.png") as temporary:
@@ -54,6 +66,21 @@ def write_report(folder: Path, plan: Plan, facts: DatasetFacts, entries: list[di
         with atomic_file(folder / name) as temporary:
             temporary.write_text(templates.get_template(name).render(values) + "\n", encoding="utf-8")
     return [folder / name for name in ("index.html", "table.md", "plot.png", "summary.json", RESULTS)]
+
+
+def _source(plan: Plan, facts: DatasetFacts, entries: list[dict]) -> str:
+    """The predictions that the metrics are of: "test split", or those of the folds."""
+    if plan.folds is None:
+        return "test split"
+    counts = {(entry["folds"] // plan.repeats, entry["patients"]) for entry in entries if entry["folds"]}
+    folds, patients = (f"{number} " for number in counts.pop()) if len(counts) == 1 else ("", "")
+    again = f", {plan.repeats} repeats" if plan.repeats > 1 else ""
+    return f"out-of-fold over {folds}folds{again}, all {patients}{plural(facts.group)}"
+
+
+def _patients_of(plan: Plan) -> str:
+    """Part of the patients that all runs share."""
+    return "one split of the patients" if plan.folds is None else "the same folds of the patients"
 
 
 def _interval(found: dict | None, form: str = ".3f") -> str:
@@ -84,7 +111,7 @@ def _fewer(found: dict, seeds: list[int]) -> str:
     return f", {count} seed{'s' if count > 1 else ''}" if count < len(seeds) else ""
 
 
-def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:
+def _plot(plan: Plan, entries: list[dict], title_of_all: str) -> bytes:
     """PNG file: each metric over the label budget, with intervals, above its paired differences from the baseline."""
     counts = {entry["budget"] for entry in entries} - {ALL}
     end = 2 * max(counts, default=1)
@@ -114,7 +141,7 @@ def _plot(plan: Plan, entries: list[dict], kind: str) -> bytes:
                 ax.axhline(0, color="black", linewidth=0.8)
                 ax.set_xlabel("labelled training cells")
     axes[0][0].legend()
-    drawn.suptitle(f"{kind}: test split, mean over seeds with 95 % interval")
+    drawn.suptitle(f"{title_of_all}, mean over seeds with 95 % interval")
     file = io.BytesIO()
     # Without Matplotlib's version, so that the same results give the same file.
     drawn.savefig(file, format="png", dpi=100, metadata={"Software": None})

@@ -49,12 +49,14 @@ class Outcome:
 
     Args:
         settings: digest of everything that determines the run, as `Grid.settings` gives it.
-        validation: AUROC of the student's best epoch on the validation split.
-        epoch: the best epoch.
-        epochs: number of epochs of the student.
+        validation: AUROC of the student's best epoch on the validation split; with folds, the mean over the folds.
+        epoch: the best epoch; with folds, their sum.
+        epochs: number of epochs of the student; with folds, their sum.
         seconds: time of the whole run, its own teachers included.
-        auroc, f1: metrics of the student on the test split; None if not evaluated there.
-        teacher_auroc, teacher_f1: metrics of the teacher on the test split; None without a teacher.
+        auroc, f1: metrics of the student on the test split, or on the out-of-fold predictions; None if not evaluated.
+        teacher_auroc, teacher_f1: the same metrics of the teacher; None without a teacher.
+        folds: number of folds, those of all repeats; None for a single split.
+        patients: number of patients tested by the folds; None for a single split, or if not evaluated.
     """
 
     settings: str
@@ -66,10 +68,12 @@ class Outcome:
     f1: float | None = None
     teacher_auroc: float | None = None
     teacher_f1: float | None = None
+    folds: int | None = None
+    patients: int | None = None
 
     @property
     def tested(self) -> bool:
-        """Whether the run has been evaluated on the test split."""
+        """Whether the run has been evaluated on the test split, or on all patients with folds."""
         return self.auroc is not None
 
 
@@ -109,9 +113,9 @@ def read_results(folder: Path) -> dict[Job, Outcome]:
 def _parsed(row: Mapping[str, str]) -> tuple[Job, Outcome]:
     budget = row["budget"] if row["budget"] == ALL else int(row["budget"])
     job = Job(row["arm"], budget, int(row["seed"]), float(row["rate"]))
-    kinds = {
-        f.name: str if f.name == "settings" else int if f.name in ("epoch", "epochs") else float
-        for f in fields(Outcome)
-    }
+    integers = ("epoch", "epochs", "folds", "patients")
+    kinds = {f.name: str if f.name == "settings" else int if f.name in integers else float for f in fields(Outcome)}
+    # Results of early versions lack the last columns.
+    row = dict.fromkeys(("folds", "patients"), "") | dict(row)
     values: dict[str, Any] = {name: kind(row[name]) if row[name] else None for name, kind in kinds.items()}
     return job, Outcome(**values)

@@ -46,11 +46,15 @@ def _run_jobs(grid: Grid, pool: Executor, workers: int) -> None:
             raise killed("preparing the data") from None
 
     def start(job: Job) -> Future:
-        return pool.submit(_run_job, grid.config(job), grid.run_folder(job), grid.may_test(job))
+        config, folder, test = grid.config(job), grid.run_folder(job), grid.may_test(job)
+        if grid.folds:
+            return pool.submit(_run_folds, config, folder, test, grid.teachers_folder(job))
+        return pool.submit(_run_job, config, folder, test)
 
     def finish(job: Job, outcome: Outcome) -> None:
         grid.add(job, replace(outcome, settings=grid.settings(job)))
-        test = f"test AUROC {outcome.auroc:.3f}, " if outcome.tested else ""
+        where = "out-of-fold" if grid.folds else "test"
+        test = f"{where} AUROC {outcome.auroc:.3f}, " if outcome.tested else ""
         log.info(
             "%s: %svalidation %.3f, %.0f s; %d runs to go",
             job, test, outcome.validation, outcome.seconds, grid.remaining(),
@@ -69,3 +73,9 @@ def _run_job(*arguments):
     from tfctc.comparison.worker import run_job
 
     return run_job(*arguments)
+
+
+def _run_folds(*arguments):
+    from tfctc.comparison.folds import run_folds
+
+    return run_folds(*arguments)

@@ -15,9 +15,10 @@ Tested = dict[tuple[str, Any], dict[int, Outcome]]
 
 
 def summarise(plan: Plan, results: Results) -> list[dict]:
-    """One entry for each arm and label budget with results on the test split, in the plan's order.
+    """One entry for each arm and label budget with results on the test split or of folds, in the plan's order.
 
-    For each of `METRICS` an entry holds:
+    An entry holds the number of folds, those of all repeats, and of the patients whom they test; both are None for a
+    single split. For each of `METRICS` an entry holds:
 
     - mean and 95 % interval over seeds;
     - mean and interval of the differences from the baseline and from each rival, paired by seed;
@@ -39,6 +40,7 @@ def summarise(plan: Plan, results: Results) -> list[dict]:
             "learning_rate": rates[arm],
             "seeds": sorted(tested[arm, budget]),
             "minutes": mean(outcome.seconds for outcome in tested[arm, budget].values()) / 60,
+            **_tested_by(tested[arm, budget]),
             "cells_per_second": _speed(plan, arm, tested[arm, budget]),
             **{metric: _entry(plan, tested, arm, budget, metric) for metric in METRICS},
         }
@@ -58,6 +60,11 @@ def _speed(plan: Plan, arm: str, outcomes: dict[int, Outcome]) -> float | None:
         return None
     cells = training.steps_per_epoch * training.batch_size
     return mean(outcome.epochs * cells / outcome.seconds for outcome in outcomes.values())
+
+
+def _tested_by(outcomes: dict[int, Outcome]) -> dict[str, int | None]:
+    first = next(iter(outcomes.values()))
+    return {"folds": first.folds, "patients": first.patients}
 
 
 def _entry(plan: Plan, tested: Tested, arm: str, budget: Any, metric: str) -> dict:

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import keras
 
+from tfctc.comparison.folds import check_folds, trained_outcome
 from tfctc.comparison.results import METRICS, Outcome
 from tfctc.config import RunConfig
 from tfctc.data.builder import Cells, build
 from tfctc.data.manifest import Manifest
 from tfctc.data.pipeline import missing_classes
 from tfctc.data.selection import visible_to
+from tfctc.data.splits import Splits
 from tfctc.errors import RunError
 from tfctc.evaluation.keras_predictions import predict_splits
 from tfctc.evaluation.metrics import choose_threshold, compute_metrics
-from tfctc.recipes import resolve
+from tfctc.recipes import resolve, stream_seed
 from tfctc.runs.folder import PREDICTIONS, RECORD, RunFolder
 from tfctc.runs.predictions import write_predictions
 from tfctc.runs.splitting import make_splits
@@ -32,8 +34,12 @@ def prepare_data(configs: Sequence[RunConfig]) -> None:
     Raises:
         ConfigError, SplitError: a label budget that cannot be kept, or more folds than the patients can be split into.
         ImageError: an image that cannot be used.
+        TfctcError: with folds, anything that makes a fold impossible. The folds write tfrecords of their own, and find
+            an image that cannot be used before the first one is trained.
     """
     manifest = Manifest.open(configs[0].data)
+    if configs[0].cross_validation.folds:
+        return check_folds(configs, manifest)
     different = {(config.training.label_budget, resolve(config).folds): config for config in configs}
     splits = [make_splits(manifest, config, folds) for (_, folds), config in different.items()]
     build(manifest, splits[0])
@@ -60,19 +66,17 @@ def run_job(config: RunConfig, folder: Path, test: bool) -> Outcome:
             raise RunError("holds a run of other settings", path=folder, fix="move it away")
         if not run.was_trained_on(manifest):
             raise RunError("holds a run on other cells", path=folder, fix="move it away")
+        if finished and config.split.file and run.splits.digest != _splits(manifest, config).digest:
+            raise RunError("holds a run with other splits: split.file has changed", path=folder, fix="move it away")
         return _outcome(run, test)
 
 
+def _splits(manifest: Manifest, config: RunConfig) -> Splits:
+    return make_splits(manifest, config, resolve(config).folds, stream_seed(config.seed, "labels"))
+
+
 def _outcome(run: RunFolder, test: bool) -> Outcome:
-    epochs = run.history("student")
-    best = run.record["best_epoch"]["student"]
-    outcome = Outcome(
-        settings="",
-        validation=float(epochs[best - 1]["val_auroc"]),
-        epoch=best,
-        epochs=len(epochs),
-        seconds=run.record["seconds"],
-    )
+    outcome = trained_outcome(run)
     if not test:
         return outcome
     builder = run.builder()

@@ -273,6 +273,7 @@ class RunConfig:
             raise ConfigError(problem, fix=f"leave out one of the two: {given[0]}, or --folds")
         if folds == PATIENT and split.by != "patient_id":
             raise ConfigError(f"{PATIENT} folds need split.by patient_id, got {split.by}", fix="--folds site")
-        if self.distill.teachers:
+        # Teachers of one fold are those of the same fold of another run: `find_teachers` compares the splits.
+        if self.distill.teachers and not self.cross_validation.fold:
             problem = "every fold trains teachers of its own, and distill.teachers names those of another run"
             raise ConfigError(problem, fix="leave out one of the two: distill.teachers, or --folds")

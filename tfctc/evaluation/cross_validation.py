@@ -140,10 +140,12 @@ def cross_validated(
     """
     repeats = int(predictions.repeat.max()) + 1
     by_fold = [
-        _metrics(predictions.rows((predictions.repeat == fold["repeat"]) & (predictions.fold == fold["fold"])))
+        out_of_fold_metrics(
+            predictions.rows((predictions.repeat == fold["repeat"]) & (predictions.fold == fold["fold"]))
+        )
         for fold in folds
     ]
-    by_repeat = [_metrics(predictions.rows(predictions.repeat == repeat)) for repeat in range(repeats)]
+    by_repeat = [out_of_fold_metrics(predictions.rows(predictions.repeat == repeat)) for repeat in range(repeats)]
     once = predictions.rows(predictions.repeat == 0)
     point = point or choose_operating_point(predictions, "f1")
     found = _evaluation(predictions, facts)
@@ -208,7 +210,12 @@ def _evaluation(predictions: OutOfFold, facts: DatasetFacts) -> Evaluation:
     return replace(found, cautions=tuple(find_cautions(found, calls)))
 
 
-def _metrics(rows: OutOfFold) -> dict[str, float | None]:
+def out_of_fold_metrics(rows: OutOfFold) -> dict[str, float | None]:
+    """Metrics of out-of-fold predictions; those that need a threshold use the one of each cell's fold.
+
+    Returns:
+        Metric -> value, None where it is not defined.
+    """
     called = compute_metrics(rows.label, rows.called.astype(float), 0.5)
     ranked = compute_metrics(rows.label, rows.probability, 0.5)
     values = called | {name: ranked[name] for name in RANKING}

@@ -25,17 +25,18 @@ RUNS_EACH = 8
 
 
 @contextlib.contextmanager
-def process_pool(workers: int, threads: int | None = None) -> Iterator[Executor]:
+def process_pool(workers: int, threads: int | None = None, runs_each: int = RUNS_EACH) -> Iterator[Executor]:
     """A pool of processes. Ctrl-C ends them without waiting for their runs.
 
     Args:
         workers: number of processes.
         threads: threads of each; None shares the machine's cores. Rounding differs with the number of threads, and so
             do the trained weights: a fixed number gives the same weights for any number of processes.
+        runs_each: number of tasks after which a process is replaced; lower where a task trains several runs.
     """
     threads = threads or max(1, available_cores() // workers)
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, _start_process, (threads,), max_tasks_per_child=RUNS_EACH) as pool:
+    with ProcessPoolExecutor(workers, spawn, _start_process, (threads,), max_tasks_per_child=runs_each) as pool:
         try:
             yield pool
         except KeyboardInterrupt:

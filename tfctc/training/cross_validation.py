@@ -12,25 +12,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfctc import config as configs
 from tfctc.config import RunConfig
-from tfctc.data.builder import build
+from tfctc.data.builder import Cells, build
 from tfctc.data.folds import Fold, make_folds
 from tfctc.data.manifest import Manifest
+from tfctc.data.pipeline import count, labelled_batches, missing_classes
+from tfctc.data.selection import visible_to
 from tfctc.errors import RunError
+from tfctc.evaluation.calibration import fit_calibration
 from tfctc.evaluation.cross_validation import CrossValidation, cross_validated
-from tfctc.evaluation.keras_predictions import predict_splits
+from tfctc.evaluation.keras_predictions import predict, predict_splits
+from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.operating_points import OperatingPoint
 from tfctc.evaluation.out_of_fold import read_out_of_fold, write_out_of_fold
 from tfctc.io.files import output_errors, write_json
 from tfctc.io.locks import folder_lock
+from tfctc.models.classifier import log_odds
 from tfctc.progress import Progress, silent
-from tfctc.recipes import Recipe
+from tfctc.recipes import Recipe, resolve
 from tfctc.runs import folder as layout
 from tfctc.runs.folder import RunFolder
 from tfctc.runs.predictions import read_predictions, write_predictions
 from tfctc.system.pool import available_cores, logged_to, process_pool, run_jobs
 from tfctc.system.startup import has_gpu
+from tfctc.training.calibrate import network_prevalence
 from tfctc.training.fit import as_begun, check_free, fit, plan_run, removed_if_unused
 
 log = logging.getLogger(__name__)
@@ -40,6 +48,8 @@ MOST_WORKERS = 4
 THREADS = 1
 #: Folder of the tfrecords of the folds, which are removed when a fold is done.
 TFRECORDS = "tfrecords"
+#: Predictions of the teacher of a fold for the cells that the fold tests, in the form of `layout.OUT_OF_FOLD`.
+TEACHER_PREDICTIONS = "teacher_predictions.csv"
 
 
 @dataclass(frozen=True)
@@ -93,14 +103,14 @@ def cross_validate(
         # Everything that can be wrong is found before the first fold is trained.
         plan = plan_run(as_begun(config, folder), manifest, recipe)
         check_free(folder, plan.config)
-        runs = [_fold_run(fold, plan.config, folder) for fold in make_folds(manifest, plan.config)]
+        runs = fold_runs(plan.config, folder, manifest)
         for run in runs:
             if not run.done:
                 plan_run(run.config, manifest)
         write_json(folder / layout.CONFIG, configs.to_dict(plan.config))
     with folder_lock(folder / layout.FOLDS, "tfctc fit"):
         _train_folds(runs, manifest, workers)
-        _write_results(runs, manifest, plan.config, folder)
+        write_results(runs, manifest, plan.config, folder)
         shutil.rmtree(folder / layout.FOLDS / TFRECORDS, ignore_errors=True)
         log.info("Training the final model on all patients")
         return fit(plan.config, folder, manifest, progress=progress)
@@ -123,11 +133,34 @@ def cross_validation_of(run: RunFolder, point: OperatingPoint | None = None) -> 
     return cross_validated(predictions, run.facts, record["scheme"], record["folds"], point=point)
 
 
-def _fold_run(fold: Fold, config: RunConfig, folder: Path) -> FoldRun:
-    """The run of a fold. The assignment to folds stays the same; each repeat has another seed for everything else."""
+def fold_runs(config: RunConfig, folder: Path, manifest: Manifest, teachers: Path | None = None) -> list[FoldRun]:
+    """The runs of all folds. The assignment to folds stays the same; each repeat has another seed for everything else.
+
+    Args:
+        config: settings of the cross-validation.
+        folder: its folder.
+        manifest: the data set.
+        teachers: folder of another cross-validation on the same folds, with the teachers of its folds. Each fold uses
+            the teachers of the same fold, which have not been trained on the patients whom it tests. None trains new
+            teachers.
+
+    Raises:
+        SplitError: as `make_folds`.
+    """
+    return [_fold_run(fold, config, folder, teachers) for fold in make_folds(manifest, config)]
+
+
+def _fold_run(fold: Fold, config: RunConfig, folder: Path, teachers: Path | None) -> FoldRun:
     split = replace(config.split, seed=config.seed if config.split.seed is None else config.split.seed)
     cross_validation = replace(config.cross_validation, fold=fold.name)
-    settings = replace(config, seed=config.seed + fold.repeat, split=split, cross_validation=cross_validation)
+    source = None if teachers is None else str(teachers / layout.FOLDS / fold.name)
+    settings = replace(
+        config,
+        seed=config.seed + fold.repeat,
+        split=split,
+        cross_validation=cross_validation,
+        distill=replace(config.distill, teachers=source),
+    )
     return FoldRun(fold, settings, folder / layout.FOLDS / fold.name)
 
 
@@ -137,7 +170,7 @@ def _train_folds(runs: Sequence[FoldRun], manifest: Manifest, workers: int | Non
     left = {run.fold: run for run in runs if not run.done}
     for run in by_fold.values():
         if run.done:
-            _check_same(run, manifest)
+            check_same(run, manifest)
     if not left:
         return
     workers = workers or (1 if has_gpu() else min(available_cores(), MOST_WORKERS))
@@ -149,7 +182,7 @@ def _train_folds(runs: Sequence[FoldRun], manifest: Manifest, workers: int | Non
     with process_pool(workers, THREADS) as pool:
 
         def start(fold: Fold) -> Future:
-            return pool.submit(_run_fold, by_fold[fold].config, by_fold[fold].folder)
+            return pool.submit(train_fold, by_fold[fold].config, by_fold[fold].folder)
 
         def finish(fold: Fold, seconds: float) -> None:
             del left[fold]
@@ -158,10 +191,22 @@ def _train_folds(runs: Sequence[FoldRun], manifest: Manifest, workers: int | Non
         run_jobs(workers, lambda: list(left), start, finish)
 
 
-def _run_fold(config: RunConfig, folder: Path) -> float:
-    """Work of a process: trains a fold, or continues it, and predicts the cells that it tests; returns the seconds.
+def train_fold(config: RunConfig, folder: Path, test: bool = True, teachers: bool = False) -> float:
+    """Work of a process: trains a fold, or continues it, and predicts the cells that it tests.
 
-    What is kept of the run: everything but teachers and the logs for TensorBoard.
+    The logs for TensorBoard are not kept.
+
+    Args:
+        config: settings of the fold's run.
+        folder: its run folder.
+        test: whether to predict the cells that the fold tests; a later call can do it.
+        teachers: whether to keep the teachers, and to predict the tested cells with them too (`TEACHER_PREDICTIONS`).
+
+    Returns:
+        Seconds of the training.
+
+    Raises:
+        RunError: `folder` holds a fold of other settings or cells, or the training diverged.
     """
     with logged_to(folder.parent / f"{folder.name}.log"):
         manifest, tfrecords = Manifest.open(config.data), folder.parent / TFRECORDS
@@ -169,19 +214,57 @@ def _run_fold(config: RunConfig, folder: Path) -> float:
         run = RunFolder.open(folder) if finished else fit(config, folder, manifest, data_dir=tfrecords)
         if run.config != config or not run.was_trained_on(manifest):
             raise _other_run(folder)
-        builder = build(manifest, run.splits, tfrecords)
-        tested = predict_splits(run.calibrated_student(), builder)["test"]
-        for path in folder.glob("teacher*.keras"):
-            path.unlink()
         shutil.rmtree(folder / "logs", ignore_errors=True)
-        shutil.rmtree(Path(builder.data_path).parent, ignore_errors=True)
-        # Written last: a fold with predictions is done.
-        write_predictions(folder / layout.PREDICTIONS, tested, manifest, run.operating_point["threshold"])
+        if test or not finished:
+            builder = build(manifest, run.splits, tfrecords)
+            if test and teachers:
+                _predict_with_teacher(run, builder)
+            found = predict_splits(run.calibrated_student(), builder) if test else {}
+            shutil.rmtree(Path(builder.data_path).parent, ignore_errors=True)
+        else:
+            found = {}
+        if not teachers:
+            for path in folder.glob("teacher*.keras"):
+                path.unlink()
+        if test:  # Written last: a fold with predictions is done.
+            write_predictions(folder / layout.PREDICTIONS, found["test"], manifest, run.operating_point["threshold"])
         return float(run.record["seconds"])
 
 
-def _check_same(run: FoldRun, manifest: Manifest) -> None:
-    """Checks that a fold that is done was trained with these settings on these cells."""
+def _predict_with_teacher(run: RunFolder, builder: Cells) -> None:
+    """Writes the teacher's predictions for the tested cells with all of its channels, if there is a teacher and a cell.
+
+    The probability is calibrated as a student's is, so that the teachers of different folds have the same scale: a
+    metric over all patients depends on it. The threshold has the best F1 on the validation cells.
+    """
+    recipe = resolve(run.config).on(run.splits)
+    if recipe.teacher is None:
+        return
+    visible = visible_to(recipe.teacher.channels)
+    if not count(builder, "test", visible) or missing_classes(builder, "validation", visible):
+        return
+    model = run.teacher()
+    validation, test = (
+        predict(model, labelled_batches(builder, split, tuple(model.input), 256), output=log_odds)
+        for split in ("validation", "test")
+    )
+    calibration = fit_calibration(
+        validation.label, validation.probability, validation.patient_id, network_prevalence(recipe, builder)
+    )
+    validation, test = (
+        replace(raw, probability=calibration(raw.probability).astype(np.float32)) for raw in (validation, test)
+    )
+    threshold = choose_threshold(validation.label, validation.probability)
+    repeat, number = map(int, str(run.config.cross_validation.fold).split("-"))
+    write_out_of_fold(run.folder / TEACHER_PREDICTIONS, builder.manifest, [(repeat, number, threshold, test)])
+
+
+def check_same(run: FoldRun, manifest: Manifest) -> None:
+    """Checks that a fold that is done was trained with these settings on these cells.
+
+    Raises:
+        RunError: it was not.
+    """
     found = RunFolder.open(run.folder)
     same = found.splits.assignment == dict(run.fold.assignment)
     if found.config != run.config or not same or not found.was_trained_on(manifest):
@@ -193,8 +276,15 @@ def _other_run(folder: Path) -> RunError:
     return RunError("holds a fold of other settings or cells", path=folder, fix=fix)
 
 
-def _write_results(runs: Sequence[FoldRun], manifest: Manifest, config: RunConfig, folder: Path) -> None:
-    """Writes the out-of-fold predictions, the facts of the folds, and the metrics."""
+def write_results(runs: Sequence[FoldRun], manifest: Manifest, config: RunConfig, folder: Path) -> CrossValidation:
+    """Writes the out-of-fold predictions, the facts of the folds, and the metrics; returns the metrics.
+
+    Args:
+        runs: the runs of all folds, done.
+        manifest: the data set.
+        config: settings of the cross-validation.
+        folder: its folder.
+    """
     facts, entries, tables = manifest.facts, [], []
     for run in runs:
         fold_run = RunFolder.open(run.folder)
@@ -210,6 +300,7 @@ def _write_results(runs: Sequence[FoldRun], manifest: Manifest, config: RunConfi
     result = cross_validated(found, facts, scheme, entries)
     write_json(folder / layout.EVALUATION, result.to_dict())
     write_json(folder / layout.CROSS_VALIDATION, result.to_dict())
+    return result
 
 
 def _entry(fold: Fold, run: RunFolder, threshold: float) -> dict[str, Any]:
