@@ -8,6 +8,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp, softmax
 
+from tfctc.cells import OTHER_INDEX
+
 #: Assumed standard deviation between patients of the log-odds of their cells. The cells of one patient share this
 #: deviation, so more of them do not make it smaller.
 BETWEEN_PATIENTS = 0.5
@@ -55,6 +57,12 @@ class Calibration:
             logits: the network's logits, ``(N, K)``; for two classes, the log-odds ``(N,)`` will do.
         """
         return expit(_log_odds(np.asarray(logits, np.float64), self.scale, self.other_bias)[0] + self.bias)
+
+    def is_other(self, logits: np.ndarray) -> np.ndarray | None:
+        """Whether the class other is more probable than the negative one, bool ``(N,)``; None for two classes."""
+        if logits.shape[1] <= OTHER_INDEX:
+            return None
+        return self.scale * (logits[:, OTHER_INDEX] - logits[:, 0]) + self.other_bias > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for calibration.json and for the record of an export."""

@@ -9,10 +9,11 @@ import numpy as np
 
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
-from tfctc.evaluation.calibration import fit_calibration
+from tfctc.evaluation.calibration import Calibration, fit_calibration
 from tfctc.evaluation.keras_predictions import predict_logits
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.out_of_fold import read_out_of_fold
+from tfctc.evaluation.predictions import Predictions
 from tfctc.io.files import write_json
 from tfctc.recipes import Recipe
 from tfctc.recipes.recipe import STUDENT
@@ -33,12 +34,7 @@ def calibrate_student(student: keras.Model, recipe: Recipe, builder: Cells, fold
         builder: the run's data.
         folder: the run folder.
     """
-    cells = pipeline.labelled_batches(builder, "validation", tuple(student.input), 256)
-    raw, logits = predict_logits(student, cells)
-    prevalence, other_bias = network_prior(recipe, builder)
-    calibration = fit_calibration(raw.label, logits, raw.patient_id, prevalence, "validation", other_bias)
-    # float32, as a network gives it.
-    predictions = replace(raw, probability=calibration(logits).astype(np.float32))
+    calibration, predictions = calibrate(student, recipe, builder)
     chosen_on, cells_of_choice = "validation", predictions
     if (folder / OUT_OF_FOLD).exists():
         # Predictions for every patient, in place of the few that chose the best epoch.
@@ -48,6 +44,34 @@ def calibrate_student(student: keras.Model, recipe: Recipe, builder: Cells, fold
     write_json(folder / CALIBRATION, calibration.to_dict())
     write_predictions(folder / VALIDATION_PREDICTIONS, predictions, builder.manifest, threshold)
     write_json(folder / OPERATING_POINT, point)
+
+
+def calibrate(model: keras.Model, recipe: Recipe, builder: Cells) -> tuple[Calibration, Predictions]:
+    """Calibration of a network on the labelled validation cells, and its calibrated predictions for them.
+
+    Args:
+        model: channels by name -> logits ``(B, K)``.
+        recipe: recipe of the training.
+        builder: the run's data.
+    """
+    raw, logits = _predict(model, builder, "validation")
+    prevalence, other_bias = network_prior(recipe, builder)
+    calibration = fit_calibration(raw.label, logits, raw.patient_id, prevalence, "validation", other_bias)
+    return calibration, _calibrated(raw, logits, calibration)
+
+
+def predict_calibrated(model: keras.Model, builder: Cells, split: str, calibration: Calibration) -> Predictions:
+    """Calibrated predictions for the labelled cells of a split that have all channels of the network."""
+    return _calibrated(*_predict(model, builder, split), calibration)
+
+
+def _predict(model: keras.Model, builder: Cells, split: str) -> tuple[Predictions, np.ndarray]:
+    return predict_logits(model, pipeline.labelled_batches(builder, split, tuple(model.input), 256))
+
+
+def _calibrated(raw: Predictions, logits: np.ndarray, calibration: Calibration) -> Predictions:
+    probability = calibration(logits).astype(np.float32)  # as a network gives it
+    return replace(raw, probability=probability, is_other=calibration.is_other(logits))
 
 
 def network_prior(recipe: Recipe, builder: Cells) -> tuple[float, float]:

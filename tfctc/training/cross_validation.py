@@ -12,25 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tfctc import config as configs
 from tfctc.config import RunConfig
 from tfctc.data.builder import Cells, build
 from tfctc.data.folds import Fold, make_folds
 from tfctc.data.manifest import Manifest
-from tfctc.data.pipeline import count, labelled_batches, missing_classes
+from tfctc.data.pipeline import count, missing_classes
 from tfctc.data.selection import visible_to
 from tfctc.errors import RunError
-from tfctc.evaluation.calibration import fit_calibration
 from tfctc.evaluation.cross_validation import CrossValidation, cross_validated
-from tfctc.evaluation.keras_predictions import predict, predict_splits
+from tfctc.evaluation.keras_predictions import predict_splits
 from tfctc.evaluation.metrics import choose_threshold
 from tfctc.evaluation.operating_points import OperatingPoint
 from tfctc.evaluation.out_of_fold import read_out_of_fold, write_out_of_fold
 from tfctc.io.files import output_errors, write_json
 from tfctc.io.locks import folder_lock
-from tfctc.models.classifier import log_odds
 from tfctc.progress import Progress, silent
 from tfctc.recipes import Recipe, resolve
 from tfctc.runs import folder as layout
@@ -38,7 +34,7 @@ from tfctc.runs.folder import RunFolder
 from tfctc.runs.predictions import read_predictions, write_predictions
 from tfctc.system.pool import available_cores, logged_to, process_pool, run_jobs
 from tfctc.system.startup import has_gpu
-from tfctc.training.calibrate import network_prevalence
+from tfctc.training.calibrate import calibrate, predict_calibrated
 from tfctc.training.fit import as_begun, check_free, fit, plan_run, removed_if_unused
 
 log = logging.getLogger(__name__)
@@ -244,16 +240,8 @@ def _predict_with_teacher(run: RunFolder, builder: Cells) -> None:
     if not count(builder, "test", visible) or missing_classes(builder, "validation", visible):
         return
     model = run.teacher()
-    validation, test = (
-        predict(model, labelled_batches(builder, split, tuple(model.input), 256), output=log_odds)
-        for split in ("validation", "test")
-    )
-    calibration = fit_calibration(
-        validation.label, validation.probability, validation.patient_id, network_prevalence(recipe, builder)
-    )
-    validation, test = (
-        replace(raw, probability=calibration(raw.probability).astype(np.float32)) for raw in (validation, test)
-    )
+    calibration, validation = calibrate(model, recipe, builder)
+    test = predict_calibrated(model, builder, "test", calibration)
     threshold = choose_threshold(validation.label, validation.probability)
     repeat, number = map(int, str(run.config.cross_validation.fold).split("-"))
     write_out_of_fold(run.folder / TEACHER_PREDICTIONS, builder.manifest, [(repeat, number, threshold, test)])
