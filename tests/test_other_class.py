@@ -16,8 +16,11 @@ from tfctc.api.exporting import _images
 from tfctc.cells import DatasetFacts
 from tfctc.cli import main
 from tfctc.data.manifest import Manifest
+from tfctc.evaluation.keras_predictions import predict_splits
 from tfctc.evaluation.predictions import Predictions
 from tfctc.inference.predictor import Predictor
+from tfctc.runs.folder import RunFolder
+from tfctc.runs.predictions import read_predictions
 
 #: Label of the cells of a patient in turn -> class that it becomes.
 KINDS = {"WBC": "leukocyte", "CTC": "ctc", "CTC-mesenchymal": "ctc", "debris": "other", "doublet": "other"}
@@ -93,6 +96,17 @@ def test_recall_is_told_by_each_label_and_is_what_the_table_says(trained):
     assert "debris" in (trained / "run/report.html").read_text()
 
 
+def test_the_validation_table_is_of_the_calibrated_network(trained):
+    run = RunFolder.open(trained / "run")
+    found = predict_splits(run.calibrated_student(), run.builder())["validation"]
+    table = read_predictions(trained / "run/validation_predictions.csv", run.facts)
+    expected = dict(zip(found.cell_id.tolist(), found.calls(0.5, run.facts).tolist(), strict=True))
+    assert dict(zip(table.cell_id.tolist(), table.calls(0.5, run.facts).tolist(), strict=True)) == expected
+    below = dict(zip(found.cell_id.tolist(), found.below(run.facts).tolist(), strict=True))
+    assert dict(zip(table.cell_id.tolist(), table.below(run.facts).tolist(), strict=True)) == below
+    assert run.calibration.other_bias == pytest.approx(np.log((1 / 1) / (1 / 2)))
+
+
 def test_every_exported_file_gives_the_three_probabilities_of_keras(trained):
     version = trained / "exports/run/1"
     manifest = json.loads((version / "manifest.json").read_text())
@@ -144,6 +158,9 @@ def test_another_data_set_is_judged_alike_from_keras_and_from_a_file(trained, tm
                      "--map debris=leukocyte --map doublet=leukocyte")  # fmt: skip
     run(f"evaluate {trained}/run --data {plain} --output {tmp_path}/plain")
     report = json.loads((tmp_path / "plain/evaluation.json").read_text())
+    assert "difference from" in run(
+        f"evaluate {trained}/run --data {data} --output {tmp_path}/again --against {tmp_path}/file"
+    )
     for name in ("recall", "specificity", "auroc"):
         assert report["metrics"][name]["value"] == pytest.approx(found["run"]["metrics"][name]["value"])
 

@@ -37,6 +37,15 @@ MOST_BINNING = 16
 MPP_TOLERANCE = 0.02
 
 
+def is_other(scores: Any) -> Any:
+    """Whether the class `OTHER` outweighs the negative class, bool ``(...)``.
+
+    Args:
+        scores: logits or probabilities of three classes, array ``(..., 3)``.
+    """
+    return scores[..., OTHER_INDEX] > scores[..., 0]
+
+
 def same_scale(one: float, other: float) -> bool:
     """Whether two values of micrometres per pixel are the same but for rounding."""
     return abs(one - other) <= MPP_TOLERANCE * other
@@ -53,7 +62,7 @@ class Cell:
         brightfield: path of the bright-field image.
         dapi: path of the DAPI image; empty if there is none.
         label: class name; empty if the cell is unlabelled.
-        original_label: label that it was imported with, where that may be another one; else empty.
+        original_label: label that it was imported with, before labels became classes; `Manifest` fills it in.
     """
 
     cell_id: str
@@ -63,11 +72,6 @@ class Cell:
     dapi: str = ""
     label: str = ""
     original_label: str = ""
-
-    @property
-    def kind(self) -> str:
-        """The label that the cell was imported with; empty if it is unlabelled."""
-        return (self.original_label or self.label) if self.label else ""
 
 
 #: Manifest columns, in order, and the column that a manifest may lack.
@@ -247,5 +251,7 @@ class DatasetFacts:
             return UNLABELLED
         if label not in self.labels:
             fix = f"use one of: {', '.join(self.labels)}; or leave the label empty"
+            if label == OTHER:
+                fix += f'; for a third class, add "{OTHER}": true to dataset.json'
             raise ManifestError(f"unknown label {label!r}", fix=fix)
         return self.labels.index(label)

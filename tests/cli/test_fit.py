@@ -196,6 +196,8 @@ def test_options_of_folds_become_settings(tiny_dataset, tmp_path, monkeypatch):
         (["--test-site", "Oslo", "--dry-run"], "has no site 'Oslo'; its sites are site0, site1, site2"),
         (["--folds", 13, "--dry-run"], "cannot be split into 13 folds; lower --folds to 12 or less"),
         (["--set", "split.file=nowhere.csv", "--dry-run"], "nowhere.csv: cannot be read"),
+        (["--set", "init=runs/1"], "--set cannot set init; give it as --init"),
+        (["--set", "data=cells"], "--set cannot set data; give the folder as the argument DATA"),
     ],
 )
 def test_folds_and_splits_that_cannot_be_are_refused(tiny_dataset, fitted, options, message):

@@ -213,7 +213,7 @@ def refusing(*arguments, **options):
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", ", "])
 def test_a_manifest_saved_by_a_spreadsheet_has_the_same_cells(tmp_path, encoding, delimiter):
-    cells = [replace(cell, cell_id=cell.cell_id.replace(", ", " ")) for cell in CELLS]
+    cells = [replace(cell, cell_id=cell.cell_id.replace(", ", " "), original_label=cell.label) for cell in CELLS]
     write_manifest(tmp_path, FACTS, cells)
     written = Manifest.open(tmp_path)
     path = tmp_path / "manifest.csv"
@@ -250,7 +250,7 @@ def test_original_labels_are_a_column_that_may_be_missing(tmp_path):
     path = tmp_path / "manifest.csv"
     assert path.read_text(encoding="utf-8").splitlines()[0] == ",".join((*COLUMNS, "original_label"))
     manifest = Manifest.open(tmp_path)
-    assert [cell.kind for cell in manifest.index] == ["M phase", "interphase", ""]
+    assert [cell.original_label for cell in manifest.index] == ["M phase", "interphase", "?"]
     edited = path.read_text(encoding="utf-8").replace("original_label", "note")
     path.write_text(edited, encoding="utf-8")
     with pytest.raises(ManifestError, match="only original_label and split may be added, once each"):

@@ -210,3 +210,18 @@ def test_a_file_of_an_earlier_version_is_read():
     assert Splits.from_dict(old) == Splits("site", old["groups"])
     assert Splits.from_dict(old | {"folds": {"s1": 0, "s4": 1}}).folds == {"s1": 0, "s4": 1}
     assert Splits.from_dict(old).to_dict() == old
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_split_has_the_third_class_where_three_groups_have_it(seed):
+    three = DatasetFacts("x", other=True)
+    groups = {f"p{i:02}": Counter(leukocyte=10, ctc=10, other=5 * (i in (2, 7, 11, 12))) for i in range(15)}
+    home = assign_groups(groups, three, SplitConfig(), seed)
+    assert {home[name] for name in ("p02", "p07", "p11", "p12")} == set(SPLITS)
+    assert {home[name] for name in groups} == set(SPLITS)
+    two = {name: Counter({k: n for k, n in own.items() if k != "other"}) for name, own in groups.items()}
+    few = {name: own + Counter(other=5 * (name == "p02")) for name, own in two.items()}
+    plain = assign_groups(two, DatasetFacts("x"), SplitConfig(), seed)
+    assert assign_groups(few, three, SplitConfig(), seed) == plain
+    alone = assign_groups(two | {"q": Counter(other=4)}, three, SplitConfig(), seed)
+    assert alone == plain | {"q": "train"}

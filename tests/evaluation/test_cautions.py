@@ -44,3 +44,14 @@ def test_a_good_evaluation_has_none():
 )  # fmt: skip
 def test_what_may_mislead_is_told(test, threshold, text):
     assert any(text in caution for caution in cautions(test, threshold)), cautions(test, threshold)
+
+
+def test_a_third_class_that_is_not_tested_or_not_found_is_told():
+    found = replace(cells(), is_other=np.full(320, False))
+    truth = np.where(found.label == 1, "ctc", "leukocyte").astype("<U9")
+    (text,) = cautions(replace(found, truth=truth))
+    assert text == "No tested cell is other: how many such images are called ctc is not known."
+    truth[:20:2] = "other"
+    (text,) = cautions(replace(found, truth=truth))
+    assert text.startswith("No other cell is recognised as such")
+    assert cautions(replace(found, truth=truth, is_other=truth == "other")) == ()

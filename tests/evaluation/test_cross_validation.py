@@ -91,7 +91,7 @@ def test_the_table_shows_each_metric_beside_its_spread():
     assert "3 folds by patient, 2 repeats" in text and "each patient of 12 was tested" in text
     auroc = roc_auc_score(found.label, found.probability)
     assert f"{auroc:.3f}" in lines["auroc"] and lines["auroc"].count(" to ") == 2
-    assert "counts each cell 2 times" in text
+    assert "calls count each cell 2 times" in text
     alone = str(cross_validated(predictions(), FACTS, "patient", entries(predictions())))
     assert "3 folds of one patient each\n" in alone
 

@@ -20,7 +20,7 @@ def predictions(n=400, patients=10, seed=0):
     patient = rng.integers(0, patients, n).astype(str)
     return Predictions(
         np.arange(n).astype(str), patient, (truth == "ctc").astype(int), probability,
-        is_other=rng.random(n) < 0.5, truth=truth, kind=kind,
+        is_other=rng.random(n) < 0.5, truth=truth, original_label=kind,
     )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_calls_and_recall_are_counted_by_label(threshold):
     assert [one.name for one in metrics] == ["WBC", "CTC", "CTC-mesenchymal", "debris", "doublet"]
     called = np.where(found.probability >= threshold, "ctc", np.where(found.is_other, "other", "leukocyte"))
     for one in metrics:
-        own = found.kind == one.name
+        own = found.original_label == one.name
         assert (one.cells, one.patients, one.truth) == (own.sum(), 10, KINDS[one.name])
         assert one.calls == {name: (called[own] == name).sum() for name in FACTS.labels}
         assert one.recall.value == pytest.approx((called[own] == one.truth).mean())
@@ -47,7 +47,7 @@ def test_a_label_of_one_patient_has_no_interval():
 
 def test_two_classes_of_one_label_each_need_no_table():
     found = predictions()
-    chosen = np.isin(found.kind, ["WBC", "CTC"])
+    chosen = np.isin(found.original_label, ["WBC", "CTC"])
     assert by_label(found.of(chosen), 0.5, DatasetFacts("two")) == ()
     assert by_label(found.of(np.arange(3)), 0.5, FACTS) != ()
     without = Predictions(found.cell_id, found.patient_id, found.label, found.probability)
@@ -57,5 +57,5 @@ def test_two_classes_of_one_label_each_need_no_table():
 def test_a_model_without_the_class_is_right_where_it_does_not_call_it_positive():
     found = predictions()
     debris = next(one for one in by_label(found, 0.5, DatasetFacts("two")) if one.name == "debris")
-    own = found.kind == "debris"
+    own = found.original_label == "debris"
     assert debris.recall.value == pytest.approx((found.probability[own] < 0.5).mean())

@@ -49,7 +49,7 @@ def test_images_unlike_those_trained_on_are_predicted_and_counted(write_model, w
         write_image(f"cells/{name}.png", share)
     result = predict(write_model(), tmp_path / "cells", "-o", tmp_path / "out.csv")
     assert [a[5:7] for a in rows(tmp_path / "out.csv")[1:]] == [["leukocyte", "dark"], ["ctc", "ok"], ["ctc", "bright"]]
-    assert "note: 2 image(s) are unlike those trained on" in result.output
+    assert "note: 2 image(s) are unlike the cells trained on" in result.output
 
 
 def test_another_threshold_changes_calls_alone(write_model, write_image, tmp_path):

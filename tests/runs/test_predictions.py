@@ -50,3 +50,13 @@ def test_a_table_of_an_early_version_is_read_and_a_damaged_one_is_not(tiny_datas
         path.write_text(f"cell_id,patient_id,brightfield,label,p_ctc\n1,P,a.png,ctc,{value}\n")
         with pytest.raises(RunError, match=r"predictions.csv: cannot be read"):
             read_predictions(path, facts)
+
+
+def test_a_table_may_have_cells_of_a_class_that_the_model_lacks_and_no_unknown_one(tiny_dataset, tmp_path):
+    facts, path = Manifest.open(tiny_dataset).facts, tmp_path / "predictions.csv"
+    path.write_text("cell_id,patient_id,truth,original_label,p_ctc\n1,P,other,debris,0.25\n2,P,ctc,CTC,2e-07\n")
+    found = read_predictions(path, facts)
+    assert (found.label.tolist(), found.original_label.tolist()) == ([0, 1], ["debris", "CTC"])
+    path.write_text("cell_id,patient_id,truth,p_ctc\n1,P,tumor,0.25\n")
+    with pytest.raises(RunError, match="predictions.csv: has the class tumor, and the model leukocyte, ctc"):
+        read_predictions(path, facts)

@@ -114,7 +114,7 @@ def export(
     def images(split, limit, selection=LABELLED):
         return _images(id_batches(builder, split, tuple(student.input), BATCH, selection), limit)
 
-    # Image quality is learnt from all images that the student was trained on, unlabelled ones included.
+    # Image quality is learnt from the cells that the student was trained on, unlabelled ones included, other ones not.
     trained_on = ALL if resolve(opened.config).uses_unlabelled_cells else LABELLED
     record = opened.record
     trained = TrainedModel(

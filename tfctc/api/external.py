@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfctc.api.frozen_model import FrozenModel
-from tfctc.cells import same_scale
+from tfctc.cells import OTHER, same_scale
 from tfctc.errors import ConfigError, DependencyError, ImageError, ManifestError, OutputError
 from tfctc.inference.counting import Patients, count_cell
 from tfctc.io.duplicates import image_fingerprint
@@ -154,6 +154,8 @@ def _check_facts(model: FrozenModel, manifest: "Manifest") -> list[str]:
         problem = f"has the classes {', '.join(theirs.classes)}, and the model {', '.join(ours.classes)}"
         renamed = " ".join(f"--map YOUR_NAME={name}" for name in ours.classes)
         fix = f"import it again with --classes {','.join(ours.classes)} {renamed}"
+        if ours.other:
+            fix += f", and --{OTHER} YOUR_NAME for labels of neither"
         raise ConfigError(problem, path=manifest.folder, fix=fix)
     if ours.bit_depth != theirs.bit_depth:
         problem = f"has bright-field images of {theirs.bit_depth} bit, and the model takes {ours.bit_depth} bit"

@@ -46,6 +46,9 @@ def command(data, output, settings, mode, seed, folds, workers, test_site, dry_r
     from tfctc.config import parse_assignment
 
     settings = dict(map(parse_assignment, settings))
+    for name in sorted(settings.keys() & {"data", "output", "folds", *options}):
+        fix = "give the folder as the argument DATA" if name == "data" else f"give it as --{name}"
+        raise ConfigError(f"--set cannot set {name}", fix=fix)
     given = {"mode": mode, "seed": seed, "split.test_site": test_site}
     settings |= {key: value for key, value in given.items() if value is not None}
     number = int(folds) if folds and folds.isdecimal() else folds

@@ -1,5 +1,6 @@
 """tfctc import."""
 
+import csv
 import shlex
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def command(
             output,
             mapping=pairs(mapping, "--map"),
             classes=classes.split(","),
-            other=[label for labels in other for label in labels.split(",")],
+            other=[label for labels in other for label in next(csv.reader([labels], skipinitialspace=True))],
             bit_depth=_bit_depth(bit_depth),
             binning=_numbers(binning, "--binning"),
             size=_size(size),

@@ -103,7 +103,9 @@ def command(ctx, model, images, workers, watching, settle, output, **options):
     for note in summary.notes:
         click.echo(f"note: {note}", err=True)
     if summary.low_quality:
-        click.echo(f"note: {summary.low_quality} image(s) are unlike those trained on, see column quality", err=True)
+        click.echo(
+            f"note: {summary.low_quality} image(s) are unlike the cells trained on, see column quality", err=True
+        )
     if summary.refused:
         refused = f"{summary.refused} of {summary.cells} images were refused; correct the files named above"
         click.echo(f"tfctc: error: {refused} and predict again", err=True)

@@ -202,7 +202,7 @@ class TrainingConfig:
             weights; 0.99 averages over about a hundred steps, 0 is off.
         patience: epochs without a better validation metric before training stops.
         monitor: validation metric that chooses the best epoch.
-        class_weights: "balanced" gives both classes the same total weight, "none" gives every cell the same weight.
+        class_weights: "balanced" gives all classes the same total weight, "none" gives every cell the same weight.
         precision: arithmetic of the layers: "float32", "bfloat16", "float16" (with loss scaling), or "auto": bfloat16
             where the processor has instructions for it and the network gains. Weights and files are float32 anyway.
         cache_mb: memory for decoded cells, in megabytes.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from tfctc.cells import SPLITS, DatasetFacts
+from tfctc.cells import OTHER, SPLITS, DatasetFacts
 from tfctc.config import SplitConfig
 from tfctc.errors import SplitError
 from tfctc.io.names import abbreviated, plural
@@ -58,6 +58,10 @@ def assign_groups(
                 fix=f"label such cells of {len(SPLITS)} {plural(one)} or more, one for each of {', '.join(SPLITS)}",
             )
     names, numbers, labels = labelled_rows(groups, facts)
+    with_other = [name for name, counts in groups.items() if counts.get(OTHER)] if facts.other else []
+    # Every split has cells of the class other, if there are groups enough and an assignment that does so.
+    wanted = set(SPLITS) if len(with_other) >= len(SPLITS) else set()
+    first: dict[str, str] = {}
     states = np.random.SeedSequence(seed).generate_state(2)
     for test in held_out_sets(numbers, labels, config.test, int(states[0])):
         rest = ~np.isin(numbers, list(test))
@@ -65,7 +69,12 @@ def assign_groups(
             numbers[rest], labels[rest], config.validation / (1 - config.test), int(states[1])
         ):
             home = {names[i]: "test" for i in test} | {names[i]: "validation" for i in validation}
-            return {group: home.get(group, "train") for group in groups}
+            found = {group: home.get(group, "train") for group in groups}
+            if wanted <= {found[name] for name in with_other}:
+                return found
+            first = first or found
+    if first:
+        return first
     raise SplitError(
         f"no split of the {plural(one)} was found with both classes in each of {', '.join(SPLITS)}",
         fix=f"add {plural(one)} that have cells of both classes",

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from tfctc import config as configs
 from tfctc.cells import COLUMNS, ORIGINAL, SPLITS, Cell, DatasetFacts
 from tfctc.data.index import CellIndex
@@ -120,6 +122,13 @@ class Manifest:
         return groups
 
     @cached_property
+    def has_original_labels(self) -> bool:
+        """Whether a cell was imported with another label than the name of its class."""
+        codes, names = self.index.codes, self.index.names
+        pairs = np.unique(np.stack([codes["label"], codes[ORIGINAL]], axis=1), axis=0)
+        return any(names["label"][label] != names[ORIGINAL][original] for label, original in pairs.tolist())
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the facts, the given splits, and every cell's ids, label, and whether it has DAPI; no paths."""
         digest = hashlib.sha256(json.dumps(self.facts.identity(), sort_keys=True).encode())
@@ -179,7 +188,7 @@ def _checked_rows(
         _check_split(folder / MANIFEST, facts, line, cell, given, splits)
         for name in _unique_names(folder, cell):
             used.add(name)
-        yield line, cell
+        yield line, cell if cell.original_label else replace(cell, original_label=cell.label)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Cell, str]]:

@@ -48,7 +48,7 @@ class Distiller(keras.Model):
         self.built = True
 
     def call(self, x, training=False):
-        """Logits ``(B, 2)`` from bright-field alone."""
+        """Logits ``(B, K)`` from bright-field alone."""
         return self.student({BRIGHTFIELD: x[BRIGHTFIELD]}, training=training)["logits"]
 
     def train_step(self, data):

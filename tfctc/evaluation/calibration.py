@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit, logsumexp, softmax
 
-from tfctc.cells import OTHER_INDEX
+from tfctc.cells import OTHER_INDEX, is_other
 
 #: Assumed standard deviation between patients of the log-odds of their cells. The cells of one patient share this
 #: deviation, so more of them do not make it smaller.
@@ -62,7 +62,7 @@ class Calibration:
         """Whether the class other is more probable than the negative one, bool ``(N,)``; None for two classes."""
         if logits.shape[1] <= OTHER_INDEX:
             return None
-        return self.scale * (logits[:, OTHER_INDEX] - logits[:, 0]) + self.other_bias > 0
+        return is_other(self.scale * logits + np.array(self.biases(logits.shape[1])))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for calibration.json and for the record of an export."""

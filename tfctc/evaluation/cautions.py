@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfctc.cells import OTHER
 from tfctc.data.inspect.shortcuts import ASSOCIATION, FEWEST, cramers_v, label_counts
 from tfctc.evaluation.predictions import Predictions
 
@@ -35,7 +36,18 @@ def find_cautions(evaluation: "Evaluation", test: Predictions) -> list[str]:
     if len(by_patient) > 1 and by_patient.max() > limit * by_patient.sum():
         share = by_patient.max() / by_patient.sum()
         found.append(f"One {group} holds {share:.0%} of the {positive} cells: the recall is mostly that {group}'s.")
-    return [*found, *_of_sites(evaluation, test)]
+    return [*found, *_of_other(evaluation, test), *_of_sites(evaluation, test)]
+
+
+def _of_other(evaluation: "Evaluation", test: Predictions) -> Sequence[str]:
+    if test.is_other is None or test.truth is None or not len(test):
+        return []
+    others = test.truth == OTHER
+    if not others.any():
+        return [f"No tested cell is {OTHER}: how many such images are called {evaluation.classes[1]} is not known."]
+    if not test.is_other[others].any():
+        return [f"No {OTHER} cell is recognised as such: perhaps the training had none or too few of them."]
+    return []
 
 
 def _of_sites(evaluation: "Evaluation", test: Predictions) -> Sequence[str]:

@@ -109,7 +109,7 @@ class CrossValidation:
         lines += confusion_lines(found.confusion, found.classes)
         lines += [f"label {one}" for one in found.by_label]
         if self.repeats > 1:
-            lines.append(f"The confusion matrix counts each cell {self.repeats} times, once in each repeat.")
+            lines.append(f"The confusion matrix and calls count each cell {self.repeats} times, once in each repeat.")
         lines.append(
             f"The final model was trained on all {plural(one)}. Its threshold {found.threshold:.4f} was chosen on "
             "these predictions."
@@ -159,7 +159,7 @@ def cross_validated(
         validation_cells=len(once),
         cells=len(once),
         positives=int(once.label.sum()),
-        by_label=by_label(once, once.threshold, facts),
+        by_label=by_label(predictions, predictions.threshold, facts, repeats),
     )
     return CrossValidation(
         evaluation=evaluation,

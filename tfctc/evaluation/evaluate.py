@@ -40,7 +40,7 @@ class Evaluation:
         confusion: ``[[TN, FP], [FN, TP]]``.
         holders: class name -> number of patients that hold such a cell.
         by_patient, by_site: metrics of every patient, and of every site if there are several.
-        by_label: recall of each original label; () if the labels are those of two classes.
+        by_label: recall of each original label; () if each of two classes has one label.
         level: confidence level of the intervals.
         interval: method of the intervals.
         model: name of the model.
@@ -116,9 +116,8 @@ class Evaluation:
             lines.append(f"leak check: {check}")
         lines += self._promise()
         if self.predictive_values:
-            lines.append(
-                f"{f'{positive} to {negative}':21} calls that are right           other cells that are {negative}"
-            )
+            rest = f"cells not called {positive} that are {negative}"
+            lines.append(f"{f'{positive} to {negative}':21} calls that are right           {rest}")
         for prevalence, values in self.predictive_values.items():
             (ppv, *ends), (npv, *_) = values["ppv"], values["npv"]
             lines.append(f"{prevalence:21} {f'{ppv:.2g} ({ends[0]:.2g} to {ends[1]:.2g})':30} {npv:.6f}")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfctc.cells import OTHER_INDEX
+from tfctc.cells import OTHER_INDEX, is_other
 from tfctc.data.builder import Cells
 from tfctc.data.pipeline import count, labelled_batches
 from tfctc.data.selection import visible_to
@@ -57,7 +57,7 @@ def predict_logits(
         patient_id=np.char.decode(joined["patient_id"].astype(bytes), "utf-8"),
         label=(joined["label"] == 1).astype(np.int32),
         probability=joined["probability"],
-        is_other=logits[:, OTHER_INDEX] > logits[:, 0] if logits.shape[1] > OTHER_INDEX else None,
+        is_other=is_other(logits) if logits.shape[1] > OTHER_INDEX else None,
     )
     return predictions, logits
 

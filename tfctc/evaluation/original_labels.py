@@ -19,7 +19,7 @@ class LabelMetrics:
         name: the label that the cells were imported with.
         truth: class that it became.
         cells, patients: numbers of its cells and of their patients.
-        calls: class name -> number of its cells that are called so.
+        calls: class name -> number of its cells that are called so, once in every repeat.
         recall: share of its cells that are called `truth`, with interval by patient; if the model has no such class,
             the share that is not called positive.
     """
@@ -31,40 +31,50 @@ class LabelMetrics:
     calls: Mapping[str, int]
     recall: Estimate
 
+    @property
+    def measure(self) -> str:
+        """Words for `recall`."""
+        _, positive, *_ = self.calls
+        return "recall" if self.truth in self.calls else f"not called {positive}"
+
     def __str__(self) -> str:
-        value = f"{self.name} ({self.truth}): recall {self.recall.value:.3f}"
-        ends = f" ({self.recall.low:.3f} to {self.recall.high:.3f})" if self.recall.low is not None else ""
-        calls = ", ".join(f"{count} {name}" for name, count in self.calls.items())
-        return f"{value}{ends}; {counted(self.cells, 'cell')} called {calls}"
+        found, calls = self.recall, ", ".join(f"{count} {name}" for name, count in self.calls.items())
+        interval = f"{found.low:.3f} to {found.high:.3f}" if found.low is not None else f"no interval: {found.reason}"
+        cells = counted(self.cells, "cell")
+        return f"{self.name} ({self.truth}): {self.measure} {found.value:.3f} ({interval}); {cells} called {calls}"
 
 
-def by_label(predictions: Predictions, threshold: float | np.ndarray, facts: DatasetFacts) -> tuple[LabelMetrics, ...]:
+def by_label(
+    predictions: Predictions, threshold: float | np.ndarray, facts: DatasetFacts, repeats: int = 1
+) -> tuple[LabelMetrics, ...]:
     """Metrics of each original label, in the order of the classes; none if each of two classes has one label.
 
     Args:
-        predictions: predictions for labelled cells, with `truth` and `kind`.
+        predictions: predictions for labelled cells, with `truth` and `original_label`.
         threshold: a cell is called positive if its probability is this number or higher; one, or ``(N,)``.
         facts: facts of the model's data set, for the names of the classes.
+        repeats: times that each cell is in `predictions`; an interval counts it once.
     """
-    truth, kind = predictions.truth, predictions.kind
-    if truth is None or kind is None:
+    truth, original = predictions.truth, predictions.original_label
+    if truth is None or original is None:
         return ()
-    labels, truths = set(zip(kind.tolist(), truth.tolist(), strict=True)), set(truth.tolist())
+    labels, truths = set(zip(original.tolist(), truth.tolist(), strict=True)), set(truth.tolist())
     if len(labels) == len(truths) and truths <= set(facts.classes):
         return ()
     calls, found = predictions.calls(threshold, facts), []
     for name, label in sorted(labels):
-        chosen = (kind == name) & (truth == label)
+        chosen = (original == name) & (truth == label)
         counts = {one: int((calls[chosen] == one).sum()) for one in facts.labels}
         patients = predictions.patient_id[chosen]
         right = calls == label if label in facts.labels else calls != facts.positive
-        recall = _recall(right[chosen], patients, facts.group)
-        found.append(LabelMetrics(name, label, int(chosen.sum()), len(np.unique(patients)), counts, recall))
+        recall = _recall(right[chosen], patients, facts.group, repeats)
+        cells = int(chosen.sum()) // repeats
+        found.append(LabelMetrics(name, label, cells, len(np.unique(patients)), counts, recall))
     order = {name: i for i, name in enumerate(facts.labels)}
     return tuple(sorted(found, key=lambda one: (order.get(one.truth, len(order)), one.name)))
 
 
-def _recall(right: np.ndarray, patients: np.ndarray, group: str) -> Estimate:
+def _recall(right: np.ndarray, patients: np.ndarray, group: str, repeats: int) -> Estimate:
     """Share of the cells ``(N,)`` that are right, with its interval by patient."""
 
     def share(weights):
@@ -76,5 +86,5 @@ def _recall(right: np.ndarray, patients: np.ndarray, group: str) -> Estimate:
         reason = f"all are of one {group}, and an interval needs two {plural(group)}"
         return Estimate(value, None, None, reason)
     without = leave_one_out(share, patients)[1]["recall"]
-    low, high = share_interval(value, without, counts, len(names), len(right), of_one_class=True)
+    low, high = share_interval(value, without, counts, len(names), len(right) // repeats, of_one_class=True)
     return Estimate(value, low, high)

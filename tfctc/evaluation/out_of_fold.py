@@ -51,7 +51,7 @@ def write_out_of_fold(path: Path, manifest: Manifest, folds: Iterable[tuple[int,
         folds: repeat, number and threshold of each fold, and its predictions for the cells that it tests.
     """
     cells = {cell.cell_id: cell for cell in manifest.index}
-    columns = [*COLUMNS, *([ORIGINAL] if any(manifest.index.names[ORIGINAL]) else [])]
+    columns = [*COLUMNS, *([ORIGINAL] if manifest.has_original_labels else [])]
     columns += [BELOW] if manifest.facts.other else []
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -63,7 +63,7 @@ def write_out_of_fold(path: Path, manifest: Manifest, folds: Iterable[tuple[int,
                 cell = cells[cell_id]
                 # Nine digits keep every bit of a float32, and seventeen those of a float64.
                 values = [cell.label, f"{probability:.9g}", fold, repeat, f"{threshold:.17g}"]
-                values += [cell.kind] if ORIGINAL in columns else []
+                values += [cell.original_label] if ORIGINAL in columns else []
                 values += [below_threshold] if BELOW in columns else []
                 writer.writerow([cell_id, cell.patient_id, cell.site, *values])
 
@@ -91,7 +91,7 @@ def read_out_of_fold(path: Path, positive: str) -> OutOfFold:
             site=np.array(columns["site"]),
             is_other=np.array([row[BELOW] == OTHER for row in rows]) if BELOW in header else None,
             truth=np.array(columns["truth"]),
-            kind=np.array([row.get(ORIGINAL) or row["truth"] for row in rows]),
+            original_label=np.array([row[ORIGINAL if ORIGINAL in header else "truth"] for row in rows]),
             fold=np.array(columns["fold"], np.int64),
             repeat=np.array(columns["repeat"], np.int64),
             threshold=np.array(columns["threshold"], np.float64),

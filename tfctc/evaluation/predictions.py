@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfctc.cells import OTHER, OTHER_INDEX, DatasetFacts
+from tfctc.cells import OTHER, DatasetFacts, is_other
 from tfctc.data.manifest import Manifest
 
 #: Column of a table: class that a cell is called if its probability is below the threshold; of models with `OTHER`.
@@ -22,7 +22,8 @@ class Predictions:
         probability: probability of the positive class, ``(N,)`` in [0, 1].
         site: laboratory or instrument of each cell, text ``(N,)``, empty where unknown; None if no site is known.
         is_other: whether a cell that is not called positive is called other, bool ``(N,)``; None without such a class.
-        truth, kind: class of each cell, and label that it was imported with, text ``(N,)``; None if not known.
+        truth: class of each cell, text ``(N,)``; None if not known.
+        original_label: label that each cell was imported with, text ``(N,)``; None if not known.
     """
 
     cell_id: np.ndarray
@@ -32,7 +33,7 @@ class Predictions:
     site: np.ndarray | None = None
     is_other: np.ndarray | None = None
     truth: np.ndarray | None = None
-    kind: np.ndarray | None = None
+    original_label: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -68,7 +69,7 @@ def split_outputs(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """`Predictions.probability` and `Predictions.is_other` of the outputs of a model, ``(N,)`` or ``(N, 3)``."""
     if outputs.ndim == 1:
         return outputs, None
-    return outputs[:, 1], outputs[:, OTHER_INDEX] > outputs[:, 0]
+    return outputs[:, 1], is_other(outputs)
 
 
 def described(predictions: Predictions, manifest: Manifest) -> Predictions:
@@ -77,6 +78,6 @@ def described(predictions: Predictions, manifest: Manifest) -> Predictions:
     known = [("", "", "")] * len(wanted)
     for cell in manifest.index:
         if (i := wanted.get(cell.cell_id)) is not None:
-            known[i] = cell.site, cell.label, cell.kind
-    site, truth, kind = np.array(known, dtype=str).reshape(-1, 3).T
-    return replace(predictions, site=site, truth=truth, kind=kind)
+            known[i] = cell.site, cell.label, cell.original_label
+    site, truth, original = np.array(known, dtype=str).reshape(-1, 3).T
+    return replace(predictions, site=site, truth=truth, original_label=original)

@@ -85,7 +85,7 @@ class RobustnessPoint:
     Args:
         change, unit, strength: the change; "none" for the images as they are.
         metrics: metric of an evaluation -> value, None where undefined; and "same_call", the share of cells that are
-            called as without the change.
+            called positive, or not, as without the change.
         auroc_change: "value", "low" and "high" of the AUROC minus that without the change, by patient; None where
             undefined.
     """
@@ -109,7 +109,7 @@ def measure_robustness(
     """Metrics of a bright-field model under every strength of every change; the first point is without a change.
 
     Args:
-        model: ``{"brightfield": (B, H, W, 1)}`` -> logits ``(B, 2)``.
+        model: ``{"brightfield": (B, H, W, 1)}`` -> logits ``(B, K)``.
         images: ``(N, H, W)`` float32 in [0, 1].
         cells: the cells, in the same order; their probabilities are not used.
         threshold: a cell is called positive if its probability is this number or higher.

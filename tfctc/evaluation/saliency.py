@@ -33,7 +33,7 @@ def saliency(
     networks"). The gradient is not multiplied by the image: otherwise an empty background would count as unseen.
 
     Args:
-        model: channels by name -> logits ``(B, 2)``.
+        model: channels by name -> logits ``(B, K)``.
         images: each of the model's channels -> ``(N, H, W)`` float32 in [0, 1].
         rng: source of the noise.
         samples: number of noisy copies.

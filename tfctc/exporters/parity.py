@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from tfctc.cells import BRIGHTFIELD, OTHER_INDEX, DatasetFacts
+from tfctc.cells import BRIGHTFIELD, OTHER_INDEX, DatasetFacts, is_other
 from tfctc.errors import ExportError
 from tfctc.exporters.saved_model import encode
 from tfctc.models.classifier import outputs
@@ -141,7 +141,7 @@ def _calls(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     called = positive(probabilities) >= threshold
     if probabilities.ndim == 1:
         return called.astype(int)
-    others = np.where(probabilities[:, OTHER_INDEX] > probabilities[:, 0], OTHER_INDEX, 0)
+    others = np.where(is_other(probabilities), OTHER_INDEX, 0)
     return np.where(called, 1, others)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfctc.cells import BRIGHTFIELD, OTHER, OTHER_INDEX, DatasetFacts
+from tfctc.cells import BRIGHTFIELD, OTHER, DatasetFacts, is_other
 from tfctc.config import from_dict
 from tfctc.errors import ArtefactError, DependencyError, OutputError, TfctcError, UnknownNameError
 from tfctc.inference.prior import PriorShift
@@ -133,8 +133,8 @@ class Predictor:
         own = float(outputs[1] if self.facts.other else outputs[0])
         # Without a threshold, from the numbers before the shift: near 1 two shifted ones may be rounded to the same.
         is_positive = own >= self._threshold if threshold is None else self.prior(own) >= threshold
-        is_other = self.facts.other and outputs[OTHER_INDEX] > outputs[0]
-        call = self.facts.positive if is_positive else OTHER if is_other else self.facts.negative
+        below = OTHER if self.facts.other and is_other(outputs) else self.facts.negative
+        call = self.facts.positive if is_positive else below
         return Prediction(self.prior(own), call, self.quality(unit))
 
     def probabilities(self, unit: np.ndarray) -> np.ndarray:

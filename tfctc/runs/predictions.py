@@ -44,7 +44,7 @@ def write_predictions(
     # Nine digits keep every bit of a float32, so that metrics computed from the table are the same.
     predicted = dict(zip(predictions.cell_id.tolist(), zip(*columns.values(), strict=True), strict=True))
     known = predicted.keys() | {cell_id for column in others.values() for cell_id in column}
-    truth = ["label", ORIGINAL] if any(manifest.index.names[ORIGINAL]) else ["label"]
+    truth = ["label", ORIGINAL] if manifest.has_original_labels else ["label"]
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         ids = ["cell_id", "patient_id", "site", "brightfield"]
@@ -72,7 +72,10 @@ def read_predictions(path: Path, facts: DatasetFacts) -> Predictions:
             missing = "truth" if truth_at is None else column
             raise RunError(f"has no column {missing}", path=path, fix="evaluate the run again")
         rows = np.array([row for _, row in table.rows], dtype=str).reshape(-1, len(table.header))
-    labels = np.array([facts.class_index(truth) == 1 for truth in rows[:, truth_at]], int)
+    truth = rows[:, truth_at]
+    if unknown := sorted({*truth.tolist()} - {*facts.classes, OTHER, ""}):
+        problem = f"has the class {unknown[0]}, and the model {', '.join(facts.labels)}"
+        raise RunError(problem, path=path, fix="evaluate the run again")
     try:
         # As the model gave it: nine digits read as float64 may fall below a threshold that is one of the probabilities.
         probability = rows[:, places[column]].astype(np.float32)
@@ -80,11 +83,13 @@ def read_predictions(path: Path, facts: DatasetFacts) -> Predictions:
             raise ValueError("a probability is not from 0 to 1")
     except ValueError as error:
         raise RunError(f"cannot be read ({error})", path=path, fix="evaluate the run again") from None
-    sites = None if site_at is None else rows[:, site_at]
-    is_other = rows[:, places[BELOW]] == OTHER if BELOW in places else None
-    truth = kind = rows[:, truth_at]
-    if ORIGINAL in places:
-        original = rows[:, places[ORIGINAL]]
-        kind = np.where(original == "", truth, original)
-    cell_id, patient_id = (rows[:, places[name]] for name in ("cell_id", "patient_id"))
-    return Predictions(cell_id, patient_id, labels, probability, sites, is_other, truth, kind)
+    return Predictions(
+        cell_id=rows[:, places["cell_id"]],
+        patient_id=rows[:, places["patient_id"]],
+        label=(truth == facts.positive).astype(int),
+        probability=probability,
+        site=None if site_at is None else rows[:, site_at],
+        is_other=rows[:, places[BELOW]] == OTHER if BELOW in places else None,
+        truth=truth,
+        original_label=rows[:, places[ORIGINAL]] if ORIGINAL in places else truth,
+    )

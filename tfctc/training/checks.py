@@ -1,6 +1,8 @@
 """Checks of a recipe against files and cells, before anything is written or trained."""
 
-from tfctc.cells import DAPI
+import logging
+
+from tfctc.cells import DAPI, OTHER, OTHER_INDEX
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
 from tfctc.data.selection import Selection
@@ -8,6 +10,8 @@ from tfctc.errors import ManifestError
 from tfctc.models.weights import check_source
 from tfctc.recipes import Recipe
 from tfctc.runs.folder import RunFolder
+
+log = logging.getLogger(__name__)
 
 
 def check_files(recipe: Recipe) -> None:
@@ -51,3 +55,5 @@ def check_cells(recipe: Recipe, builder: Cells, data: str) -> None:
             kind = "pretraining" if stage.name == "pretraining" else "distillation"
             problem = f"no cell in the training split has the {DAPI} image that {kind} loss {reading[0]} reads"
             raise ManifestError(problem, path=data, fix="fit with --mode brightfield, without pretraining")
+    if builder.facts.other and not pipeline.label_counts(builder, "train")[OTHER_INDEX]:
+        log.warning("No training cell is %s, so the network will not call any cell so. It needs such patients.", OTHER)

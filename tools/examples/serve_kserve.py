@@ -86,7 +86,7 @@ class Answers:
         self.folder, self.name = folder, check_files(folder)["name"]
         self._model = tf.saved_model.load(str(folder))
 
-    def __call__(self, request: object) -> dict[str, list[float]]:
+    def __call__(self, request: object) -> dict[str, list]:
         """The response {"predictions": ...} to a request in JSON, as bytes or parsed.
 
         Raises:

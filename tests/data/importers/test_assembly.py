@@ -1,5 +1,8 @@
 """From files and a table to cells: what is joined, reported and refused."""
 
+import csv
+import re
+import shlex
 import unicodedata
 
 import pytest
@@ -154,3 +157,11 @@ def test_rules_of_other_that_cannot_be(tmp_path, rules, message):
     touch(tmp_path, "p1/c1_BF.png")
     with pytest.raises(ConfigError, match=message):
         assembled(tmp_path, {"c1": LabelRow("debris")}, **rules)
+
+
+def test_a_label_with_a_comma_is_advised_in_quotes_that_the_command_takes_apart(tmp_path):
+    touch(tmp_path, "p1/c1_BF.png")
+    with pytest.raises(ManifestError) as caught:
+        assembled(tmp_path, {"c1": LabelRow("debris, small")})
+    (option, value) = shlex.split(re.search(r"--other '[^']*'", str(caught.value))[0])
+    assert (option, next(csv.reader([value]))) == ("--other", ["debris, small"])

@@ -52,7 +52,7 @@ class Scans:
     def path(self, number, channel="brightfield"):
         return Path(self.images[number][channel].path)
 
-    original = False
+    has_original_labels = False
 
     def __len__(self):
         return len(self.cells)

@@ -1,5 +1,7 @@
 """Assembly: joins the cells of a source and the rows of a label table; each cell gets a patient and a class."""
 
+import csv
+import io
 import re
 import shlex
 from collections import Counter
@@ -44,7 +46,7 @@ class ClassRules:
         for label, name in self.mapping.items():
             if name and name not in self.classes:
                 fix = "map it to one of these or to nothing, or give other --classes"
-                fix = f"give --other {shlex.quote(label)} in its place" if name == OTHER else fix
+                fix = f"give --other {shlex.quote(as_csv(label))} in its place" if name == OTHER else fix
                 raise ConfigError(f"--map {label}={name}: classes are {' and '.join(self.classes)}", fix=fix)
 
     def check_labels(self, labels: Counter[str], others: Iterable[str], source: str | Path | None) -> None:
@@ -79,7 +81,7 @@ class ClassRules:
         return OTHER if label in self.other else self.mapping.get(label, label)
 
     @property
-    def rename(self) -> bool:
+    def renames(self) -> bool:
         """Whether the class of a cell may have another name than its label."""
         return bool(self.mapping or self.other)
 
@@ -87,7 +89,14 @@ class ClassRules:
         # A class that is the same word in another case is suggested alone.
         likely = [name for name in self.classes if name.casefold() == label.casefold()] or self.classes
         options = [f"--map {shlex.quote(f'{label}={name}')}" for name in likely]
-        return " or ".join([*options, f"--other {shlex.quote(label)}", f"--drop {shlex.quote(label)}"])
+        return " or ".join([*options, f"--other {shlex.quote(as_csv(label))}", f"--drop {shlex.quote(label)}"])
+
+
+def as_csv(label: str) -> str:
+    """A label as one value of a list with commas: in quotes if it needs them."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow([label])
+    return text.getvalue()
 
 
 @dataclass
@@ -114,9 +123,9 @@ class Assembly:
         return sum(self.counts.values())
 
     @property
-    def original(self) -> bool:
+    def has_original_labels(self) -> bool:
         """Whether the cells have an original label."""
-        return self.rules.rename
+        return self.rules.renames
 
     def __iter__(self) -> Iterator[tuple[Cell, Mapping[str, SourceImage]]]:
         """Yields each cell, with empty paths, and channel -> image; no cell without bright-field or patient."""
@@ -124,7 +133,10 @@ class Assembly:
             row = self.row(cell_id)
             label, patient = row.label or cell.label, cell.patient or row.patient
             if BRIGHTFIELD in cell.images and patient and label not in self.rules.drop:
-                known = {"label": self.rules.class_of(label), "original_label": label if self.original else ""}
+                known = {
+                    "label": self.rules.class_of(label),
+                    "original_label": label if self.has_original_labels else "",
+                }
                 yield Cell(cell_id, patient, cell.site or row.site, "", **known), cell.images
 
     def row(self, cell_id: str) -> LabelRow:

@@ -49,14 +49,14 @@ class WrittenDataset:
 class Cells(Protocol):
     """Cells to write, with empty paths, and channel -> image of each; `Assembly` is one. It may be iterated again.
 
-    `splits` holds patient -> given split, and `original` is whether the cells have an original label.
+    `splits` holds patient -> given split, and `has_original_labels` is what it says.
     """
 
     @property
     def splits(self) -> Mapping[str, str]: ...
 
     @property
-    def original(self) -> bool: ...
+    def has_original_labels(self) -> bool: ...
 
     def __len__(self) -> int: ...
 
@@ -165,7 +165,7 @@ class _Placed:
 
 def _write_manifest(folder: Path, facts: DatasetFacts, cells: _Placed, output: str | Path) -> Manifest:
     """Writes the manifest, and opens it as `fit` will."""
-    write_manifest(folder, facts, cells, original=cells.cells.original, splits=cells.cells.splits)
+    write_manifest(folder, facts, cells, original=cells.cells.has_original_labels, splits=cells.cells.splits)
     try:
         return Manifest.open(folder)
     except ManifestError as error:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfctc.cells import NO_LABEL, DatasetFacts
+from tfctc.cells import NO_LABEL, OTHER, OTHER_INDEX, DatasetFacts
 from tfctc.data.inspect.check import CHECKS, Check
 from tfctc.data.inspect.section import Finding, Section, Table
 from tfctc.data.inspect.survey import Survey
@@ -83,13 +83,20 @@ def _table(codes: np.ndarray, count: int, label: np.ndarray, dapi: np.ndarray, k
 
 
 def _findings(total: np.ndarray, with_dapi: np.ndarray, facts: DatasetFacts) -> list[Finding]:
+    found = []
+    if facts.other and not total[OTHER_INDEX]:
+        advice = "A network cannot learn it: import the cells again without --other, or with such cells."
+        found.append(Finding(f"No cell is {OTHER}, and the data set has this class", advice))
     if not (total[:2].all() and with_dapi.any()):
-        return []  # No class, or no DAPI at all: `tfctc.api.inspecting` says that training lacks it.
+        return found  # No class, or no DAPI at all: `tfctc.api.inspecting` says that training lacks it.
+    if facts.other and total[OTHER_INDEX] and not with_dapi[OTHER_INDEX]:
+        advice = "A teacher that sees DAPI does not learn this class: image DAPI for such cells too, if you can."
+        found.append(Finding(f"None of the {total[OTHER_INDEX]:,} {OTHER} cells has DAPI", advice))
     shares = with_dapi[:2] / total[:2]
     if abs(shares[0] - shares[1]) < UNEVEN:
-        return []
+        return found
     problem = (
         f"{shares[0]:.0%} of the {facts.negative} cells have DAPI, and {shares[1]:.0%} of the {facts.positive} cells"
     )
     advice = "A teacher could tell the classes by whether DAPI is there: image DAPI for both classes in the same way."
-    return [Finding(problem, advice)]
+    return [*found, Finding(problem, advice)]

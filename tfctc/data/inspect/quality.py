@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from tfctc.cells import BRIGHTFIELD, DAPI
+from tfctc.cells import BRIGHTFIELD, DAPI, OTHER
 from tfctc.data.inspect.check import CHECKS, Check
 from tfctc.data.inspect.images import CellImages, flattened, noise
 from tfctc.data.inspect.section import Finding, Gallery, Histograms, Part, Section, Table
@@ -104,6 +104,8 @@ class Quality(Check):
             f"saturated image {SATURATED:.1%} of the pixels or more share the highest value; in a clipped one many are "
             f"0. Both are named if {COMMON:.0%} of the images are so."
         )
+        if survey.manifest.facts.other:
+            text += f" Images of class {OTHER} are not judged."
         counts = {name: sum(len(found[name]) for found in values.values()) for name in FAULTS}
         summary = ", ".join(f"{count} {NAMES[name]}" for name, count in counts.items())
         return Section("Focus, saturation, empty images", 50, text, summary, parts, findings, values)
@@ -142,7 +144,10 @@ def measure_image(image: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def find_faults(survey: Survey, channel: str, groups: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Rows with each of `FAULTS`, the worst first, and every row's sharpness in standard deviations of its group."""
+    """Rows with each of `FAULTS`, the worst first, and every row's sharpness in standard deviations of its group.
+
+    Rows of the class other have no fault.
+    """
     sharpness, visibility, maximum, zero = (
         survey.values[f"{channel}_{name}"] for name in ("sharpness", "visibility", "at_maximum", "at_zero")
     )
@@ -153,6 +158,8 @@ def find_faults(survey: Survey, channel: str, groups: np.ndarray) -> tuple[dict[
             middle = np.median(sharpness[rows])
             spread = 1.4826 * np.median(np.abs(sharpness[rows] - middle))
             depth[rows] = (sharpness[rows] - middle) / max(spread, 0.05)
+    # Debris and doublets are meant to look so.
+    judged = survey.column("label") != OTHER
     empty = visibility < EMPTY
     worst = {"empty": -visibility, "blurred": -depth, "saturated": maximum, "black": zero}
     masks = {
@@ -161,5 +168,5 @@ def find_faults(survey: Survey, channel: str, groups: np.ndarray) -> tuple[dict[
         "saturated": ~empty & (maximum >= SATURATED),
         "black": ~empty & (zero >= BLACK[channel]),
     }
-    found = {name: np.flatnonzero(mask) for name, mask in masks.items()}
+    found = {name: np.flatnonzero(mask & judged) for name, mask in masks.items()}
     return {name: rows[np.argsort(-worst[name][rows], kind="stable")] for name, rows in found.items()}, depth

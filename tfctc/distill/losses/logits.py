@@ -2,7 +2,7 @@
 
 Decoupled knowledge distillation (Zhao et al. 2022, arXiv 2203.08679) would add nothing. It has one term for the target
 class and one for the distribution among the other classes. With two classes there is only one other class: the second
-term is zero, and the first is this loss.
+term is zero, and the first is this loss. (It was not tried with the third class, `other`.)
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from tfctc.distill.losses.base import LOSSES, DistillationLoss, Tensors, check_n
 
 @LOSSES.register("logits")
 class LogitsLoss(DistillationLoss):
-    """T² KL(softmax(teacher / T) || softmax(student / T)), 0 or more, over two logits ``(B, 2)``.
+    """T² KL(softmax(teacher / T) || softmax(student / T)), 0 or more, over the logits ``(B, K)``.
 
     T² keeps the size of the gradient independent of the temperature (section 2 of the paper).
 

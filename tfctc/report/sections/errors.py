@@ -17,7 +17,9 @@ class Errors(RunSection):
                 if position is None:
                     continue
                 cells.append((position,))
-                truth = found.classes[int(test.label[row])] if test.kind is None else str(test.kind[row])
+                truth = found.classes[int(test.label[row])]
+                if test.original_label is not None:
+                    truth = str(test.original_label[row])
                 words = (str(test.cell_id[row]), str(test.patient_id[row]), str(test.sites[row]), truth)
                 captions.append(" · ".join(filter(None, (*words, f"p = {test.probability[row]:.3f}"))))
             if cells:

@@ -1,9 +1,10 @@
 """Recall of each original label, where there are more labels than two classes."""
 
 from tfctc.data.inspect import Section, Table
+from tfctc.evaluation.evaluate import number_text
 from tfctc.io.names import plural
 from tfctc.report.parts import Forest
-from tfctc.report.sections.base import SECTIONS, Material, RunSection, shown
+from tfctc.report.sections.base import SECTIONS, Material, RunSection
 
 #: Most rows of the table and of the plot.
 MOST_ROWS = 30
@@ -25,8 +26,8 @@ class OriginalLabels(RunSection):
                 one.cells,
                 one.patients,
                 *(one.calls.get(name, 0) for name in classes),
-                shown(one.recall.value),
-                f"{shown(one.recall.low)} to {shown(one.recall.high)}" if one.recall.low is not None else "n/a",
+                number_text(one.recall.value),
+                one.recall.reason or f"{number_text(one.recall.low)} to {number_text(one.recall.high)}",
             )
             for one in found
         ]
@@ -39,5 +40,8 @@ class OriginalLabels(RunSection):
             if one.recall.value is not None and one.recall.low is not None and one.recall.high is not None
         ]
         plots = (Forest("recall by original label", "recall", bars, None),) if bars else ()
-        text = "Labels as they were imported, before several of them became one class. Recall: called that class."
+        text = (
+            "Labels as they were imported, before several of them became one class. Recall is the share that is called "
+            f"that class; for a class that the model lacks, the share that is not called {classes[1]}."
+        )
         return Section("By original label", 65, text, "", (*plots, Table("by original label", headers, rows)))
