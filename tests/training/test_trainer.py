@@ -206,3 +206,24 @@ def test_changes_of_channels_are_part_of_a_stages_batches(tiny_dataset, tmp_path
         assert set(BOTH) <= set(x)
         hidden[stage.name] = (x["dapi"] == mean).all()
     assert hidden == {"teacher": True, "student": False}
+
+
+@pytest.mark.parametrize(("bias", "told"), [(-50, True), (50, False)])
+def test_a_pool_with_few_positive_cells_is_told(halved, tmp_path, caplog, bias, told):
+    own = trainer(config(halved), tmp_path / "run")
+    student = own.recipe.stages[-1]
+    logits = own.networks[student.teachers[0]].get_layer("logits")
+    kernel, offset = logits.get_weights()
+    logits.set_weights([kernel, offset + [0, bias]])
+    with caplog.at_level("WARNING", "tfctc"):
+        own.check_pool(student)
+        own.check_pool(own.recipe.stages[0])  # The teacher's own stage has no pool.
+    found = [record.message for record in caplog.records]
+    assert found == (
+        [
+            "The teacher calls 0.0 % of the unlabelled cells ctc. With so few of them no gain from "
+            "distillation has been shown: train with --mode brightfield too, and compare."
+        ]
+        if told
+        else []
+    )
