@@ -16,6 +16,7 @@ from tfctc.data.builder import Cells
 from tfctc.data.selection import Selection, as_written
 from tfctc.distill.distiller import Distiller
 from tfctc.evaluation.keras_predictions import predict
+from tfctc.evaluation.prevalence import estimated_prevalence
 from tfctc.io.files import atomic_file
 from tfctc.models.fast import to_stock
 from tfctc.models.weights import copy_from_teacher
@@ -36,9 +37,9 @@ STATE, LOGS = "state", "logs"
 LEAST_LABELLED_SHARE = 0.1
 
 
-#: Size and number of the batches of unlabelled cells that a teacher is tried on, and the share of positive calls below
+#: Size and number of the batches of unlabelled cells that a teacher is tried on, and the share of positive ones below
 #: which it is told. All comparisons in docs/evidence have pools with 43 or 50 % positive cells.
-POOL_BATCH, POOL_BATCHES, RARE = 256, 8, 0.1
+POOL_BATCH, POOL_BATCHES, RARE = 256, 8, 0.2
 
 
 @dataclass
@@ -131,7 +132,7 @@ class Trainer:
         self.checkpoints[stage.name] = checkpoint
 
     def check_pool(self, stage: Stage) -> None:
-        """Warns if the teacher calls few of the unlabelled cells positive: for such a pool no gain has been shown."""
+        """Warns if, by the teacher, few unlabelled cells are positive: for such a pool no gain has been shown."""
         pools = [selection for selection in stage.cells if selection.labels == "unlabelled"]
         if not (stage.teachers and pools):
             return
@@ -140,11 +141,15 @@ class Trainer:
         if not pipeline.count(self.builder, "train", cells):
             return
         batches = pipeline.id_batches(self.builder, "train", tuple(teacher.input), POOL_BATCH, cells)
-        share = float((predict(teacher, batches.take(POOL_BATCHES)).probability >= 0.5).mean())
+        trained_at = 1 / len(self.builder.facts.labels)
+        if stage.training.class_weights != "balanced":
+            _, positive, *_ = counts = pipeline.label_counts(self.builder, "train", stage.cells[0])
+            trained_at = positive / sum(counts)
+        share = estimated_prevalence(predict(teacher, batches.take(POOL_BATCHES)).probability, trained_at)
         if share < RARE:
             log.warning(
-                "The teacher calls %.1f %% of the unlabelled cells %s. With so few of them no gain from distillation "
-                "has been shown: train with --mode brightfield too, and compare.",
+                "By the teacher, about %.0f %% of the unlabelled cells are %s. With so few of them no gain from "
+                "distillation has been shown: train with --mode brightfield too, and compare.",
                 100 * share,
                 self.builder.facts.positive,
             )
