@@ -40,20 +40,6 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path not in first)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef, request):
-    """Coverage does not measure fixtures that tests share: most of them train, convert or simulate."""
-    plugin = request.config.pluginmanager.getplugin("_cov")
-    measured = plugin and plugin.cov_controller and fixturedef.scope != "function"
-    if measured:
-        plugin.cov_controller.pause()
-    try:
-        return (yield)
-    finally:
-        if measured:
-            plugin.cov_controller.resume()
-
-
 def pytest_collection_finish():
     """Garbage collection leaves alone what has been imported: collecting would look through it again and again."""
     gc.collect()
