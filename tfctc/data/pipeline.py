@@ -195,6 +195,24 @@ def class_weights(builder: Cells, selection: Selection = LABELLED) -> tuple[floa
     return tuple(share / count if count else 1.0 for count in counts)
 
 
+def network_prior(builder: Cells, selection: Selection, balanced: bool) -> tuple[float, float]:
+    """Weights of the classes among the selected training cells, as a network is trained on them.
+
+    Args:
+        builder: the built data set.
+        selection: labelled cells.
+        balanced: whether the classes have the sample weights of `class_weights`; otherwise every cell has the same.
+
+    Returns:
+        The share of the weight that the positive cells have; and the logarithm of the weight of a negative cell over
+        that of an other one, 0 without a class other.
+    """
+    counts = label_counts(builder, "train", selection)[: len(builder.facts.labels)]
+    weights = class_weights(builder, selection) if balanced else (1.0,) * len(counts)
+    total = sum(count * weight for count, weight in zip(counts, weights, strict=True))
+    return counts[1] * weights[1] / total, math.log(weights[0] / weights[-1]) if builder.facts.other else 0.0
+
+
 def _examples(
     builder: Cells, channels: tuple[str, ...], batch: Mapping[str, tf.Tensor]
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:

@@ -1,6 +1,5 @@
 """Calibration of a trained student on the validation cells, and the threshold of its calibrated probability."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,18 +74,7 @@ def _calibrated(raw: Predictions, logits: np.ndarray, calibration: Calibration) 
 
 
 def network_prior(recipe: Recipe, builder: Cells) -> tuple[float, float]:
-    """Weights of the classes among the labelled training cells, in the student's last stage.
-
-    Returns:
-        The share of the weight that the positive cells had: 1 over the number of classes with
-        `training.class_weights` "balanced", and their share of the cells with "none". And the logarithm of the weight
-        of a negative cell over that of an other one.
-    """
+    """`tfctc.data.pipeline.network_prior` of the labelled training cells, in the student's last stage."""
     stage = next(stage for stage in reversed(recipe.stages) if stage.network == STUDENT)
     labelled = batch_composition(builder, stage.cells, stage.training)[0][0]
-    counts = pipeline.label_counts(builder, "train", labelled)[: len(builder.facts.labels)]
-    weights = (1.0,) * len(counts)
-    if stage.training.class_weights == "balanced":
-        weights = pipeline.class_weights(builder, labelled)
-    total = sum(count * weight for count, weight in zip(counts, weights, strict=True))
-    return counts[1] * weights[1] / total, math.log(weights[0] / weights[-1]) if builder.facts.other else 0.0
+    return pipeline.network_prior(builder, labelled, stage.training.class_weights == "balanced")

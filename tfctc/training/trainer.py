@@ -35,8 +35,6 @@ STATE, LOGS = "state", "logs"
 #: Smallest share of labelled cells in a batch, even if fewer cells have a label: below it the student learns from the
 #: labels too slowly.
 LEAST_LABELLED_SHARE = 0.1
-
-
 #: Size and number of the batches of unlabelled cells that a teacher is tried on, and the share of positive ones below
 #: which it is told. All comparisons in docs/evidence have pools with 43 or 50 % positive cells.
 POOL_BATCH, POOL_BATCHES, RARE = 256, 8, 0.2
@@ -141,10 +139,7 @@ class Trainer:
         if not pipeline.count(self.builder, "train", cells):
             return
         batches = pipeline.id_batches(self.builder, "train", tuple(teacher.input), POOL_BATCH, cells)
-        trained_at = 1 / len(self.builder.facts.labels)
-        if stage.training.class_weights != "balanced":
-            _, positive, *_ = counts = pipeline.label_counts(self.builder, "train", stage.cells[0])
-            trained_at = positive / sum(counts)
+        trained_at, _ = pipeline.network_prior(self.builder, stage.cells[0], stage.training.class_weights == "balanced")
         share = estimated_prevalence(predict(teacher, batches.take(POOL_BATCHES)).probability, trained_at)
         if share < RARE:
             log.warning(
