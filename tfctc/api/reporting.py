@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING
 
 from tfctc.errors import ConfigError
 from tfctc.progress import Progress, silent
+from tfctc.report import CELLS
 from tfctc.system.startup import start_tensorflow
 
 if TYPE_CHECKING:
     from tfctc.runs.folder import RunFolder
-
-#: Largest number of test cells for saliency and robustness if the caller does not say.
-CELLS = 300
 
 
 def write_report(

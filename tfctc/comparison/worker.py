@@ -13,11 +13,10 @@ from tfctc.data.builder import Cells, build
 from tfctc.data.manifest import Manifest
 from tfctc.data.pipeline import missing_classes
 from tfctc.data.selection import visible_to
-from tfctc.data.splits import Splits
 from tfctc.errors import RunError
 from tfctc.evaluation.keras_predictions import predict_splits
 from tfctc.evaluation.metrics import choose_threshold, compute_metrics
-from tfctc.recipes import resolve, stream_seed
+from tfctc.recipes import resolve
 from tfctc.runs.folder import PREDICTIONS, RECORD, RunFolder
 from tfctc.runs.predictions import write_predictions
 from tfctc.runs.splitting import make_splits
@@ -66,13 +65,13 @@ def run_job(config: RunConfig, folder: Path, test: bool) -> Outcome:
             raise RunError("holds a run of other settings", path=folder, fix="move it away")
         if not run.was_trained_on(manifest):
             raise RunError("holds a run on other cells", path=folder, fix="move it away")
-        if finished and config.split.file and run.splits.digest != _splits(manifest, config).digest:
+        if (
+            finished
+            and config.split.file
+            and run.splits.digest != make_splits(manifest, config, resolve(config).folds).digest
+        ):
             raise RunError("holds a run with other splits: split.file has changed", path=folder, fix="move it away")
         return _outcome(run, test)
-
-
-def _splits(manifest: Manifest, config: RunConfig) -> Splits:
-    return make_splits(manifest, config, resolve(config).folds, stream_seed(config.seed, "labels"))
 
 
 def _outcome(run: RunFolder, test: bool) -> Outcome:

@@ -188,7 +188,7 @@ def _checked_rows(
         _check_split(folder / MANIFEST, facts, line, cell, given, splits)
         for name in _unique_names(folder, cell):
             used.add(name)
-        yield line, cell if cell.original_label else replace(cell, original_label=cell.label)
+        yield line, cell
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Cell, str]]:
@@ -202,9 +202,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Cell, str]]:
             fix = f"delete the others; only {' and '.join(OPTIONAL)} may be added, once each"
             raise ManifestError(problem, path=path, fix=fix)
         places = {**table.positions, **dict(zip(names, others, strict=True))}
-        order = [places[column] for column in (*COLUMNS, ORIGINAL) if column in places]
+        order = [places[column] for column in COLUMNS]
         for line, row in table.rows:
-            yield line, Cell(*[row[i] for i in order]), row[places[SPLIT]] if SPLIT in places else ""
+            values = [row[i] for i in order]
+            *_, label = values  # the last of `COLUMNS`
+            values.append((row[places[ORIGINAL]] if ORIGINAL in places else "") or label)
+            yield line, Cell(*values), row[places[SPLIT]] if SPLIT in places else ""
 
 
 def _check_split(

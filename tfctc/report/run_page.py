@@ -19,11 +19,12 @@ from tfctc.evaluation.stored import stored_cross_validation, stored_evaluation
 from tfctc.io.files import write_json
 from tfctc.io.names import counted
 from tfctc.progress import Progress, silent
+from tfctc.report import CELLS
 from tfctc.report.kept_studies import keep_studies, kept_studies, studies_key
 from tfctc.report.overlay import overlay
 from tfctc.report.page import SALIENCY, Page, display_limits, write_page
 from tfctc.report.sections import SECTIONS, Material
-from tfctc.report.studies import CELLS, read_cell, study
+from tfctc.report.studies import read_cell, study
 from tfctc.runs.folder import EVALUATION, PREDICTIONS, REPORT, REPORT_VALUES, STUDIES, RunFolder
 from tfctc.runs.predictions import read_predictions
 

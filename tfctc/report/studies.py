@@ -14,10 +14,11 @@ from tfctc.evaluation.predictions import Predictions
 from tfctc.evaluation.robustness import RobustnessPoint, measure_robustness
 from tfctc.evaluation.saliency import NucleusEnergy, nucleus_energy, saliency
 from tfctc.progress import Progress, Task, silent
+from tfctc.report import CELLS
 from tfctc.runs.folder import RunFolder
 
-#: Test cells on which robustness is measured, and the share of them on which saliency is.
-CELLS, SALIENCY_SHARE = 300, 0.25
+#: Share of the test cells for robustness on which saliency is measured.
+SALIENCY_SHARE = 0.25
 
 
 @dataclass(frozen=True)

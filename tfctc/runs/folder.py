@@ -173,15 +173,17 @@ class RunFolder:
         Raises:
             RunError: the run has none, or a file is damaged.
         """
-        if self.config.distill.folds == 1:
-            return [self._model(TEACHER)]
-        return [self._model(f"teacher-{fold}.keras") for fold in range(self.config.distill.folds)]
+        return [self._model(name) for name in self._teacher_files]
 
     @property
     def has_teacher(self) -> bool:
         """Whether the run has trained a teacher."""
-        names = (TEACHER, *(f"teacher-{fold}.keras" for fold in range(self.config.distill.folds)))
-        return any((self.folder / name).exists() for name in names)
+        return any((self.folder / name).exists() for name in self._teacher_files)
+
+    @property
+    def _teacher_files(self) -> list[str]:
+        folds = self.config.distill.folds
+        return [TEACHER] if folds == 1 else [f"teacher-{fold}.keras" for fold in range(folds)]
 
     def teacher(self) -> keras.Model:
         """The teacher; for several, one model whose logits ``(B, K)`` are the log of their mean probabilities.

@@ -29,15 +29,13 @@ def write_history(path: Path, epochs: Mapping[str, Sequence[Mapping[str, Any]]])
 
 def read_history(path: Path, stage: str) -> list[dict[str, str]]:
     """Rows of one stage, in the order of the epochs; values are text."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["stage"] == stage]
+    return read_stages(path).get(stage, [])
 
 
 def read_stages(path: Path) -> dict[str, list[dict[str, str]]]:
-    """Stage -> its rows, in the order of the file; values are text. Empty if there is no such file."""
+    """Stage -> its rows, in the order of the file; values are text."""
     stages: dict[str, list[dict[str, str]]] = {}
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                stages.setdefault(row["stage"], []).append(row)
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            stages.setdefault(row["stage"], []).append(row)
     return stages

@@ -211,14 +211,14 @@ def train_fold(config: RunConfig, folder: Path, test: bool = True, teachers: boo
         if run.config != config or not run.was_trained_on(manifest):
             raise _other_run(folder)
         shutil.rmtree(folder / "logs", ignore_errors=True)
+        found = {}
         if test or not finished:
             builder = build(manifest, run.splits, tfrecords)
-            if test and teachers:
-                _predict_with_teacher(run, builder)
-            found = predict_splits(run.calibrated_student(), builder) if test else {}
+            if test:
+                found = predict_splits(run.calibrated_student(), builder)
+                if teachers:
+                    _predict_with_teacher(run, builder)
             shutil.rmtree(Path(builder.data_path).parent, ignore_errors=True)
-        else:
-            found = {}
         if not teachers:
             for path in folder.glob("teacher*.keras"):
                 path.unlink()

@@ -20,7 +20,8 @@ class Learning(RunSection):
     """Two plots for each stage of the training."""
 
     def section(self, material: Material) -> Section | None:
-        stages = read_stages(material.run.folder / HISTORY)
+        path = material.run.folder / HISTORY
+        stages = read_stages(path) if path.exists() else {}
         parts = []
         for stage, rows in list(stages.items())[:MOST_STAGES]:
             for key, name in (("loss", "loss"), ("auroc", "AUROC")):
