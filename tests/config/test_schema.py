@@ -49,7 +49,10 @@ def test_the_defaults_pass_their_own_checks():
         ({"mode": 3}, "mode must be text, got 3"),
         ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
         ({"seed": 2**31}, "seed must be a whole number <= 2147483647, got 2147483648"),
-        ({"training": {"monitor": "val_auc"}}, "training.monitor must be one of val_auroc, val_loss, got 'val_auc'"),
+        (
+            {"training": {"monitor": "val_auc"}},
+            "training.monitor must be one of last, val_auroc, val_loss, got",
+        ),
         ({"training": {"steps_per_epoch": 0}}, "training.steps_per_epoch must be a whole number >= 1, got 0"),
         ({"training": {"labelled_share": 0}}, "training.labelled_share must be a number > 0.0, got 0"),
         ({"training": {"labelled_share": "x"}}, "training.labelled_share must be a number or empty, got 'x'"),

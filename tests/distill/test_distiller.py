@@ -20,7 +20,8 @@ NORMALISATION = {"brightfield": (0.5, 0.3), "dapi": (0.5, 0.3)}
 def cells(seed=0):
     rng = np.random.default_rng(seed)
     x = {name: rng.random((CELLS, *SIZE, 1), np.float32) for name in ("brightfield", "dapi")}
-    return x | {"dapi_present": np.ones(CELLS, np.float32)}, rng.integers(0, 2, CELLS).astype(np.int32)
+    y, soft = rng.integers(0, 2, CELLS).astype(np.int32), rng.random(CELLS).astype(np.float32)
+    return x | {"dapi_present": np.ones(CELLS, np.float32), "soft_label": np.stack([1 - soft, soft], 1)}, y
 
 
 def distiller(parts=None, label_weight=1.0, **options):

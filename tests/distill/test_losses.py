@@ -9,6 +9,11 @@ from tfctc.distill.losses import LOSSES, DistillationLoss, build_losses
 from tfctc.errors import ConfigError, UnknownNameError
 
 
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
 def made_up():
     """Taps of student and teacher, and inputs, of five cells."""
     rng = np.random.default_rng(0)
@@ -23,6 +28,7 @@ def made_up():
         "stage3": rng.normal(size=(5, 3, 3, 6)),
     }
     inputs = {"dapi": rng.random(size=(5, 14, 13, 1)), "counts": np.ones(5), "label": np.array([0, 1, -1, 1, 0])}
+    inputs["soft_label"] = softmax(rng.normal(size=(5, 2)))
     return student, teacher, inputs
 
 
@@ -36,11 +42,6 @@ OF_BATCH = [name for name in LOSSES if LOSSES[name].of_batch]
 
 def tensors(arrays):
     return {name: keras.ops.convert_to_tensor(value, "float32") for name, value in arrays.items()}
-
-
-def softmax(x):
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
 
 
 def shapes(arrays):
@@ -72,6 +73,15 @@ def info_nce(a, b, temperature):
 
 def dense(layer, x):
     return x @ np.asarray(layer.kernel) + np.asarray(layer.bias)
+
+
+def test_soft_labels_is_the_kl_divergence_and_nothing_for_a_cell_without_one():
+    p, q = INPUTS["soft_label"].copy(), softmax(STUDENT["logits"])
+    p[0], p[1] = 0, [1, 0]
+    expected = np.sum(np.where(p > 0, p * np.log(np.where(p > 0, p, 1) / q), 0), axis=-1)
+    found = values(built("soft-labels"), inputs=INPUTS | {"soft_label": p})
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert found[0] == 0
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
@@ -250,11 +260,12 @@ def test_every_loss_teaches_the_student_and_its_own_weights_and_never_the_teache
     arguments = {"measure": "huber"} if name == "staining" else {}
     loss, student, teacher, inputs = built(name, **arguments), tensors(STUDENT), tensors(TEACHER), tensors(LACKING)
     with tf.GradientTape() as tape:
-        tape.watch([student, teacher, inputs["dapi"]])
+        tape.watch([student, teacher, inputs["dapi"], inputs["soft_label"]])
         # The distiller masks the cells that do not count.
         found = loss(student, teacher, inputs) * inputs["counts"]
         total = tf.reduce_sum(found)
-        read = {tap: teacher[tap] for tap in loss.teacher_taps} | ({"dapi": inputs["dapi"]} if loss.reads_dapi else {})
+        read = {tap: teacher[tap] for tap in loss.teacher_taps}
+        read |= {name: inputs[name] for name in ("dapi", "soft_label") if name in loss.inputs}
     own, learnt, taught = tape.gradient(
         total, [loss.trainable_variables, {tap: student[tap] for tap in loss.student_taps}, read]
     )

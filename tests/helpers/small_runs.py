@@ -13,6 +13,8 @@ from tfctc.training.networks import build_networks
 from tfctc.training.trainer import Trainer
 
 BOTH = ("brightfield", "dapi")
+#: A student that reads the logits of a teacher network in every step.
+LOGITS = DistillConfig(losses={"logits": {"weight": 2.0, "temperature": 2.0}})
 
 
 def config(data, mode="distilled", distill=None, **training):
@@ -21,7 +23,7 @@ def config(data, mode="distilled", distill=None, **training):
     return RunConfig(
         str(data), mode=mode, augment={"gain": {}}, split=SplitConfig(validation=0.25, test=0.25),
         student=ModelConfig("tiny"), teacher=ModelConfig("tiny", BOTH),
-        distill=distill or DistillConfig(), training=TrainingConfig(**options),
+        distill=distill or LOGITS, training=TrainingConfig(**options),
     )  # fmt: skip
 
 

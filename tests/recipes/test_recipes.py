@@ -26,8 +26,13 @@ BOTH = ("brightfield", "dapi")
 LABELLED, UNLABELLED = Selection(), Selection("unlabelled")
 
 
+def with_network(**options):
+    """Settings of a student that reads the logits of teacher networks in every step."""
+    return DistillConfig(**{"losses": {"logits": {"weight": 2.0, "temperature": 2.0}}, **options})
+
+
 def recipe(mode="distilled", **settings):
-    return resolve(RunConfig(mode=mode, **settings))
+    return resolve(RunConfig(**{"mode": mode, "distill": with_network(), **settings}))
 
 
 def stage(found, name):
@@ -78,7 +83,7 @@ def test_a_teacher_learns_from_the_labelled_cells_that_it_can_see():
 
 
 def test_with_folds_no_teacher_learns_from_the_fold_that_it_teaches():
-    found = recipe(distill=DistillConfig(folds=3))
+    found = recipe(distill=with_network(folds=3))
     assert found.teachers == ("teacher-0", "teacher-1", "teacher-2") and found.folds == 3
     assert [stage(found, name).cells[0].without_fold for name in found.teachers] == [0, 1, 2]
     assert stage(found, "student").teachers == found.teachers
@@ -98,20 +103,20 @@ def test_split_and_label_budget_reach_the_training_cells_and_not_the_validation_
 
 
 def test_a_teacher_may_train_for_fewer_epochs_than_its_student():
-    found = recipe(distill=DistillConfig(teacher_epochs=5), training=TrainingConfig(epochs=60))
+    found = recipe(distill=with_network(teacher_epochs=5), training=TrainingConfig(epochs=60))
     assert [one.training.epochs for one in found.stages] == [5, 60]
     assert recipe(training=TrainingConfig(epochs=7)).stages[0].training.epochs == 7
 
 
 def test_a_teacher_may_learn_without_dapi_now_and_then():
-    dropout = DistillConfig(dapi_dropout=0.25)
+    dropout = with_network(dapi_dropout=0.25)
     assert stage(recipe(distill=dropout), "teacher").channels == DapiDropout(0.25)
     assert stage(recipe(distill=dropout), "student").channels is None
     assert stage(recipe("self-training", distill=dropout), "teacher").channels is None
 
 
 def test_a_student_may_start_as_its_teacher_and_before_its_first_stage():
-    start = DistillConfig(start="teacher")
+    start = with_network(start="teacher")
     assert [one.start_from for one in recipe(distill=start).stages] == [None, "teacher"]
     found = recipe(distill=replace(start, folds=2), pretrain=PretrainConfig(1))
     assert [(one.name, one.start_from) for one in found.stages] == [
@@ -138,20 +143,52 @@ def test_dapi_images_are_mixed_among_the_brightfield_ones_of_mode_dapi_augmented
 
 
 def test_a_student_taught_by_the_dapi_image_alone_has_no_teacher():
-    found = recipe(distill=DistillConfig(losses={"staining": {}}))
+    found = recipe(distill=with_network(losses={"staining": {}}))
     assert names(found) == ["student"] and found.teachers == () and found.can_teach is None
     assert found.channels == BOTH and stage(found, "student").cells == (LABELLED, UNLABELLED)
 
 
+@pytest.mark.parametrize(
+    ("mode", "kinds", "networks", "stages", "channels", "teaches"),
+    [
+        ("distilled", ("dapi-forest",), ["student"], ["student"], BOTH[:1], ("dapi",)),
+        ("distilled", ("network",), ["teacher", "student"], ["teacher", "student"], BOTH, BOTH),
+        ("distilled", ("dapi-forest", "network"), ["teacher", "student"], ["teacher", "student"], BOTH, BOTH),
+        ("self-training", ("network",), ["teacher", "student"], ["teacher", "student"], BOTH[:1], BOTH[:1]),
+    ],
+)
+def test_soft_labels_are_given_before_the_student_trains(mode, kinds, networks, stages, channels, teaches):
+    """So the student's stage reads bright-field alone, and a teacher that is no network has no stage."""
+    found = recipe(mode, distill=DistillConfig(teacher_kinds=kinds))
+    assert (list(found.networks), names(found), found.channels) == (networks, stages, channels)
+    assert found.teacher_channels == teaches
+    student = stage(found, "student")
+    assert (student.teachers, student.soft_labels, student.balanced_draw) == ((), kinds, True)
+    assert student.cells == (LABELLED, UNLABELLED) and found.channels_of(student) == BOTH[:1]
+    assert f"1 x soft-labels, taught by {', '.join(kinds)}" in str(found)
+    assert not stage(recipe(mode, distill=DistillConfig(teacher_kinds=kinds, draw="uniform")), "student").balanced_draw
+
+
+def test_self_training_asks_a_network_unless_another_kind_is_named():
+    assert stage(recipe("self-training", distill=DistillConfig()), "student").soft_labels == ("network",)
+
+
+def test_soft_labels_and_taps_of_a_teacher_go_together():
+    losses = {"soft-labels": {}, "logits": {}}
+    student = stage(recipe(distill=DistillConfig(losses=losses)), "student")
+    assert (student.teachers, student.soft_labels) == (("teacher",), DistillConfig.teacher_kinds)
+    assert not stage(recipe(), "student").soft_labels and not stage(recipe(), "student").balanced_draw
+
+
 def test_without_distillation_losses_the_student_learns_from_labels_alone():
-    found = recipe(distill=DistillConfig(student_weight=0.3, losses={}))
+    found = recipe(distill=with_network(student_weight=0.3, losses={}))
     one = stage(found, "student")
     assert (one.cells, one.losses, one.label_weight, found.channels) == ((LABELLED,), {}, 1.0, BOTH[:1])
 
 
 def test_weights_schedule_and_losses_are_those_of_the_settings():
     losses = {"logits": {"weight": 0.5, "temperature": 3.0}, "feature": {"tap": "stage2"}}
-    distill = DistillConfig(student_weight=0.3, losses=losses, schedule="fade-out")
+    distill = with_network(student_weight=0.3, losses=losses, schedule="fade-out")
     one = stage(recipe(distill=distill), "student")
     assert (one.label_weight, one.schedule, list(one.losses)) == (0.3, "fade-out", ["logits", "feature"])
     assert (one.losses["logits"].weight, one.losses["logits"].temperature) == (0.5, 3.0)
@@ -159,7 +196,7 @@ def test_weights_schedule_and_losses_are_those_of_the_settings():
 
 
 def test_teachers_of_an_earlier_run_are_not_trained_again():
-    found = recipe(distill=DistillConfig(teachers="runs/a", folds=2))
+    found = recipe(distill=with_network(teachers="runs/a", folds=2))
     assert names(found) == ["student"] and found.teachers_from == "runs/a"
     assert found.teachers == ("teacher-0", "teacher-1") == stage(found, "student").teachers
 
@@ -201,7 +238,7 @@ def test_every_stream_of_random_numbers_has_a_seed_of_its_own():
         ({"mode": "brightfield", "pretrain": PretrainConfig(1)}, "mode brightfield reads no DAPI.*got 1"),
         ({"mode": "self-training", "pretrain": PretrainConfig(1)}, "mode self-training reads no DAPI"),
         (
-            {"mode": "self-training", "distill": DistillConfig(losses={"logits": {}, "staining": {}})},
+            {"mode": "self-training", "distill": with_network(losses={"logits": {}, "staining": {}})},
             "staining reads DAPI, which mode self-training does not; leave out staining, or choose mode distilled",
         ),
         (
@@ -209,9 +246,29 @@ def test_every_stream_of_random_numbers_has_a_seed_of_its_own():
             "pretrain.losses must be .* no teacher, got logits; .*staining",
         ),
         ({"pretrain": PretrainConfig(1, {})}, "pretrain.losses must be .* no teacher, got none"),
-        ({"distill": DistillConfig(losses={"staining": {}}, folds=2)}, "distill.folds is about teachers.*add the loss"),
-        ({"distill": DistillConfig(losses={"staining": {}}, start="teacher")}, "distill.start is about teachers"),
-        ({"mode": "brightfield", "distill": DistillConfig(losses={"nonsense": {}})}, "unknown .* loss 'nonsense'"),
+        (
+            {"distill": with_network(losses={"staining": {}}, folds=2)},
+            "about teacher networks.*add the loss",
+        ),
+        (
+            {"distill": with_network(losses={"staining": {}}, start="teacher")},
+            "distill.start is about teacher networks",
+        ),
+        ({"distill": DistillConfig(folds=2)}, 'distill.folds is about teacher networks.*add "network" to distill.teac'),
+        (
+            {"distill": DistillConfig(teacher_kinds=("magic",))},
+            "unknown kind of teacher 'magic'; choose one of: b",
+        ),
+        ({"distill": DistillConfig(teacher_kinds=("network", "network"))}, "teacher_kinds must name each kind once"),
+        (
+            {"mode": "self-training", "distill": DistillConfig(teacher_kinds=("network", "dapi-forest"))},
+            "dapi-forest reads DAPI, which mode self-training does not; leave out dapi-forest",
+        ),
+        (
+            {"pretrain": PretrainConfig(1, {"soft-labels": {}})},
+            "pretrain.losses must be .* no teacher, got soft-labels",
+        ),
+        ({"mode": "brightfield", "distill": with_network(losses={"nonsense": {}})}, "unknown .* loss 'nonsense'"),
         ({"pretrain": PretrainConfig(0, {"nonsense": {}})}, "unknown distillation loss 'nonsense'"),
         ({"mode": "brightfield", "teacher": ModelConfig("resnet51")}, "unknown backbone 'resnet51'"),
         ({"augment": {"magic": {}}}, "unknown augmentation 'magic'"),
@@ -231,7 +288,7 @@ def test_images_too_small_for_a_network_are_refused_once_the_data_set_is_known()
 
 
 def test_a_recipe_prints_what_it_will_do():
-    text = str(recipe(distill=DistillConfig(folds=2, dapi_dropout=0.5), pretrain=PretrainConfig(3)))
+    text = str(recipe(distill=with_network(folds=2, dapi_dropout=0.5), pretrain=PretrainConfig(3)))
     for words in (
         "recipe distilled, auto, channels brightfield + dapi",
         "teacher-1  resnet50 on brightfield + dapi",
@@ -259,10 +316,10 @@ def test_a_new_mode_is_one_registration(monkeypatch):
 
 
 def test_settings_of_teachers_conflict_where_they_ask_for_others_than_were_trained():
-    trained = RunConfig(distill=DistillConfig(teacher_epochs=5))
+    trained = RunConfig(distill=with_network(teacher_epochs=5))
     assert conflicting_teacher_settings(RunConfig(), trained) == []
     assert conflicting_teacher_settings(trained, trained) == []
-    other = RunConfig(distill=DistillConfig(teacher_epochs=6, dapi_dropout=0.1))
+    other = RunConfig(distill=with_network(teacher_epochs=6, dapi_dropout=0.1))
     assert conflicting_teacher_settings(other, trained) == ["distill.teacher_epochs", "distill.dapi_dropout"]
 
 
@@ -270,4 +327,4 @@ def test_losses_are_values_of_the_recipe():
     """So that the trainer need not build them again."""
     assert all(isinstance(loss, DistillationLoss) for loss in stage(recipe(), "student").losses.values())
     with pytest.raises(UnknownNameError):
-        recipe(distill=DistillConfig(losses={"logit": {}}))
+        recipe(distill=with_network(losses={"logit": {}}))

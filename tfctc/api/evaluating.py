@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfctc.cells import BRIGHTFIELD
 from tfctc.errors import ConfigError
 from tfctc.io.files import write_json
 from tfctc.progress import Progress, silent
@@ -162,7 +163,10 @@ def evaluate_run(
     from tfctc.evaluation.metrics import fixed_threshold
     from tfctc.evaluation.operating_points import CONFIDENCE, Rule, choose_operating_point
     from tfctc.evaluation.original_labels import by_label
+    from tfctc.recipes import resolve
+    from tfctc.recipes.recipe import STUDENT
     from tfctc.runs.folder import RunFolder
+    from tfctc.training.teacher_predictions import no_teacher, predict_with_teachers
 
     rule, tried = _rule_of(threshold, operating_point)
     promised = Rule.parse(rule).promise
@@ -178,10 +182,15 @@ def evaluate_run(
             problem = "was cross-validated: metrics are of the students of its folds, at thresholds chosen in training"
             raise ConfigError(problem, path=opened.folder, fix="leave out --teacher and --threshold")
         return _cross_validated(opened, rule, confidence)
-    model = opened.teacher() if teacher else opened.calibrated_student()
+    channels = resolve(opened.config).teacher_channels if teacher else (BRIGHTFIELD,)
+    if not channels:
+        raise no_teacher(opened.folder)
     builder = opened.builder(progress)
-    opened.check_cells(builder, tuple(model.input), {"validation": chosen_on_validation, "test": False})
-    predictions = predict_splits(model, builder, progress)
+    opened.check_cells(builder, channels, {"validation": chosen_on_validation, "test": False})
+    if teacher:
+        predictions = predict_with_teachers(opened, builder, progress)
+    else:
+        predictions = predict_splits(opened.calibrated_student(), builder, progress)
     validation = predictions["validation"]
     chosen = choose_operating_point(validation, rule, confidence)
     point = chosen.to_dict()
@@ -192,8 +201,8 @@ def evaluate_run(
         chosen.threshold,
         rule=rule,
         validation_cells=len(validation) if chosen_on_validation else None,
-        model=model.name,
-        channels=tuple(model.input),
+        model="teacher" if teacher else STUDENT,
+        channels=channels,
         data=opened.facts.name,
         simulated=opened.facts.simulated,
         classes=opened.facts.compared,

@@ -1,10 +1,8 @@
 """Work of a process of the pool: one run of a comparison, trained and evaluated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import keras
 
 from tfctc.comparison.folds import check_folds, trained_outcome
 from tfctc.comparison.results import METRICS, Outcome
@@ -16,12 +14,14 @@ from tfctc.data.selection import visible_to
 from tfctc.errors import RunError
 from tfctc.evaluation.keras_predictions import predict_splits
 from tfctc.evaluation.metrics import choose_threshold, compute_metrics
+from tfctc.evaluation.predictions import Predictions
 from tfctc.recipes import resolve
 from tfctc.runs.folder import PREDICTIONS, RECORD, RunFolder
 from tfctc.runs.predictions import write_predictions
 from tfctc.runs.splitting import make_splits
 from tfctc.system.pool import logged_to
 from tfctc.training.fit import fit
+from tfctc.training.teacher_predictions import predict_with_teachers
 
 
 def prepare_data(configs: Sequence[RunConfig]) -> None:
@@ -79,22 +79,21 @@ def _outcome(run: RunFolder, test: bool) -> Outcome:
     if not test:
         return outcome
     builder = run.builder()
-    metrics = _test_metrics(run.calibrated_student(), builder, run.folder / PREDICTIONS)
+    metrics = _test_metrics(predict_splits(run.calibrated_student(), builder), builder, run.folder / PREDICTIONS)
     if _can_test_teacher(run, builder):
-        teacher = _test_metrics(run.teacher(), builder)
+        teacher = _test_metrics(predict_with_teachers(run, builder), builder)
         metrics |= {f"teacher_{name}": value for name, value in teacher.items()}
     return replace(outcome, **metrics)  # type: ignore[arg-type]
 
 
 def _can_test_teacher(run: RunFolder, builder: Cells) -> bool:
     """Whether the run has a teacher, and the test split has cells of both classes with all channels of the teacher."""
-    teacher = resolve(run.config).teacher
-    return teacher is not None and not missing_classes(builder, "test", visible_to(teacher.channels))
+    channels = resolve(run.config).teacher_channels
+    return bool(channels) and not missing_classes(builder, "test", visible_to(channels))
 
 
-def _test_metrics(model: keras.Model, builder: Cells, table: Path | None = None) -> dict[str, float]:
-    """Metrics on the test split, at the threshold with the best F1 on validation."""
-    found = predict_splits(model, builder)
+def _test_metrics(found: Mapping[str, Predictions], builder: Cells, table: Path | None = None) -> dict[str, float]:
+    """Metrics on the test split, at the threshold with the best F1 on validation; `found` are predictions by split."""
     validation, test = found["validation"], found["test"]
     threshold = choose_threshold(validation.label, validation.probability)
     if table:

@@ -127,6 +127,12 @@ class DistillConfig:
     Args:
         student_weight: weight of the label loss. That loss is a mean over the whole batch; an unlabelled cell adds 0.
         losses: distillation losses by name, each with its arguments, `weight` among them.
+        teacher_kinds: kinds of teachers that give soft labels together; only for the loss soft-labels. "dapi-forest" is
+            a random forest on measurements of the DAPI image, "brightfield-forest" one on measurements of the
+            bright-field image where DAPI shows the nucleus, and "network" a network on `teacher.channels`.
+        draw: draw of the cells without a label where there are soft labels: "balanced" as if half of them were
+            positive, by the soft labels, but none more than ten times as often as the average; "uniform" all equally
+            often.
         schedule: factor of all distillation losses over the training: "constant" is 1, "fade-in" rises from 0 to 1 and
             "fade-out" falls from 1 to 0, both by half a cosine wave.
         folds: number of teachers. With 2 or more, each teacher trains without the patients of one fold and teaches only
@@ -145,7 +151,9 @@ class DistillConfig:
     """
 
     student_weight: Annotated[float, Meta(ge=0)] = 1.0
-    losses: Parts = field(default_factory=lambda: {"logits": {"weight": 2.0, "temperature": 2.0}})
+    losses: Parts = field(default_factory=lambda: {"soft-labels": {}})
+    teacher_kinds: Annotated[tuple[str, ...], Meta(min_length=1)] = ("dapi-forest", "brightfield-forest")
+    draw: Literal["balanced", "uniform"] = "balanced"
     schedule: Literal["constant", "fade-in", "fade-out"] = "constant"
     folds: Count = 1
     teacher_epochs: Count | None = None
@@ -201,7 +209,7 @@ class TrainingConfig:
         weight_average: momentum of a moving average of the weights, which is validated and saved in place of the last
             weights; 0.99 averages over about a hundred steps, 0 is off.
         patience: epochs without a better validation metric before training stops.
-        monitor: validation metric that chooses the best epoch.
+        monitor: validation metric that chooses the best epoch; "last" keeps the last one, and ends no training early.
         class_weights: "balanced" gives all classes the same total weight, "none" gives every cell the same weight.
         precision: arithmetic of the layers: "float32", "bfloat16", "float16" (with loss scaling), or "auto": bfloat16
             where the processor has instructions for it and the network gains. Weights and files are float32 anyway.
@@ -221,7 +229,7 @@ class TrainingConfig:
     warmup: Fraction = 0.1
     weight_average: Fraction = 0.0
     patience: Count = 15
-    monitor: Literal["val_auroc", "val_loss"] = "val_auroc"
+    monitor: Literal["last", "val_auroc", "val_loss"] = "val_auroc"
     class_weights: Literal["balanced", "none"] = "balanced"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     cache_mb: int = 1024

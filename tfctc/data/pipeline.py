@@ -1,8 +1,9 @@
 """Batches streamed from the tfrecords, in constant memory. A seed alone decides them, whatever the parallelism.
 
 A training batch is ``(x, y, sample_weight)``. `x` is a dictionary of the channels, float32 ``(B, H, W, 1)`` in [0, 1],
-`dapi_present`, float32 ``(B,)``, and, where there are folds, `fold`, int32 ``(B,)``. `y` is the class index, int32
-``(B,)``, and `sample_weight` is float32 ``(B,)``. A cell without a label has `y` 0 and weight 0.
+`dapi_present`, float32 ``(B,)``, and, where there are such, `fold`, int32 ``(B,)``, and `soft_label`, float32
+``(B, K)``. `y` is the class index, int32 ``(B,)``, and `sample_weight` is float32 ``(B,)``. A cell without a label has
+`y` 0 and weight 0.
 """
 
 import math
@@ -16,6 +17,7 @@ from tfctc.cells import DAPI_PRESENT, OTHER_INDEX, UNLABELLED
 from tfctc.data.builder import Cells, pixel_bytes, without_warnings
 from tfctc.data.manifest import IDS
 from tfctc.data.selection import ALL, FOLD, LABELLED, Selection, as_written, visible_to
+from tfctc.data.soft_labels import SOFT_LABEL, SoftLabels, repeated
 
 #: Limits of the shuffle buffer: number of cells, and bytes of their pixels; the lower limit counts. The tfrecords are
 #: shuffled already, so the buffer only makes the epochs differ.
@@ -31,6 +33,7 @@ def records(
     *,
     ids: bool = True,
     selection: Selection = ALL,
+    soft_labels: SoftLabels | None = None,
     cache_mb: int = 0,
     parallelism: int = tf.data.AUTOTUNE,
 ) -> tf.data.Dataset:
@@ -42,10 +45,12 @@ def records(
         channels: channels to read; the others are not decoded.
         ids: whether records also hold `cell_id`, `patient_id` and `site`.
         selection: the cells to read.
+        soft_labels: those of the training cells, which are added to the records; None for none.
         cache_mb: megabytes of memory. If all selected records fit, they are kept there as integers.
         parallelism: number of records decoded at the same time.
     """
-    features = {*(IDS if ids else selection.ids), "label", DAPI_PRESENT, *channels}
+    read_ids = set(IDS) if ids else selection.ids | ({"cell_id"} if soft_labels else set())
+    features = {*read_ids, "label", DAPI_PRESENT, *channels}
     with without_warnings():
         dataset = builder.as_dataset(
             split=split,
@@ -55,7 +60,9 @@ def records(
         )
     if selection != ALL:
         dataset = selection(dataset)
-    if not ids and selection.ids:
+    if soft_labels:
+        dataset = soft_labels.attached(dataset)
+    if not ids and read_ids:
         dataset = dataset.map(as_written(lambda record: {name: record[name] for name in record if name not in IDS}))
     if not cache_mb:
         return dataset
@@ -71,6 +78,7 @@ def train_batches(
     seed: int,
     augment: Callable[[Mapping[str, tf.Tensor], tf.Tensor], Mapping[str, tf.Tensor]],
     class_weights: tuple[float, ...] | None = None,
+    soft_labels: SoftLabels | None = None,
     start_step: int = 0,
     cache_mb: int = 1024,
     parallelism: int = tf.data.AUTOTUNE,
@@ -84,6 +92,7 @@ def train_batches(
         seed: seed of order and augmentation.
         augment: function ``(channels, seed) -> channels`` of a batch; the seed is int32 ``(2,)``.
         class_weights: sample weight of a cell of each class, in the order of the class indices; None is 1 for all.
+        soft_labels: soft labels of the training cells, which also say how often a cell without a label is drawn.
         start_step: number of batches to skip, so that a resumed training goes on with the same batches.
         cache_mb: megabytes of memory for decoded records of each selection.
         parallelism: number of parallel calls.
@@ -91,10 +100,19 @@ def train_batches(
 
     def drawn(selection, size, order_seed):
         cells = records(
-            builder, "train", channels, ids=False, selection=selection, parallelism=parallelism, cache_mb=cache_mb
+            builder,
+            "train",
+            channels,
+            ids=False,
+            selection=selection,
+            soft_labels=soft_labels,
+            parallelism=parallelism,
+            cache_mb=cache_mb,
         )
+        if soft_labels and selection.labels == "unlabelled":
+            cells = repeated(cells)
         held = max(1, min(SHUFFLE_CELLS, SHUFFLE_BYTES // pixel_bytes(builder.facts, channels)))
-        passed, skipped = divmod(start_step * size, count(builder, "train", selection))
+        passed, skipped = divmod(start_step * size, pass_length(builder, selection, soft_labels))
 
         @as_written
         def one_pass(number):
@@ -147,13 +165,14 @@ def id_batches(
     """Batches of the selected cells of a split with their ids, in fixed order, not augmented.
 
     Returns:
-        Batches ``{channel: float32 (B, H, W, 1) in [0, 1], "cell_id", "patient_id": bytes, "label": int32}``.
+        Batches ``{channel: float32 (B, H, W, 1) in [0, 1], "cell_id", "patient_id", "site": bytes, "label": int32}``,
+        and "fold": int32 where there are folds.
     """
     cells = records(builder, split, channels, selection=selection)
 
     @as_written
     def select(batch):
-        names = {name: batch[name] for name in ("cell_id", "patient_id", "label")}
+        names = {name: batch[name] for name in (*IDS, "label", FOLD) if name in batch}
         return names | {channel: _to_unit(builder, batch[channel], channel) for channel in channels}
 
     return cells.batch(batch_size).map(select, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
@@ -176,6 +195,13 @@ def label_counts(builder: Cells, split: str, selection: Selection = ALL) -> tupl
 def count(builder: Cells, split: str, selection: Selection = LABELLED) -> int:
     """Number of selected cells of a split."""
     return sum(label_counts(builder, split, selection))
+
+
+def pass_length(builder: Cells, selection: Selection, soft_labels: SoftLabels | None = None) -> int:
+    """Number of draws in one pass over the selected training cells: each once, or as often as `soft_labels` say."""
+    if soft_labels and selection.labels == "unlabelled":
+        return soft_labels.pass_length
+    return count(builder, "train", selection)
 
 
 def missing_classes(builder: Cells, split: str, selection: Selection = LABELLED) -> list[str]:
@@ -216,7 +242,7 @@ def network_prior(builder: Cells, selection: Selection, balanced: bool) -> tuple
 def _examples(
     builder: Cells, channels: tuple[str, ...], batch: Mapping[str, tf.Tensor]
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
-    facts = {name: batch[name] for name in (DAPI_PRESENT, FOLD) if name in batch}
+    facts = {name: batch[name] for name in (DAPI_PRESENT, FOLD, SOFT_LABEL) if name in batch}
     x = {channel: _to_unit(builder, batch[channel], channel) for channel in channels} | facts
     return x, tf.maximum(batch["label"], 0), tf.cast(batch["label"] != UNLABELLED, tf.float32)
 

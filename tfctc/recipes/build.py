@@ -9,6 +9,7 @@ from tfctc.cells import DAPI
 from tfctc.config import DistillConfig, ModelConfig, RunConfig
 from tfctc.data.selection import LABELLED, Selection, visible_to
 from tfctc.distill.losses import LOSSES, DistillationLoss, build_losses
+from tfctc.distill.teacher_kinds import TEACHER_KINDS
 from tfctc.errors import ConfigError
 from tfctc.recipes.recipe import STUDENT, Network, Recipe, Stage, stream_seed
 
@@ -59,12 +60,15 @@ def recipe_with_losses(config: RunConfig, teacher: ModelConfig) -> Recipe:
         )
         raise ConfigError(f"{problem}, got {config.training.batch_size}")
     losses = build_losses(config.distill.losses)
-    if not any(loss.needs_teacher for loss in losses.values()):
-        return _taught_without_teacher(config, losses)
+    kinds = _kinds_of_teachers(config, losses)
+    with_taps = any(loss.needs_teacher for loss in losses.values())
+    if not with_taps and not any(TEACHER_KINDS[kind].network for kind in kinds):
+        return _taught_without_network(config, losses, kinds)
     names = teacher_names(config.distill)
     networks = {name: Network(teacher, stream_seed(config.seed, "teacher", fold)) for fold, name in enumerate(names)}
     stages = [] if config.distill.teachers else [_teacher_stage(config, teacher, fold) for fold in range(len(names))]
-    stages += [*_pretraining(config), _student_stage(config, _all_cells(losses), losses, names)]
+    student = _student_stage(config, _all_cells(losses), losses, names if with_taps else (), kinds)
+    stages += [*_pretraining(config), student]
     if config.distill.start == "teacher":
         first = next(i for i, stage in enumerate(stages) if stage.network == STUDENT)
         stages[first] = replace(stages[first], start_from=names[0])
@@ -97,13 +101,26 @@ def check_no_dapi(config: RunConfig) -> None:
         )
 
 
-def _taught_without_teacher(config: RunConfig, losses: Mapping[str, DistillationLoss]) -> Recipe:
-    """The recipe of a student whose losses read the DAPI image itself; there is no teacher."""
+def _kinds_of_teachers(config: RunConfig, losses: Mapping[str, DistillationLoss]) -> tuple[str, ...]:
+    """Kinds of teachers that give soft labels; () if no loss reads soft labels."""
+    kinds = config.distill.teacher_kinds
+    for kind in kinds:
+        TEACHER_KINDS[kind]  # Raises for an unknown name, even if no loss needs soft labels.
+    if len(set(kinds)) < len(kinds):
+        raise ConfigError(f"distill.teacher_kinds must name each kind once, got {list(kinds)}")
+    return kinds if any(loss.needs_soft_labels for loss in losses.values()) else ()
+
+
+def _taught_without_network(
+    config: RunConfig, losses: Mapping[str, DistillationLoss], kinds: tuple[str, ...]
+) -> Recipe:
+    """The recipe of a student without a teacher network: from soft labels of other teachers, or from DAPI itself."""
     for setting in TEACHER_SETTINGS:
         if getattr(config.distill, setting) != getattr(DistillConfig, setting):
-            problem = f"distill.{setting} is about teachers, and no loss of distill.losses needs one"
-            raise ConfigError(problem, fix=f"leave out distill.{setting}, or add the loss logits")
-    stages = (*_pretraining(config), _student_stage(config, _all_cells(losses), losses))
+            problem = f"distill.{setting} is about teacher networks, and no loss of distill.losses needs one"
+            fix = 'add "network" to distill.teacher_kinds' if kinds else "add the loss soft-labels"
+            raise ConfigError(problem, fix=f"leave out distill.{setting}, or {fix}")
+    stages = (*_pretraining(config), _student_stage(config, _all_cells(losses), losses, kinds=kinds))
     return Recipe(
         mode=config.mode,
         networks={STUDENT: _student_network(config)},
@@ -126,6 +143,7 @@ def _student_stage(
     cells: tuple[Selection, ...],
     losses: Mapping[str, DistillationLoss] | None = None,
     teachers: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
     channels: ChannelChange | None = None,
     required: Selection = LABELLED,
 ) -> Stage:
@@ -140,6 +158,8 @@ def _student_stage(
         label_weight=config.distill.student_weight if losses else 1.0,
         schedule=config.distill.schedule,
         teachers=teachers,
+        soft_labels=kinds,
+        balanced_draw=bool(kinds) and config.distill.draw == "balanced",
         channels=channels,
         required=required,
         saved_as=f"{STUDENT}.keras",
@@ -173,7 +193,7 @@ def _pretraining(config: RunConfig) -> tuple[Stage, ...]:
             LOSSES[name]  # Raises for an unknown name, even though the loss is not used.
         return ()
     losses = build_losses(config.pretrain.losses)
-    with_teacher = [name for name, loss in losses.items() if loss.needs_teacher]
+    with_teacher = [name for name, loss in losses.items() if loss.needs_teacher or loss.needs_soft_labels]
     if with_teacher or not losses:
         problem = f"pretrain.losses must be losses that need no teacher, got {', '.join(with_teacher) or 'none'}"
         raise ConfigError(problem, fix="choose staining or alignment")

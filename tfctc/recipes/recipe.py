@@ -12,6 +12,7 @@ from tfctc.config import ModelConfig, TrainingConfig
 from tfctc.data.selection import Selection
 from tfctc.data.splits import Splits
 from tfctc.distill.losses import DistillationLoss
+from tfctc.distill.teacher_kinds import TEACHER_KINDS
 
 STUDENT = "student"
 #: Names of the random streams of a run, in a fixed order that decides their seeds. The teachers of folds 1, 2, ... have
@@ -42,12 +43,15 @@ class Stage:
         cells: selections of training cells. Of two selections, the first has `training.labelled_share` of every batch.
         validation: validation cells on which the best epoch is chosen.
         training: settings of the training.
-        monitor: metric that chooses the best epoch; smaller is better if its name ends in "loss".
+        monitor: metric that chooses the best epoch; smaller is better if its name ends in "loss". With "last" the last
+            epoch is kept.
         seed: seed of the order of the cells and of the augmentation.
         losses: distillation losses by name; {} to learn from the labels alone.
         label_weight: weight of the label loss in the total loss.
         schedule: factor of the distillation losses over the training: "constant", "fade-in" or "fade-out".
         teachers: names of the teacher networks that the losses read.
+        soft_labels: kinds of teachers that give the soft labels which a loss reads; () for none.
+        balanced_draw: whether cells without a label are drawn so that half of them are positive by the soft labels.
         channels: change of the channels of training batches, or None.
         start_from: name of the network whose weights are copied before the stage begins, or None.
         required: training cells that must include both classes; None where labels are not used.
@@ -65,10 +69,17 @@ class Stage:
     label_weight: float = 1.0
     schedule: str = "constant"
     teachers: tuple[str, ...] = ()
+    soft_labels: tuple[str, ...] = ()
+    balanced_draw: bool = False
     channels: ChannelChange | None = None
     start_from: str | None = None
     required: Selection | None = None
     saved_as: str | None = None
+
+    @property
+    def taught_by(self) -> tuple[str, ...]:
+        """Teachers of the stage: networks that losses read, and kinds of teachers that give soft labels."""
+        return *self.teachers, *self.soft_labels
 
     def __str__(self) -> str:
         learns = [f"{self.label_weight:g} x label loss"] if self.label_weight else []
@@ -77,8 +88,9 @@ class Stage:
             learns.append(self.schedule)
         lines = [
             f"cells      {' and '.join(map(str, self.cells))}",
-            f"loss       {' + '.join(learns)}" + (f", taught by {', '.join(self.teachers)}" if self.teachers else ""),
-            f"epochs     {self.training.epochs}, best by {self.monitor} on {self.validation}",
+            f"loss       {' + '.join(learns)}" + (f", taught by {', '.join(self.taught_by)}" if self.taught_by else ""),
+            f"epochs     {self.training.epochs}, "
+            + ("the last is kept" if self.monitor == "last" else f"best by {self.monitor} on {self.validation}"),
         ]
         lines += [f"channels   {self.channels}"] if self.channels else []
         lines += [f"starts as  {self.start_from}"] if self.start_from else []
@@ -120,6 +132,13 @@ class Recipe:
     def teacher(self) -> ModelConfig | None:
         """Settings of the teachers' network, which are the same for all teachers; None without teachers."""
         return self.networks[self.teachers[0]].config if self.teachers else None
+
+    @property
+    def teacher_channels(self) -> tuple[str, ...]:
+        """Channels that the teachers read, networks and other kinds; () without a teacher."""
+        kinds = [TEACHER_KINDS[kind] for stage in self.stages for kind in stage.soft_labels]
+        dapi = [DAPI] if any(kind.reads_dapi for kind in kinds) else []
+        return tuple(dict.fromkeys([*(self.teacher.channels if self.teacher else ()), *dapi]))
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from tfctc.io.files import atomic_file, write_json
 
 #: Least number of seconds between two saved states; an interruption costs at most this time and one epoch.
 SAVE_EVERY = 60.0
+#: In place of a metric: the last epoch is kept.
+LAST = "last"
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -26,7 +28,8 @@ class Checkpoint(keras.callbacks.Callback):
         folder: folder of the state, which is needed only until the run is finished.
         network: the network whose best weights are kept: the one that the stage trains, without projectors or teachers.
         variables: function that returns all variables that change in training, those of the optimizer included.
-        monitor: metric that chooses the best epoch; smaller is better if its name ends in "loss".
+        monitor: metric that chooses the best epoch; smaller is better if its name ends in "loss". "last" keeps the last
+            epoch, and does not stop early.
         patience: epochs without a better metric before training stops.
         weights: function that returns the weights that were validated, if these are not the current weights of
             `network`: for example `WeightAverage.averaged`.
@@ -103,15 +106,16 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch + 1
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        if not all(math.isfinite(metrics.get(name, 0.0)) for name in ("loss", self.monitor)):
+        monitored = ["loss"] if self.monitor == LAST else ["loss", self.monitor]
+        if not all(math.isfinite(metrics.get(name, 0.0)) for name in monitored):
             raise RunError(
-                f"the training of {self.folder.name} diverged: loss or {self.monitor} is not finite after epoch "
+                f"the training of {self.folder.name} diverged: {' or '.join(monitored)} is not finite after epoch "
                 f"{self.epoch}",
                 path=self.folder.parent.parent,
                 fix="start again with another --output and a lower training.learning_rate (learning_rates of a plan)",
             )
         self.history.append({name: value if math.isfinite(value) else None for name, value in metrics.items()})
-        value = self.sign * metrics[self.monitor]
+        value = self.epoch if self.monitor == LAST else self.sign * metrics[self.monitor]
         if value > self.best:
             self.best, self.best_epoch = value, self.epoch
             self._best_weights = self._weights()

@@ -1,11 +1,12 @@
 """Checks of a recipe against files and cells, before anything is written or trained."""
 
 import logging
+from dataclasses import replace
 
 from tfctc.cells import DAPI, OTHER, OTHER_INDEX
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
-from tfctc.data.selection import Selection
+from tfctc.data.selection import Selection, visible_to
 from tfctc.errors import ManifestError
 from tfctc.models.weights import check_source
 from tfctc.recipes import Recipe
@@ -39,16 +40,11 @@ def check_cells(recipe: Recipe, builder: Cells, data: str) -> None:
         ManifestError: a stage lacks cells.
     """
     for stage in recipe.stages:
+        if stage.soft_labels:
+            shown = visible_to(recipe.teacher_channels)
+            _check_classes("teacher", replace(stage.cells[0], with_dapi=shown.with_dapi), shown, builder, data)
         if stage.required is not None:
-            for split, selection in (("train", stage.required), ("validation", stage.validation)):
-                if lacking := pipeline.missing_classes(builder, split, selection):
-                    kind = "labelled cell with DAPI" if selection.with_dapi else "labelled cell"
-                    raise ManifestError(
-                        f"the {stage.name} has no {kind} of class {lacking[0]} in the "
-                        f"{split.replace('train', 'training')} split",
-                        path=data,
-                        fix="fit with --mode brightfield" if selection.with_dapi else "label more cells of this class",
-                    )
+            _check_classes(stage.name, stage.required, stage.validation, builder, data)
         reading = [name for name, loss in stage.losses.items() if loss.reads_dapi]
         pairs = Selection("all", with_dapi=True)
         if reading and not pipeline.count(builder, "train", pairs):
@@ -57,3 +53,15 @@ def check_cells(recipe: Recipe, builder: Cells, data: str) -> None:
             raise ManifestError(problem, path=data, fix="fit with --mode brightfield, without pretraining")
     if builder.facts.other and not pipeline.label_counts(builder, "train")[OTHER_INDEX]:
         log.warning("No training cell is %s, so the network will not call any cell so. It needs such patients.", OTHER)
+
+
+def _check_classes(name: str, training: Selection, validation: Selection, builder: Cells, data: str) -> None:
+    """Raises if `name` lacks a class among its labelled cells of the training or of the validation split."""
+    for split, selection in (("train", training), ("validation", validation)):
+        if lacking := pipeline.missing_classes(builder, split, selection):
+            kind = "labelled cell with DAPI" if selection.with_dapi else "labelled cell"
+            raise ManifestError(
+                f"the {name} has no {kind} of class {lacking[0]} in the {split.replace('train', 'training')} split",
+                path=data,
+                fix="fit with --mode brightfield" if selection.with_dapi else "label more cells of this class",
+            )

@@ -36,6 +36,7 @@ from tfctc.system.pool import available_cores, logged_to, process_pool, run_jobs
 from tfctc.system.startup import has_gpu
 from tfctc.training.calibrate import calibrate, predict_calibrated
 from tfctc.training.fit import as_begun, check_free, fit, plan_run, removed_if_unused
+from tfctc.training.teacher_predictions import predict_with_teachers
 
 log = logging.getLogger(__name__)
 #: Largest number of folds trained at a time, unless it is given: each needs memory of its own.
@@ -234,14 +235,18 @@ def _predict_with_teacher(run: RunFolder, builder: Cells) -> None:
     metric over all patients depends on it. The threshold has the best F1 on the validation cells.
     """
     recipe = resolve(run.config).on(run.splits)
-    if recipe.teacher is None:
+    if not recipe.teacher_channels:
         return
-    visible = visible_to(recipe.teacher.channels)
+    visible = visible_to(recipe.teacher_channels)
     if not count(builder, "test", visible) or missing_classes(builder, "validation", visible):
         return
-    model = run.teacher()
-    calibration, validation = calibrate(model, recipe, builder)
-    test = predict_calibrated(model, builder, "test", calibration)
+    if recipe.stages[-1].soft_labels:
+        found = predict_with_teachers(run, builder)
+        validation, test = found["validation"], found["test"]
+    else:
+        model = run.teacher()
+        calibration, validation = calibrate(model, recipe, builder)
+        test = predict_calibrated(model, builder, "test", calibration)
     threshold = choose_threshold(validation.label, validation.probability)
     repeat, number = map(int, str(run.config.cross_validation.fold).split("-"))
     write_out_of_fold(run.folder / TEACHER_PREDICTIONS, builder.manifest, [(repeat, number, threshold, test)])

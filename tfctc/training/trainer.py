@@ -14,6 +14,7 @@ from tfctc.config import TrainingConfig
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
 from tfctc.data.selection import Selection, as_written
+from tfctc.data.soft_labels import SoftLabels
 from tfctc.distill.distiller import Distiller
 from tfctc.evaluation.keras_predictions import predict
 from tfctc.evaluation.prevalence import estimated_prevalence
@@ -27,6 +28,7 @@ from tfctc.training.checkpoint import Checkpoint
 from tfctc.training.metrics import AUROC
 from tfctc.training.networks import Normalisation, model_to_train
 from tfctc.training.optimizer import build_optimizer
+from tfctc.training.teaching import Teaching
 from tfctc.training.weight_average import BATCHES, WeightAverage
 
 log = logging.getLogger(__name__)
@@ -91,7 +93,8 @@ class Trainer:
         steps = self.steps_per_epoch(stage)
         total = steps * training.epochs
         model = model_to_train(self.recipe, stage, self.networks, total)
-        stream = self.batches(stage, model, total)
+        soft_labels = self.soft_labels(stage)
+        stream = self.batches(stage, model, total, soft_labels)
         _compile(model, training, total)
         average = None
         if training.weight_average:
@@ -129,6 +132,13 @@ class Trainer:
         checkpoint.restore_best()
         self.checkpoints[stage.name] = checkpoint
 
+    def soft_labels(self, stage: Stage) -> SoftLabels | None:
+        """Soft labels of the training cells, if a loss of the stage reads them."""
+        if not stage.soft_labels:
+            return None
+        networks = [self.networks[name] for name in self.recipe.teachers]
+        return Teaching.of_stage(stage, self.builder, networks).soft_labels(stage.balanced_draw)
+
     def check_pool(self, stage: Stage) -> None:
         """Warns if, by the teacher, few unlabelled cells are positive: for such a pool no gain has been shown."""
         pools = [selection for selection in stage.cells if selection.labels == "unlabelled"]
@@ -154,16 +164,19 @@ class Trainer:
         cells = sum(pipeline.count(self.builder, "train", selection) for selection in stage.cells)
         return stage.training.steps_per_epoch or math.ceil(cells / stage.training.batch_size)
 
-    def batches(self, stage: Stage, model: keras.Model, total_steps: int) -> Callable[[int], tf.data.Dataset]:
+    def batches(
+        self, stage: Stage, model: keras.Model, total_steps: int, soft_labels: SoftLabels | None = None
+    ) -> Callable[[int], tf.data.Dataset]:
         """Function from the number of a training step to the endless stream of batches that starts at this step.
 
         Args:
             stage: the stage.
             model: the model to feed.
             total_steps: number of training steps of the stage.
+            soft_labels: soft labels of the training cells, for a stage whose losses read them.
         """
         training = stage.training
-        draw = batch_composition(self.builder, stage.cells, training)
+        draw = batch_composition(self.builder, stage.cells, training, soft_labels)
         balanced = training.class_weights == "balanced"
         change = stage.channels.transform(self.statistics, stage.seed) if stage.channels else None
 
@@ -175,6 +188,7 @@ class Trainer:
                 seed=stage.seed,
                 augment=self.recipe.augmentation,
                 class_weights=pipeline.class_weights(self.builder, draw[0][0]) if balanced else None,
+                soft_labels=soft_labels,
                 start_step=step,
                 cache_mb=training.cache_mb,
             )
@@ -194,7 +208,7 @@ class Trainer:
     def _log_start(self, stage: Stage, done: int) -> None:
         config = self.recipe.networks[stage.network].config
         learns = ", ".join(stage.losses) or "labels alone"
-        taught = f", taught by {', '.join(stage.teachers)}" if stage.teachers else ""
+        taught = f", taught by {', '.join(stage.taught_by)}" if stage.taught_by else ""
         resumed = f", resumed after epoch {done}" if done else ""
         log.info(
             "Training %s: %s on %s, from %s%s%s",
@@ -208,10 +222,10 @@ class Trainer:
 
 
 def batch_composition(
-    builder: Cells, selections: Sequence[Selection], training: TrainingConfig
+    builder: Cells, selections: Sequence[Selection], training: TrainingConfig, soft_labels: SoftLabels | None = None
 ) -> list[tuple[Selection, int]]:
-    """Each selection with the number of its cells in a batch; a selection without training cells is left out."""
-    counts = {selection: pipeline.count(builder, "train", selection) for selection in selections}
+    """Each selection with the number of its cells in a batch; a selection without a cell to draw is left out."""
+    counts = {selection: pipeline.pass_length(builder, selection, soft_labels) for selection in selections}
     found = [selection for selection in selections if counts[selection]]
     if len(found) == 1:
         return [(found[0], training.batch_size)]

@@ -10,16 +10,18 @@ import keras
 from keras import ops
 
 from tfctc.cells import DAPI
+from tfctc.data.soft_labels import SOFT_LABEL
 from tfctc.errors import ConfigError
 from tfctc.registry import Registry
 
 #: Name -> tensor, ``(B, ...)`` float32.
 Tensors = Mapping[str, Any]
 #: Inputs of a loss beside the taps. "dapi": the DAPI images ``(B, H, W, 1)`` in [0, 1]. "label": float32 ``(B,)``; 0 is
-#: negative, 1 positive, 2 other, -1 unlabelled. "counts": float32 ``(B,)``; 1 for a cell that this loss counts, 0 for a
-#: cell that lacks the DAPI image which the loss needs.
+#: negative, 1 positive, 2 other, -1 unlabelled. "soft_label": float32 ``(B, K)``, probabilities of the classes, all 0
+#: for a cell without a soft label. "counts": float32 ``(B,)``; 1 for a cell that this loss counts, 0 for a cell that
+#: lacks the DAPI image which the loss needs.
 LABEL, COUNTS = "label", "counts"
-INPUTS = (DAPI, LABEL, COUNTS)
+INPUTS = (DAPI, LABEL, SOFT_LABEL, COUNTS)
 
 
 class DistillationLoss(keras.layers.Layer):
@@ -59,6 +61,11 @@ class DistillationLoss(keras.layers.Layer):
     def needs_teacher(self) -> bool:
         """Whether the loss reads taps of a teacher."""
         return bool(self.teacher_taps)
+
+    @property
+    def needs_soft_labels(self) -> bool:
+        """Whether the loss reads the soft labels of teachers."""
+        return SOFT_LABEL in self.inputs
 
     @property
     def reads_dapi(self) -> bool:
