@@ -15,6 +15,7 @@ from tfctc.config import ModelConfig, RunConfig
 from tfctc.data.importers import IMPORTERS, PRESETS
 from tfctc.data.manifest import Manifest
 from tfctc.distill.losses import LOSSES, build_losses
+from tfctc.distill.teacher_kinds import TEACHER_KINDS, TeachingCells
 from tfctc.io.images import read_channel
 from tfctc.io.naming import Names
 from tfctc.models.backbones import BACKBONES
@@ -22,7 +23,7 @@ from tfctc.models.classifier import build_classifier, with_taps
 from tfctc.recipes import RECIPES, resolve
 
 REGISTRIES = {"LOSSES": LOSSES, "BACKBONES": BACKBONES, "AUGMENTATIONS": AUGMENTATIONS, "PRESETS": PRESETS}
-REGISTRIES |= {"RECIPES": RECIPES, "IMPORTERS": IMPORTERS}
+REGISTRIES |= {"RECIPES": RECIPES, "IMPORTERS": IMPORTERS, "TEACHER_KINDS": TEACHER_KINDS}
 
 
 @pytest.fixture
@@ -55,6 +56,18 @@ def test_the_loss_counts_cells_that_the_teacher_is_sure_about(example):
     found = loss({"logits": keras.ops.convert_to_tensor(student)}, {"logits": keras.ops.convert_to_tensor(teacher)}, {})
     p = np.exp(2) / (np.exp(2) + 1)
     np.testing.assert_allclose(found, [np.log(2) + p * np.log(p) + (1 - p) * np.log(1 - p), 0, 0], atol=1e-6)
+
+
+def test_the_kind_of_teacher_learns_from_the_total_of_the_stain(example):
+    kind = example("TEACHER_KINDS", "dna-content")
+    label = np.arange(40) % 2
+    images = np.random.default_rng(0).uniform(0.2, 0.3, (40, 8, 8, 1)) + 0.1 * label[:, None, None, None]
+    hidden = np.where(np.arange(40) < 30, label, -1)
+    cells = TeachingCells(lambda channels: [{DAPI: images}], hidden, hidden.astype(str), hidden, 3)
+    found = kind.ask(cells)
+    assert (found.logits.argmax(1) == label).all() and found.logits.shape == (40, 3)
+    np.testing.assert_array_equal(found.unseen, hidden < 0)
+    assert kind.reads_dapi and not kind.network
 
 
 def test_the_backbone_has_its_taps(example):

@@ -16,6 +16,7 @@ from common import CheckError, log
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+from scipy.special import softmax
 
 from tfctc.cells import BRIGHTFIELD, DAPI
 from tfctc.system.startup import start_tensorflow
@@ -134,10 +135,12 @@ def invariances(name: str, seed: int) -> dict[str, float]:
 
 def arguments(loss, teacher: dict[str, np.ndarray], changed: Callable[[np.ndarray], np.ndarray]) -> list[dict]:
     """Arguments of a loss: taps of the student, taps of the teacher, inputs."""
+    from tfctc.data.soft_labels import SOFT_LABEL
     from tfctc.distill.losses import COUNTS, LABEL
 
     student = {tap: changed(x) for tap, x in teacher.items()}
     given = {COUNTS: np.ones(CELLS, np.float32), LABEL: np.float32(teacher["logits"][:, 1] > 0)}
+    given[SOFT_LABEL] = np.float32(softmax(teacher["logits"], axis=-1))
     taps = of_taps(student, set(loss.student_taps)), of_taps(teacher, set(loss.teacher_taps))
     return [*taps, {key: given[key] for key in loss.inputs}]
 
