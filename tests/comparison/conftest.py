@@ -8,10 +8,12 @@ from tfctc.comparison.plan import Arm, Plan
 from tfctc.comparison.results import Outcome
 from tfctc.data.manifest import Manifest
 
+#: The student reads the logits of a teacher network in every step.
+LOGITS = {"distill": {"losses": {"logits": {}}}}
 ARMS = {
     "brightfield": Arm({"mode": "brightfield"}),
-    "self-training": Arm({"mode": "self-training"}, teachers="brightfield"),
-    "distilled": Arm({}),
+    "self-training": Arm({"mode": "self-training", **LOGITS}, teachers="brightfield"),
+    "distilled": Arm(LOGITS),
 }
 
 

@@ -46,7 +46,7 @@ def begun(data, tmp_path_factory):
     base["training"] = {key: settings["training"][key] for key in ("epochs", "steps_per_epoch", "batch_size")}
     arms = {
         "brightfield": Arm({"mode": "brightfield"}),
-        "self-training": Arm({"mode": "self-training"}, teachers="brightfield"),
+        "self-training": Arm({"mode": "self-training", "distill": {"losses": {"logits": {}}}}, teachers="brightfield"),
     }
     plan = Plan(arms, (8,), seeds=(0,), base=base, learning_rates=(1e-3,), folds=2)
     found = Grid.open(plan, Manifest.open(data), tmp_path_factory.mktemp("comparison"))

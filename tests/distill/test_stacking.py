@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from tfctc.distill.stacking import MOST_DRAWN, balancing_weights, combine, whole_draws
@@ -34,6 +35,21 @@ def test_two_teachers_are_worth_more_than_one():
     np.testing.assert_allclose(both, expit(2 * (a + b)), atol=0.06)
     assert roc_auc_score(label, both) > roc_auc_score(label, one) + 0.03
     assert brier_score_loss(label, both) < brier_score_loss(label, one)
+
+
+def test_weights_are_those_of_a_logistic_regression_where_all_help():
+    """Logits are given to both classes, half of the log-odds each, so the penalty counts the same weight."""
+    label, a, b = evidence(300)
+    found = combine([opinion(3 * a), opinion(b)], label)[:, 1]
+    other = LogisticRegression(C=1.0, class_weight="balanced", tol=1e-8).fit(np.stack([3 * a, b], 1), label)
+    np.testing.assert_allclose(found, other.predict_proba(np.stack([3 * a, b], 1))[:, 1], atol=1e-3)
+
+
+def test_a_teacher_that_is_worse_than_chance_does_not_count():
+    label, a, b = evidence()
+    np.testing.assert_allclose(combine([opinion(-3 * a)], label), 0.5, atol=1e-6)
+    together = combine([opinion(-3 * a), opinion(b)], label)
+    np.testing.assert_allclose(together, combine([opinion(b)], label), atol=1e-3)
 
 
 def test_cells_that_a_teacher_has_seen_neither_calibrate_nor_get_a_soft_label():

@@ -24,6 +24,8 @@ from tfctc.runs.folder import FOLDS, RECORD
 #: setting is left out of the digest of a run, so that the digests of earlier results stay valid.
 LATER_SETTINGS: dict[str, dict[str, Any]] = {
     "training": {"weight_average": 0.0},
+    # Only the loss soft-labels reads them, which is later than they are.
+    "distill": {"teacher_kinds": ["dapi-forest", "brightfield-forest"], "draw": "balanced"},
     "split": {"file": None, "of": None, "test_site": None},
     "cross_validation": {"folds": None, "repeats": 1, "fold": None},
 }

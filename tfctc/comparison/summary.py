@@ -133,5 +133,4 @@ def _of(tested: Tested, arm: str, budget: Any, metric: str) -> dict[int, float]:
 
 
 def _has_dapi_teacher(plan: Plan, arm: str) -> bool:
-    teacher = plan.recipe(arm).teacher
-    return teacher is not None and DAPI in teacher.channels
+    return DAPI in plan.recipe(arm).teacher_channels

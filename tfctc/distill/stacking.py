@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 
 from tfctc.distill.teacher_kinds import Opinion
 
-#: Inverse strength of the logistic regression's penalty, by which few cells cannot make teachers overconfident.
+#: Inverse strength of the penalty on the weights, by which few cells cannot make teachers overconfident.
 PENALTY = 1.0
 #: Largest factor by which a cell is drawn more often than the average one.
 MOST_DRAWN = 10.0
@@ -16,9 +17,10 @@ MOST_DRAWN = 10.0
 def combine(opinions: Sequence[Opinion], label: np.ndarray, prior: np.ndarray | None = None) -> np.ndarray:
     """Calibrated probabilities of several teachers together: stacking (Wolpert 1992, "Stacked generalization").
 
-    A logistic regression of the label on the teachers' log-odds, with all classes of equal weight. It is fitted on the
-    labelled cells that no teacher has seen, so that the probabilities are those for new cells. With a single teacher it
-    is Platt scaling (Platt 1999).
+    The logits are a sum of the teachers' logits with weights of 0 or more (Breiman 1996, "Stacked regressions"), plus a
+    bias of each class: with two classes, a logistic regression. It is fitted with all classes of equal weight on the
+    labelled cells that no teacher has seen, so that the probabilities are those for new cells. A teacher that is worse
+    than chance on them does not count.
 
     Args:
         opinions: of each teacher, for the same N cells.
@@ -27,19 +29,41 @@ def combine(opinions: Sequence[Opinion], label: np.ndarray, prior: np.ndarray | 
         prior: prevalence of each class at which the probabilities are to hold, ``(K,)``; None if equal.
 
     Returns:
-        Float64 ``(N, K)``; all 0 for a cell that a teacher has seen.
+        Float64 ``(N, K)``; all 0 for a cell that a teacher has seen. A class without such a labelled cell has 0.
     """
     unseen = np.logical_and.reduce([opinion.unseen for opinion in opinions])
-    log_odds = np.concatenate([one.logits[:, 1:] - one.logits[:, :1] for one in opinions], axis=1)
     known = unseen & (label >= 0)
-    model = LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=1000)
-    model.fit(log_odds[known], label[known])
-    probability = np.zeros(opinions[0].logits.shape)
-    probability[:, model.classes_] = model.predict_proba(log_odds)
+    classes, index = np.unique(label[known], return_inverse=True)
+    logits = np.stack([one.logits[:, classes] - one.logits[:, classes].mean(1, keepdims=True) for one in opinions])
+    weights, biases = _fit(logits[:, known], index)
+    combined = np.tensordot(weights, logits, 1) + biases
     if prior is not None:
-        probability *= prior * len(prior)
-        probability /= probability.sum(1, keepdims=True)
+        combined += np.log(prior[classes])
+    probability = np.zeros(opinions[0].logits.shape)
+    probability[:, classes] = softmax(combined, axis=1)
     return np.where(unseen[:, None], probability, 0.0)
+
+
+def _fit(logits: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of teachers ``(T,)`` and biases of classes ``(K,)``, for logits ``(T, N, K)`` and labels ``(N,)``.
+
+    They minimise the penalised cross-entropy that scikit-learn's `LogisticRegression` does.
+    """
+    teachers, cells, classes = logits.shape
+    truth = np.eye(classes)[label]
+    balance = (truth @ (cells / (classes * truth.sum(0))))[:, None]
+
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        weights, biases = values[:teachers], values[teachers:]
+        log_p = log_softmax(np.tensordot(weights, logits, 1) + biases, axis=1)
+        error = balance * (np.exp(log_p) - truth)
+        value = weights @ weights / (2 * PENALTY) - (balance * truth * log_p).sum()
+        return value, np.concatenate([weights / PENALTY + (logits * error).sum((1, 2)), error.sum(0)])
+
+    start = np.concatenate([np.full(teachers, 1 / teachers), np.zeros(classes)])
+    bounds = [(0, None)] * teachers + [(None, None)] * classes
+    values = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return values[:teachers], values[teachers:]
 
 
 def balancing_weights(probability: np.ndarray, prevalence: float, at: float = 0.5) -> np.ndarray:

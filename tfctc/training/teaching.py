@@ -1,11 +1,12 @@
 """Soft labels for a data set: teachers are trained or asked, combined, and their probabilities given to the cells."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from tfctc.cells import DAPI
 from tfctc.data import pipeline
@@ -29,6 +30,7 @@ class Taught:
         cell_id, patient_id, split: text ``(N,)``.
         label: class index, int ``(N,)``; -1 for a cell without a label that may be used.
         probability: of each class, float64 ``(N, K)``; all 0 for a training cell whose label a teacher has seen.
+        aurocs: kind of teacher -> AUROC on the labelled training and validation cells that no teacher has seen.
     """
 
     cell_id: np.ndarray
@@ -36,10 +38,12 @@ class Taught:
     split: np.ndarray
     label: np.ndarray
     probability: np.ndarray
+    aurocs: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, chosen: np.ndarray) -> "Taught":
         """Some of the cells, by a bool or integer index ``(M,)``."""
-        return Taught(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+        names = ("cell_id", "patient_id", "split", "label", "probability")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,14 @@ class Teaching:
             networks=self.networks,
             seed=self.seed,
         )
-        opinions = [TEACHER_KINDS[kind].ask(cells) for kind in self.kinds]
+        opinions = {kind: TEACHER_KINDS[kind].ask(cells) for kind in self.kinds}
         fitted_on = np.isin(split, ("train", "validation"))
-        probability = combine(opinions, np.where(fitted_on, label, -1), self.prior)
-        return Taught(cell_id, patient_id, split, label, probability)
+        probability = combine(list(opinions.values()), np.where(fitted_on, label, -1), self.prior)
+        unseen = np.logical_and.reduce([opinion.unseen for opinion in opinions.values()])
+        judged = fitted_on & unseen & (label >= 0)
+        positive = label[judged] == 1
+        aurocs = {kind: roc_auc_score(positive, _log_odds(one.logits[judged])) for kind, one in opinions.items()}
+        return Taught(cell_id, patient_id, split, label, probability, aurocs)
 
     def soft_labels(self, balanced_draws: bool) -> SoftLabels:
         """Soft labels of the training cells.
@@ -107,6 +115,8 @@ class Teaching:
             balanced_draws: whether cells without a label are drawn so that, by the teachers, half of them are positive.
         """
         taught = self.ask()
+        found = ", ".join(f"{kind} {auroc:.3f}" for kind, auroc in taught.aurocs.items())
+        log.info("AUROC of the teachers on labelled cells that they have not seen: %s", found)
         taught = taught.of(taught.split == "train")
         probability = taught.probability
         pool = (taught.label < 0) & (probability.sum(1) > 0)
@@ -148,3 +158,8 @@ class Teaching:
             label = batch["label"].numpy()
             fold = batch[FOLD].numpy() if FOLD in batch else np.full(len(label), -1)
             yield from zip(*texts, group, [split] * len(label), label, fold, strict=True)
+
+
+def _log_odds(logits: np.ndarray) -> np.ndarray:
+    """Log-odds of the positive class, ``(N,)``, of logits ``(N, K)``."""
+    return logits[:, 1] - np.logaddexp.reduce(np.delete(logits, 1, axis=1), axis=1)
