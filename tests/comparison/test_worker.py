@@ -137,7 +137,7 @@ def test_budgets_and_folds_that_cannot_be_had_are_refused_before_anything_is_wri
     data = shutil.copytree(tiny_dataset, tmp_path / "data", ignore=shutil.ignore_patterns(TFRECORDS))
     with pytest.raises(ConfigError, match="training.label_budget must .* at most the 24 labelled training cells"):
         prepare_data([config(data), config(data, label_budget=99)])
-    folds = replace(config(data), mode="self-training", distill=DistillConfig(folds=7))
+    folds = replace(config(data), mode="self-training", distill=DistillConfig(losses={"logits": {}}, folds=7))
     with pytest.raises(SplitError, match=r"6 training patient\(s\) with labels cannot be split into 7 folds"):
         prepare_data([config(data), folds])
     assert not (data / TFRECORDS).exists()

@@ -163,10 +163,10 @@ def test_soft_labels_are_given_before_the_student_trains(mode, kinds, networks, 
     assert (list(found.networks), names(found), found.channels) == (networks, stages, channels)
     assert found.teacher_channels == teaches
     student = stage(found, "student")
-    assert (student.teachers, student.soft_labels, student.balanced_draw) == ((), kinds, True)
+    assert (student.teachers, student.soft_labels, student.balanced_draw) == ((), kinds, False)
     assert student.cells == (LABELLED, UNLABELLED) and found.channels_of(student) == BOTH[:1]
     assert f"1 x soft-labels, taught by {', '.join(kinds)}" in str(found)
-    assert not stage(recipe(mode, distill=DistillConfig(teacher_kinds=kinds, draw="uniform")), "student").balanced_draw
+    assert stage(recipe(mode, distill=DistillConfig(teacher_kinds=kinds, draw="balanced")), "student").balanced_draw
 
 
 def test_self_training_asks_a_network_unless_another_kind_is_named():

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 from made_up import made_up_cells, write_cells
-from small_runs import changed, config, plan
+from small_runs import LOGITS, changed, config, plan
 
 from tfctc.cells import DatasetFacts
-from tfctc.config import DistillConfig, ModelConfig, RunConfig, SplitConfig, from_dict, to_dict
+from tfctc.config import ModelConfig, RunConfig, SplitConfig, from_dict, to_dict
 from tfctc.config.overrides import parse_assignment, with_changes
 from tfctc.data.manifest import Manifest
 from tfctc.errors import RunError, SplitError
@@ -156,7 +156,7 @@ def test_two_simulations_share_no_patient(tmp_path):
 
 
 def test_with_folds_no_teacher_begins_with_weights_that_know_the_patients(tiny_dataset, first):
-    settings = config(tiny_dataset, distill=DistillConfig(folds=2))
+    settings = config(tiny_dataset, distill=replace(LOGITS, folds=2))
     teacher = replace(settings.teacher, weights=str(first.folder / "student.keras"))
     with pytest.raises(RunError, match="with distill.folds a teacher must not know any.*--set student.weights="):
         check(replace(settings, teacher=teacher))

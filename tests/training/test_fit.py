@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_up import edit_manifest, read_cells
 from sklearn.metrics import f1_score
-from small_runs import BOTH, changed, config, plan
+from small_runs import BOTH, LOGITS, changed, config, plan
 
 from tfctc.config import DistillConfig, ModelConfig, PretrainConfig
 from tfctc.data import manifest as manifests
@@ -276,14 +276,14 @@ def test_pretraining_needs_no_label(tiny_dataset, tmp_path, untrained):
         ({"pretrain": PretrainConfig(1, {"logits": {}})}, "pretrain.losses must be .* no teacher, got logits"),
         ({"student": ModelConfig("compact", weights="nowhere.keras")}, "nowhere.keras: no such weights file"),
         ({"teacher": ModelConfig("compact", BOTH, weights="nowhere.h5")}, "nowhere.h5: no such weights file"),
-        ({"distill": DistillConfig(teachers="nowhere")}, "nowhere: is not a run folder"),
+        ({"distill": replace(LOGITS, teachers="nowhere")}, "nowhere: is not a run folder"),
         ({"distill": DistillConfig(losses={"feature": {"tap": "stage9"}})}, "has no tap 'stage9'"),
         (
-            {"distill": DistillConfig(start="teacher"), "student": ModelConfig("compact")},
+            {"distill": replace(LOGITS, start="teacher"), "student": ModelConfig("compact")},
             "different networks.*one backbone",
         ),
         (
-            {"distill": DistillConfig(start="teacher"), "teacher": ModelConfig("compact", ("dapi",))},
+            {"distill": replace(LOGITS, start="teacher"), "teacher": ModelConfig("compact", ("dapi",))},
             "a teacher that reads dapi has no weights for brightfield",
         ),
     ],

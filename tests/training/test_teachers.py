@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from small_runs import changed, config
+from small_runs import LOGITS, changed, config
 
 from tfctc.config import DistillConfig
 from tfctc.errors import RunError
@@ -16,7 +16,7 @@ def weights(run):
 
 
 def uses(run, **options):
-    return DistillConfig(teachers=str(run.folder), **options)
+    return replace(LOGITS, teachers=str(run.folder), **options)
 
 
 @pytest.mark.slow

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from made_up import read_cells
 from sklearn.utils.class_weight import compute_class_weight
-from small_runs import BOTH, changed, config, plan, trainer
+from small_runs import BOTH, LOGITS, changed, config, plan, trainer
 
-from tfctc.config import DistillConfig, PretrainConfig, TrainingConfig
+from tfctc.config import PretrainConfig, TrainingConfig
 from tfctc.data import pipeline
 from tfctc.data.builder import build
 from tfctc.data.selection import Selection
+from tfctc.data.soft_labels import SoftLabels
 from tfctc.training import trainer as module
 from tfctc.training.trainer import batch_composition
 
@@ -36,6 +37,18 @@ def test_all_cells_are_drawn_equally_often_unless_labels_are_rare(monkeypatch, l
     monkeypatch.setattr(module.pipeline, "count", lambda builder, split, selection: counts[selection])
     drawn = batch_composition(None, [LABELLED, UNLABELLED], TrainingConfig(batch_size=32, labelled_share=share))
     assert [cells for _, cells in drawn] == batch and drawn[0][0] == LABELLED
+
+
+@pytest.mark.parametrize(("prevalence", "labelled"), [(0.5, 10), (0.25, 30), (0.0, 50), (1.0, 50), (0.02, 48)])
+def test_more_of_a_batch_is_labelled_where_the_other_cells_are_of_one_class(monkeypatch, prevalence, labelled):
+    monkeypatch.setattr(module.pipeline, "count", lambda builder, split, selection: 10)
+    soft = SoftLabels(np.array([]), np.zeros((0, 2)), np.full(100, 30), prevalence)
+    drawn = batch_composition(None, [LABELLED, UNLABELLED], TrainingConfig(batch_size=100), soft)
+    assert [cells for _, cells in drawn] == [labelled, 100 - labelled]
+    own = TrainingConfig(batch_size=100, labelled_share=0.2)
+    assert [cells for _, cells in batch_composition(None, [LABELLED, UNLABELLED], own, soft)] == [20, 80]
+    soft = SoftLabels(np.array([]), np.zeros((0, 2)), np.zeros(100, int))
+    assert [cells for _, cells in batch_composition(None, [LABELLED, UNLABELLED], own, soft)] == [100]
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +151,7 @@ def test_a_student_that_starts_as_its_teacher_takes_the_trained_teachers_weights
         kept.on_epoch_end(0, {"loss": 1.0, "val_auroc": 0.9})
 
     monkeypatch.setattr(keras.Model, "fit", fit)
-    own = trainer(config(tiny_dataset, distill=DistillConfig(start="teacher")), tmp_path / "run")
+    own = trainer(config(tiny_dataset, distill=replace(LOGITS, start="teacher")), tmp_path / "run")
     own.train()
     assert list(begun) == ["teacher", "student"] and all((w == 5).all() for w in begun["student"])
     assert not all((w == 5).all() for w in begun["teacher"])
@@ -171,7 +184,7 @@ def test_an_epoch_is_one_pass_over_the_cells_of_its_stage(halved, tmp_path):
 
 def test_no_training_cell_of_a_teacher_is_of_the_fold_that_it_teaches(tiny_dataset):
     """Counted in the records themselves; together the teachers learn from all labelled training cells."""
-    planned = plan(config(tiny_dataset, distill=DistillConfig(folds=2)))
+    planned = plan(config(tiny_dataset, distill=replace(LOGITS, folds=2)))
     builder = build(planned.manifest, planned.splits)
     patients = {}
     for fold, stage in enumerate(planned.recipe.stages[:2]):
@@ -197,7 +210,7 @@ def test_labels_beyond_the_budget_are_not_known(tiny_dataset):
 
 def test_changes_of_channels_are_part_of_a_stages_batches(tiny_dataset, tmp_path):
     """Every DAPI image of the teacher hidden, none of the student's."""
-    own = trainer(config(tiny_dataset, distill=DistillConfig(dapi_dropout=0.9999)), tmp_path / "run")
+    own = trainer(config(tiny_dataset, distill=replace(LOGITS, dapi_dropout=0.9999)), tmp_path / "run")
     mean = np.float32(own.statistics["dapi"][0])
     hidden = {}
     for stage in own.recipe.stages:

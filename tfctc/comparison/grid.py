@@ -25,7 +25,7 @@ from tfctc.runs.folder import FOLDS, RECORD
 LATER_SETTINGS: dict[str, dict[str, Any]] = {
     "training": {"weight_average": 0.0},
     # Only the loss soft-labels reads them, which is later than they are.
-    "distill": {"teacher_kinds": ["dapi-forest", "brightfield-forest"], "draw": "balanced"},
+    "distill": {"teacher_kinds": ("dapi-forest", "brightfield-forest"), "draw": "uniform"},
     "split": {"file": None, "of": None, "test_site": None},
     "cross_validation": {"folds": None, "repeats": 1, "fold": None},
 }

@@ -130,9 +130,8 @@ class DistillConfig:
         teacher_kinds: kinds of teachers that give soft labels together; only for the loss soft-labels. "dapi-forest" is
             a random forest on measurements of the DAPI image, "brightfield-forest" one on measurements of the
             bright-field image where DAPI shows the nucleus, and "network" a network on `teacher.channels`.
-        draw: draw of the cells without a label where there are soft labels: "balanced" as if half of them were
-            positive, by the soft labels, but none more than ten times as often as the average; "uniform" all equally
-            often.
+        draw: draw of the cells without a label where there are soft labels: "uniform" all equally often; "balanced" as
+            if half of them were positive, by the soft labels, but none more than ten times as often as the average.
         schedule: factor of all distillation losses over the training: "constant" is 1, "fade-in" rises from 0 to 1 and
             "fade-out" falls from 1 to 0, both by half a cosine wave.
         folds: number of teachers. With 2 or more, each teacher trains without the patients of one fold and teaches only
@@ -153,7 +152,7 @@ class DistillConfig:
     student_weight: Annotated[float, Meta(ge=0)] = 1.0
     losses: Parts = field(default_factory=lambda: {"soft-labels": {}})
     teacher_kinds: Annotated[tuple[str, ...], Meta(min_length=1)] = ("dapi-forest", "brightfield-forest")
-    draw: Literal["balanced", "uniform"] = "balanced"
+    draw: Literal["balanced", "uniform"] = "uniform"
     schedule: Literal["constant", "fade-in", "fade-out"] = "constant"
     folds: Count = 1
     teacher_epochs: Count | None = None
@@ -201,7 +200,8 @@ class TrainingConfig:
         steps_per_epoch: training steps of an epoch; None is one pass over the cells.
         batch_size: cells of a batch.
         labelled_share: share of the labelled cells in a batch where unlabelled cells are used too. None is their share
-            of all training cells, so that every cell is drawn equally often, but at least a tenth.
+            of all training cells, so that every cell is drawn equally often, but at least a tenth; with soft labels at
+            least a tenth where half of the unlabelled cells are positive, up to a half where none is.
         label_budget: number of training cells that keep their label; None for all labelled ones.
         learning_rate: highest learning rate of the schedule (cosine decay after the warm-up).
         weight_decay: decoupled weight decay of AdamW.

@@ -19,11 +19,13 @@ class SoftLabels:
         cell_id: ids, text ``(N,)``.
         probability: of each class, ``(N, K)`` in [0, 1]; all 0 for a cell without a soft label.
         draws: number of times that a cell without a label is drawn in one pass, int ``(N,)``; 0 for a labelled cell.
+        prevalence: estimated share of positive cells among those without a label; 0.5 if there are none.
     """
 
     cell_id: np.ndarray
     probability: np.ndarray
     draws: np.ndarray
+    prevalence: float = 0.5
 
     @property
     def pass_length(self) -> int:

@@ -121,18 +121,19 @@ class Teaching:
         probability = taught.probability
         pool = (taught.label < 0) & (probability.sum(1) > 0)
         draws = pool.astype(np.int64)
+        prevalence = 0.5
         if pool.any():
             at = 0.5 if self.prior is None else float(self.prior[1])
-            share = estimated_prevalence(probability[pool, 1], at)
+            prevalence = estimated_prevalence(probability[pool, 1], at)
             log.info(
                 "By the teachers, about %.1f %% of the %d cells without a label are %s",
-                100 * share,
+                100 * prevalence,
                 pool.sum(),
                 self.builder.facts.positive,
             )
             if balanced_draws:
-                draws[pool] = whole_draws(balancing_weights(probability[pool, 1], share, at), self.seed)
-        return SoftLabels(taught.cell_id, probability.astype(np.float32), draws)
+                draws[pool] = whole_draws(balancing_weights(probability[pool, 1], prevalence, at), self.seed)
+        return SoftLabels(taught.cell_id, probability.astype(np.float32), draws, prevalence)
 
     @property
     def prior(self) -> np.ndarray | None:

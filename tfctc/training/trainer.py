@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 #: Folders of a run: the state of an unfinished training, and the logs for TensorBoard.
 STATE, LOGS = "state", "logs"
 #: Smallest share of labelled cells in a batch, even if fewer cells have a label: below it the student learns from the
-#: labels too slowly.
-LEAST_LABELLED_SHARE = 0.1
+#: labels too slowly. With soft labels it rises to the second number where none of the other cells is positive, or all
+#: are: from these the student learns little about one of the classes.
+LEAST_LABELLED_SHARE, MOST_LABELLED_SHARE = 0.1, 0.5
 #: Size and number of the batches of unlabelled cells that a teacher is tried on, and the share of positive ones below
 #: which it is told. All comparisons in docs/evidence have pools with 43 or 50 % positive cells.
 POOL_BATCH, POOL_BATCHES, RARE = 256, 8, 0.2
@@ -229,7 +230,11 @@ def batch_composition(
     found = [selection for selection in selections if counts[selection]]
     if len(found) == 1:
         return [(found[0], training.batch_size)]
-    share = training.labelled_share or max(counts[found[0]] / sum(counts.values()), LEAST_LABELLED_SHARE)
+    least = LEAST_LABELLED_SHARE
+    if soft_labels:
+        rarer = min(soft_labels.prevalence, 1 - soft_labels.prevalence)
+        least = MOST_LABELLED_SHARE - (MOST_LABELLED_SHARE - LEAST_LABELLED_SHARE) * rarer / 0.5
+    share = training.labelled_share or max(counts[found[0]] / sum(counts.values()), least)
     first = min(max(round(share * training.batch_size), 1), training.batch_size - 1)
     return [(found[0], first), (found[1], training.batch_size - first)]
 

@@ -30,6 +30,7 @@ def add_options(parser) -> None:
     parser.add_argument("plan", type=Path, help="the plan, a TOML file")
     parser.add_argument("--output", type=Path, required=True, help="folder of the data sets and the runs")
     parser.add_argument("--seeds", type=int, nargs="+", help="train these seeds only (all that are done are reported)")
+    parser.add_argument("--rows", nargs="+", help="train these rows only, such as s-g2-50 or simulated-100-pool-0.02")
     parser.add_argument("--report-only", action="store_true", help="train nothing")
     parser.add_argument("--workers", type=int, default=1, help="runs trained at the same time")
 
@@ -38,7 +39,7 @@ def check(options) -> dict:
     plan = tomllib.loads(options.plan.read_text(encoding="utf-8"))
     if not options.report_only:
         for seed in options.seeds or plan["seeds"]:
-            for row in plan["rows"]:
+            for row in (row for row in plan["rows"] if not options.rows or name_of(row) in options.rows):
                 train(plan, row, seed, options.output, options.workers)
     rows = [report(plan, row, options.output) for row in plan["rows"]]
     correct(rows)
