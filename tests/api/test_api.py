@@ -32,7 +32,7 @@ def run(journey, tmp_path_factory):
         mode="distilled",
         training={"epochs": 2},
         split={"validation": 0.2},
-        **{"training.batch_size": 8, "split.test": 0.2},
+        **{"training.batch_size": 8, "split.test": 0.2, "distill.teacher_kinds": ["dapi-forest", "network"]},
     )
 
 

@@ -57,10 +57,11 @@ def test_a_dry_run_prints_the_recipe_and_writes_nothing(tiny_dataset, tmp_path, 
     monkeypatch.chdir(tmp_path)
     before = files_in(tiny_dataset)
     settings = ["--backbone", "compact", "--epochs", 3, "--set", "distill.folds=2", "--set", "training.batch_size=8"]
+    settings += ["--set", 'distill.teacher_kinds=["network"]']
     result = tfctc(tiny_dataset, *settings, "-o", tmp_path / "run", "--dry-run")
     assert result.exit_code == 0, result.output
     tables = {name: {"backbone": "compact"} for name in ("student", "teacher")}
-    tables |= {"training": {"epochs": 3, "batch_size": 8}, "distill": {"folds": 2}}
+    tables |= {"training": {"epochs": 3, "batch_size": 8}, "distill": {"folds": 2, "teacher_kinds": ["network"]}}
     recipe = f"{resolve(from_dict(RunConfig, tables))}\n"
     assert result.stdout.startswith(recipe)
     counts = [line.split() for line in result.stdout.removeprefix(recipe).splitlines() if line]
@@ -115,12 +116,15 @@ def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path
     for name, content in (("config.json", {}), ("dataset.json", {"name": "cells"}), ("run.json", {})):
         write_json(earlier / name, content)
     (earlier / "student.keras").touch()
-    first = tfctc(tiny_dataset, "--init", earlier)
+    forests = tfctc(tiny_dataset, "--init", earlier)
+    assert forests.exit_code == 0 and "anew" not in forests.output
+    network = ["--set", 'distill.teacher_kinds=["network"]']
+    first = tfctc(tiny_dataset, "--init", earlier, *network)
     assert first.exit_code == 0 and "the teachers start anew" in first.output
     (earlier / "teacher.keras").touch()
-    second = tfctc(tiny_dataset, "--init", earlier)
+    second = tfctc(tiny_dataset, "--init", earlier, *network)
     assert second.exit_code == 0 and "anew" not in second.output
-    (alone, _, _), (both, _, _) = fitted
+    _, (alone, _, _), (both, _, _) = fitted
     assert alone.student.weights == both.student.weights == str(earlier / "student.keras")
     assert alone.teacher.weights == "none" and both.teacher.weights == str(earlier / "teacher.keras")
 
@@ -128,7 +132,8 @@ def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path
 def test_paths_of_settings_hold_in_every_folder(tiny_dataset, tmp_path, monkeypatch, fitted):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tfctc.training.checks.check_files", lambda recipe: None)  # nothing is there
-    (tmp_path / "run.toml").write_text('distill.teachers = "runs/a"\nstudent.weights = "imagenet"\n')
+    network = 'distill.teacher_kinds = ["network"]\n'
+    (tmp_path / "run.toml").write_text(f'{network}distill.teachers = "runs/a"\nstudent.weights = "imagenet"\n')
     result = tfctc(tiny_dataset, "--config", "run.toml", "--set", "teacher.weights=my/weights.h5")
     assert result.exit_code == 0, result.output
     ((config, _, _),) = fitted

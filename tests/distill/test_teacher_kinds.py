@@ -80,6 +80,14 @@ def test_a_forest_keeps_patients_together_where_it_can(monkeypatch):
     assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(N))
 
 
+@pytest.mark.parametrize("each", [2, 3, 4])
+def test_a_forest_cross_fits_from_a_few_cells_of_each_class(each):
+    label = np.full(N, -1)
+    label[: 2 * each] = np.arange(2 * each) % 2
+    found = TEACHER_KINDS["dapi-forest"].ask(cells(label, group=np.arange(N).astype(str))[0])
+    assert found.unseen.all() and np.isfinite(found.logits).all()
+
+
 def test_a_forest_with_one_cell_of_a_class_cannot_cross_fit_and_says_so():
     label = np.full(N, -1)
     label[:6] = [0, 0, 0, 0, 0, 1]

@@ -10,6 +10,8 @@ from tfctc.cli import main
 
 #: Options of the journey's `tfctc fit`.
 QUICK = ["--backbone", "tiny", "--epochs", "2", "--set", "training.batch_size=8"]
+#: A forest and a network give the soft labels.
+QUICK += ["--set", 'distill.teacher_kinds=["dapi-forest", "network"]']
 
 
 @dataclass

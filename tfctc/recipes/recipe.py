@@ -183,7 +183,8 @@ class Recipe:
 
     def __str__(self) -> str:
         """Text that `tfctc fit --dry-run` prints."""
-        lines = [f"recipe {self.mode}, {self.precision}, channels {' + '.join(self.channels)}", "", "networks"]
+        channels = dict.fromkeys([*self.channels, *self.teacher_channels])
+        lines = [f"recipe {self.mode}, {self.precision}, channels {' + '.join(channels)}", "", "networks"]
         for name, network in self.networks.items():
             config = network.config
             origin = "" if config.weights == "none" else f", weights from {config.weights}"

@@ -66,16 +66,15 @@ def _folds(label: np.ndarray, group: np.ndarray, seed: int) -> list[tuple[np.nda
     Groups are kept together where each fold then trains on all classes; otherwise cells are dealt one by one. With a
     class of one cell there are no folds.
     """
-    least = int(np.bincount(label)[np.unique(label)].min())
-    groups = len(np.unique(group))
-    if groups > 1:
-        splitter = StratifiedGroupKFold(min(FOLDS, groups), shuffle=True, random_state=seed)
+    most = min(FOLDS, int(np.bincount(label)[np.unique(label)].min()))
+    if most < 2:
+        return []
+    if (groups := len(np.unique(group))) > 1:
+        splitter = StratifiedGroupKFold(min(most, groups), shuffle=True, random_state=seed)
         folds = list(splitter.split(label, label, group))
         if all(len(held_out) and set(label[train]) == set(label) for train, held_out in folds):
             return folds
-    if least < 2:
-        return []
-    return list(StratifiedKFold(min(FOLDS, least), shuffle=True, random_state=seed).split(label, label))
+    return list(StratifiedKFold(most, shuffle=True, random_state=seed).split(label, label))
 
 
 def _images(batch: Mapping[str, Any], channel: str) -> np.ndarray:
