@@ -119,3 +119,19 @@ def test_a_data_set_whose_teacher_would_lack_a_class_is_refused(tiny_dataset, tm
     with pytest.raises(ManifestError, match="the teacher has no labelled cell with DAPI of class ctc in the training"):
         fit(config(data, distill=SOFT), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("odds", "rare"), [(-5.0, True), (5.0, False)])
+def test_a_pool_with_few_positive_cells_is_told(hidden, monkeypatch, tmp_path, caplog, odds, rare):
+    def ask(cells):
+        found = np.where(cells.label >= 0, 6.0 * cells.label - 3, odds)
+        return Opinion(np.stack([0 * found, found], 1), np.full(len(found), True))
+
+    monkeypatch.setitem(TEACHER_KINDS._entries, "told", TeacherKind(ask, reads_dapi=True))
+    made = trainer(config(hidden, distill=replace(SOFT, teacher_kinds=("told",))), tmp_path / "run")
+    with caplog.at_level("INFO", "tfctc"):
+        found = teaching_of(made).soft_labels(balanced_draws=False)
+    texts = {record.levelname: record.message for record in caplog.records if "By the teachers" in record.message}
+    assert list(texts) == (["WARNING"] if rare else ["INFO"])
+    assert (found.prevalence < 0.2) == rare
+    assert any("they have not seen: told 0." in record.message for record in caplog.records)

@@ -38,7 +38,7 @@ def combine(opinions: Sequence[Opinion], label: np.ndarray, prior: np.ndarray | 
     weights, biases = _fit(logits[:, known], index)
     combined = np.tensordot(weights, logits, 1) + biases
     if prior is not None:
-        combined += np.log(prior[classes])
+        combined += np.log(np.maximum(prior[classes], 1e-12))
     probability = np.zeros(opinions[0].logits.shape)
     probability[:, classes] = softmax(combined, axis=1)
     return np.where(unseen[:, None], probability, 0.0)

@@ -28,7 +28,7 @@ from tfctc.training.checkpoint import Checkpoint
 from tfctc.training.metrics import AUROC
 from tfctc.training.networks import Normalisation, model_to_train
 from tfctc.training.optimizer import build_optimizer
-from tfctc.training.teaching import Teaching
+from tfctc.training.teaching import Teaching, tell_prevalence
 from tfctc.training.weight_average import BATCHES, WeightAverage
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,8 @@ STATE, LOGS = "state", "logs"
 #: labels too slowly. With soft labels it rises to the second number where none of the other cells is positive, or all
 #: are: from these the student learns little about one of the classes.
 LEAST_LABELLED_SHARE, MOST_LABELLED_SHARE = 0.1, 0.5
-#: Size and number of the batches of unlabelled cells that a teacher is tried on, and the share of positive ones below
-#: which it is told. All comparisons in docs/evidence have pools with 43 or 50 % positive cells.
-POOL_BATCH, POOL_BATCHES, RARE = 256, 8, 0.2
+#: Size and number of the batches of unlabelled cells that a teacher network is tried on.
+POOL_BATCH, POOL_BATCHES = 256, 8
 
 
 @dataclass
@@ -152,13 +151,7 @@ class Trainer:
         batches = pipeline.id_batches(self.builder, "train", tuple(teacher.input), POOL_BATCH, cells)
         trained_at, _ = pipeline.network_prior(self.builder, stage.cells[0], stage.training.class_weights == "balanced")
         share = estimated_prevalence(predict(teacher, batches.take(POOL_BATCHES)).probability, trained_at)
-        if share < RARE:
-            log.warning(
-                "By the teacher, about %.0f %% of the unlabelled cells are %s. With so few of them no gain from "
-                "distillation has been shown: train with --mode brightfield too, and compare.",
-                100 * share,
-                self.builder.facts.positive,
-            )
+        tell_prevalence(share, self.builder.facts.positive)
 
     def steps_per_epoch(self, stage: Stage) -> int:
         """Number of training steps in an epoch: the setting, or one pass over the cells."""

@@ -1,6 +1,6 @@
 """Few labels: is the distilled student better than bright-field alone, at every number of labels and in every pool?
 
-    tfctc simulate simulated/wide --cells 15000 --patients 60 --sites 12 --size 40 --positive 0.4 --seed 21
+    tfctc simulate simulated/wide --cells 15000 --patients 60 --sites 12 --size 40 --positive 0.4 --seed 22
     python tools/evidence few-labels docs/evidence/distillation/few-labels/plan.toml --output comparisons/few-labels
 
 The plan names data sets, rows (a data set and a number of labels), arms and seeds. For every row and seed, a data set
