@@ -9,7 +9,6 @@ The differences of the arms are paired by seed. Their intervals are Student's t 
 has its own patients. Holm's correction is over the rows. An interrupted command continues when it is given again.
 """
 
-import json
 import shutil
 import tomllib
 from pathlib import Path
@@ -19,8 +18,11 @@ from check_contrasts import holm, p_value
 from common import CheckError, log
 from few_labels_data import write_few_labels
 
-from tfctc import compare
+from tfctc import compare, config
+from tfctc.cells import DatasetFacts
+from tfctc.comparison.plan import Plan
 from tfctc.comparison.statistics import interval
+from tfctc.runs.predictions import read_predictions
 
 METRICS = ("auroc", "sensitivity_99", "sensitivity_999")
 BASELINE, ARM, RIVAL = "brightfield", "distilled", "self-training"
@@ -69,9 +71,6 @@ def train(plan: dict, row: dict, seed: int, output: Path, workers: int) -> None:
         return
     if not (folder / "cells").exists():
         write_few_labels(Path(about["folder"]), folder / "cells", row, about, seed)
-    from tfctc import config
-    from tfctc.comparison.plan import Plan
-
     settings = {
         "arms": arms_of(plan, row),
         "budgets": ["all"],
@@ -93,16 +92,15 @@ def metrics(path: Path) -> dict[str, float]:
     """AUROC, and sensitivity at 99 and 99.9 % specificity, of a table of predictions."""
     from sklearn.metrics import roc_auc_score
 
-    table = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8")
-    label, probability = table["label"], table["probability"]
-    positive = label == json.loads((path.parents[1] / "cells" / "dataset.json").read_text())["classes"][1]
+    found = read_predictions(path, config.load(DatasetFacts, path.parents[1] / "cells" / "dataset.json"))
+    positive, probability = found.label == 1, found.probability
     negatives = np.sort(probability[~positive])
-    found = {"auroc": float(roc_auc_score(positive, probability))}
+    values = {"auroc": float(roc_auc_score(positive, probability))}
     for name, allowed in (("sensitivity_99", 0.01), ("sensitivity_999", 0.001)):
         # The highest threshold that lets through no more than the allowed share of negative cells.
         threshold = negatives[len(negatives) - 1 - int(allowed * len(negatives))]
-        found[name] = float((probability[positive] > threshold).mean())
-    return found
+        values[name] = float((probability[positive] > threshold).mean())
+    return values
 
 
 def report(plan: dict, row: dict, output: Path) -> dict:
