@@ -67,7 +67,7 @@ def test_the_kind_of_teacher_learns_from_the_total_of_the_stain(example):
     found = kind.ask(cells)
     assert (found.logits.argmax(1) == label).all() and found.logits.shape == (40, 3)
     np.testing.assert_array_equal(found.unseen, hidden < 0)
-    assert kind.reads_dapi and not kind.network
+    assert kind.channels == (DAPI,) and not kind.network
 
 
 def test_the_backbone_has_its_taps(example):

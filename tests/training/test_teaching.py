@@ -45,7 +45,7 @@ def remembered(monkeypatch):
         odds = np.where(cells.label >= 0, 3.0 * cells.label - 1.5, np.linspace(-4, 4, len(cells.label)))
         return Opinion(np.stack([0 * odds, odds], 1), np.full(len(odds), True))
 
-    monkeypatch.setitem(TEACHER_KINDS._entries, "told", TeacherKind(ask, reads_dapi=True))
+    monkeypatch.setitem(TEACHER_KINDS._entries, "told", TeacherKind(ask, channels=("dapi",)))
     return seen
 
 
@@ -127,7 +127,7 @@ def test_a_pool_with_few_positive_cells_is_told(hidden, monkeypatch, tmp_path, c
         found = np.where(cells.label >= 0, 6.0 * cells.label - 3, odds)
         return Opinion(np.stack([0 * found, found], 1), np.full(len(found), True))
 
-    monkeypatch.setitem(TEACHER_KINDS._entries, "told", TeacherKind(ask, reads_dapi=True))
+    monkeypatch.setitem(TEACHER_KINDS._entries, "told", TeacherKind(ask, channels=("dapi",)))
     made = trainer(config(hidden, distill=replace(SOFT, teacher_kinds=("told",))), tmp_path / "run")
     with caplog.at_level("INFO", "tfctc"):
         found = teaching_of(made).soft_labels(balanced_draws=False)

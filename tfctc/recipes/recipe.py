@@ -135,10 +135,11 @@ class Recipe:
 
     @property
     def teacher_channels(self) -> tuple[str, ...]:
-        """Channels that the teachers read, networks and other kinds; () without a teacher."""
-        kinds = [TEACHER_KINDS[kind] for stage in self.stages for kind in stage.soft_labels]
-        dapi = [DAPI] if any(kind.reads_dapi for kind in kinds) else []
-        return tuple(dict.fromkeys([*(self.teacher.channels if self.teacher else ()), *dapi]))
+        """Channels that the teachers read, networks and other kinds, bright-field first; () without a teacher."""
+        read: set[str] = set(self.teacher.channels if self.teacher else ())
+        for stage in self.stages:
+            read.update(*(TEACHER_KINDS[kind].channels for kind in stage.soft_labels))
+        return tuple(channel for channel in (BRIGHTFIELD, DAPI) if channel in read)
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tfctc.cells import BRIGHTFIELD
+from tfctc.cells import BRIGHTFIELD, DAPI
 from tfctc.config import DistillConfig, RunConfig
 from tfctc.distill.teacher_kinds import TEACHER_KINDS
 from tfctc.errors import ConfigError
@@ -32,7 +32,7 @@ def _kinds(config: RunConfig) -> tuple[str, ...]:
     if kinds == DistillConfig.teacher_kinds:
         return ("network",)
     for kind in kinds:
-        if TEACHER_KINDS[kind].reads_dapi:
+        if DAPI in TEACHER_KINDS[kind].channels:
             raise ConfigError(
                 f"distill.teacher_kinds: {kind} reads DAPI, which mode self-training does not",
                 fix=f"leave out {kind}, or choose mode distilled",

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from tfctc.cells import DAPI
+from tfctc.cells import BRIGHTFIELD, DAPI
 from tfctc.data import pipeline
 from tfctc.data.builder import Cells
 from tfctc.data.selection import FOLD, Selection, visible_to
@@ -84,8 +84,9 @@ class Teaching:
     @property
     def channels(self) -> tuple[str, ...]:
         """Channels that the teachers read."""
-        dapi = (DAPI,) if any(TEACHER_KINDS[kind].reads_dapi for kind in self.kinds) else ()
-        return tuple(dict.fromkeys([*(self.networks[0].input if self.networks else ()), *dapi]))
+        read = set(self.networks[0].input if self.networks else ())
+        read |= {channel for kind in self.kinds for channel in TEACHER_KINDS[kind].channels}
+        return tuple(channel for channel in (BRIGHTFIELD, DAPI) if channel in read)
 
     def ask(self, *splits: str) -> Taught:
         """Probabilities for the training cells, the labelled validation cells, and the labelled cells of `splits`."""

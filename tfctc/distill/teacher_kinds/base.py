@@ -53,12 +53,12 @@ class TeacherKind:
     Args:
         ask: function from the cells to the logits.
         network: whether it needs the trained teacher networks.
-        reads_dapi: whether it reads the DAPI images itself; a network reads the channels of `teacher.channels`.
+        channels: channels that it reads, bright-field first; () for networks, which read those of `teacher.channels`.
     """
 
     ask: Callable[[TeachingCells], Opinion]
     network: bool = False
-    reads_dapi: bool = False
+    channels: tuple[str, ...] = ()
 
 
 TEACHER_KINDS: Registry[TeacherKind] = Registry(

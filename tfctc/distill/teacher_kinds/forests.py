@@ -81,5 +81,5 @@ def _images(batch: Mapping[str, Any], channel: str) -> np.ndarray:
     return np.asarray(batch[channel])[..., 0]
 
 
-TEACHER_KINDS.register("dapi-forest")(TeacherKind(ask_dapi, reads_dapi=True))
-TEACHER_KINDS.register("brightfield-forest")(TeacherKind(ask_brightfield, reads_dapi=True))
+TEACHER_KINDS.register("dapi-forest")(TeacherKind(ask_dapi, channels=(DAPI,)))
+TEACHER_KINDS.register("brightfield-forest")(TeacherKind(ask_brightfield, channels=(BRIGHTFIELD, DAPI)))
