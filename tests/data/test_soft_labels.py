@@ -83,3 +83,10 @@ def test_a_pass_over_the_cells_draws_each_as_often_as_it_says_and_labelled_ones_
     for one, other in zip(later, batches[length + 2 :], strict=False):
         np.testing.assert_array_equal(one["brightfield"], other["brightfield"])
         np.testing.assert_array_equal(one["soft_label"], other["soft_label"])
+
+
+@pytest.mark.parametrize("draws", [[1, 0, 1], [2, 0, 1]])
+def test_cells_are_drawn_as_their_draws_say_also_if_none_is_drawn_twice(draws):
+    soft = SoftLabels(np.array(["a", "b", "c"]), np.zeros((3, 2)), np.array(draws))
+    records = tf.data.Dataset.from_tensor_slices({"draws": tf.constant(draws, tf.int64), "x": [5, 6, 7]})
+    assert [int(one["x"]) for one in soft.drawn(records)] == np.repeat([5, 6, 7], draws).tolist()

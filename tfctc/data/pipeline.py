@@ -17,7 +17,7 @@ from tfctc.cells import DAPI_PRESENT, OTHER_INDEX, UNLABELLED
 from tfctc.data.builder import Cells, pixel_bytes, without_warnings
 from tfctc.data.manifest import IDS
 from tfctc.data.selection import ALL, FOLD, LABELLED, Selection, as_written, visible_to
-from tfctc.data.soft_labels import SOFT_LABEL, SoftLabels, repeated
+from tfctc.data.soft_labels import SOFT_LABEL, SoftLabels
 
 #: Limits of the shuffle buffer: number of cells, and bytes of their pixels; the lower limit counts. The tfrecords are
 #: shuffled already, so the buffer only makes the epochs differ.
@@ -110,7 +110,7 @@ def train_batches(
             cache_mb=cache_mb,
         )
         if soft_labels and selection.labels == "unlabelled":
-            cells = repeated(cells)
+            cells = soft_labels.drawn(cells)
         held = max(1, min(SHUFFLE_CELLS, SHUFFLE_BYTES // pixel_bytes(builder.facts, channels)))
         passed, skipped = divmod(start_step * size, pass_length(builder, selection, soft_labels))
 

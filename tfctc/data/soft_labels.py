@@ -48,6 +48,13 @@ class SoftLabels:
 
         return records.map(attach)
 
+    def drawn(self, records: tf.data.Dataset) -> tf.data.Dataset:
+        """Single records of cells without a label, with `DRAWS`, as often as these say."""
+        if self.draws.max(initial=0) <= 1:
+            # Costs less than `repeated`, which makes a data set of each record.
+            return records.filter(as_written(lambda record: record[DRAWS] > 0))
+        return repeated(records)
+
 
 def repeated(records: tf.data.Dataset) -> tf.data.Dataset:
     """Each record as many times as its `DRAWS` say."""
