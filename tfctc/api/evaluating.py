@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfctc.cells import BRIGHTFIELD
-from tfctc.errors import ConfigError
+from tfctc.errors import ConfigError, RunError
 from tfctc.io.files import write_json
 from tfctc.progress import Progress, silent
 from tfctc.system.startup import start_tensorflow
@@ -166,7 +166,7 @@ def evaluate_run(
     from tfctc.recipes import resolve
     from tfctc.recipes.recipe import STUDENT
     from tfctc.runs.folder import RunFolder
-    from tfctc.training.teacher_predictions import no_teacher, predict_with_teachers
+    from tfctc.training.teacher_predictions import predict_with_teachers
 
     rule, tried = _rule_of(threshold, operating_point)
     promised = Rule.parse(rule).promise
@@ -184,7 +184,8 @@ def evaluate_run(
         return _cross_validated(opened, rule, confidence)
     channels = resolve(opened.config).teacher_channels if teacher else (BRIGHTFIELD,)
     if not channels:
-        raise no_teacher(opened.folder)
+        fix = "fit with --mode distilled and a loss that needs a teacher, such as soft-labels"
+        raise RunError("has no teacher", path=opened.folder, fix=fix)
     builder = opened.builder(progress)
     opened.check_cells(builder, channels, {"validation": chosen_on_validation, "test": False})
     if teacher:

@@ -67,10 +67,13 @@ class Splits:
         if folds > 1:
             training = {group: counts for group, counts in groups.items() if assignment[group] == "train"}
             splits = replace(splits, folds=assign_folds(training, manifest.facts, folds, seed, by))
-        budget = config.training.label_budget
+        return splits.with_budget(manifest, config.training.label_budget, label_seed)
+
+    def with_budget(self, manifest: Manifest, budget: int | None, label_seed: int) -> "Splits":
+        """A copy with the training labels that `training.label_budget` keeps; arguments and errors as of `make`."""
         if budget is None:
-            return splits
-        return replace(splits, kept_labels=keep_labels(manifest, splits.mask(manifest, "train"), budget, label_seed))
+            return self
+        return replace(self, kept_labels=keep_labels(manifest, self.mask(manifest, "train"), budget, label_seed))
 
     @property
     def digest(self) -> str:

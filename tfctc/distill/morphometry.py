@@ -56,7 +56,7 @@ def measure_dapi(images: np.ndarray) -> np.ndarray:
           of the other objects.
     """
     images = np.asarray(images, np.float64)
-    count, height, width = images.shape
+    height, width = images.shape[1:]
     smooth = ndimage.gaussian_filter(images, (0, SIGMA, SIGMA))
     background = np.percentile(images, 10, axis=(1, 2))
     above = images - background[:, None, None]
@@ -68,9 +68,6 @@ def measure_dapi(images: np.ndarray) -> np.ndarray:
 
     def total(values: np.ndarray) -> np.ndarray:
         return np.where(inside, values, 0.0).sum((1, 2))
-
-    def deviation(values: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.maximum(total(values**2) / area - (total(values) / area) ** 2, 0.0))
 
     area = inside.sum((1, 2)).astype(np.float64)
     intensity = total(above)
@@ -93,10 +90,10 @@ def measure_dapi(images: np.ndarray) -> np.ndarray:
             mean,
             intensity,
             np.where(inside, above, -np.inf).max((1, 2)),
-            deviation(smooth) / scale,
-            deviation(above - smooth) / scale,
-            deviation(derivative(images, SIGMA, 2, 0) + derivative(images, SIGMA, 0, 2)) / scale,
-            total(np.hypot(derivative(images, SIGMA, 1, 0), derivative(images, SIGMA, 0, 1))) / area / scale,
+            deviation_in(inside, smooth) / scale,
+            deviation_in(inside, above - smooth) / scale,
+            deviation_in(inside, laplacian(images, SIGMA)) / scale,
+            mean_in(inside, gradient(images, SIGMA)) / scale,
             np.sqrt(np.clip(1 - short / long, 0.0, 1.0)),
             border**2 / area,
             spread / area,
@@ -116,8 +113,27 @@ def central_object(images: np.ndarray) -> np.ndarray:
     return _nearest_to_middle(_objects(ndimage.gaussian_filter(images, (0, SIGMA, SIGMA))))
 
 
-def derivative(images: np.ndarray, sigma: float, *orders: int) -> np.ndarray:
-    """Derivative of these orders along y and x of images ``(N, H, W)`` smoothed by a Gaussian of `sigma` pixels."""
+def mean_in(region: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean of `values` in the region of each image, ``(N,)``; 0 for an empty region."""
+    return np.where(region, values, 0.0).sum((1, 2)) / np.maximum(region.sum((1, 2)), 1)
+
+
+def deviation_in(region: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Standard deviation of `values` in the region of each image, ``(N,)``; 0 for an empty region."""
+    return np.sqrt(np.maximum(mean_in(region, values**2) - mean_in(region, values) ** 2, 0.0))
+
+
+def laplacian(images: np.ndarray, sigma: float) -> np.ndarray:
+    """Laplacian of images ``(N, H, W)`` smoothed by a Gaussian of `sigma` pixels."""
+    return _derivative(images, sigma, 2, 0) + _derivative(images, sigma, 0, 2)
+
+
+def gradient(images: np.ndarray, sigma: float) -> np.ndarray:
+    """Length of the gradient of images ``(N, H, W)`` smoothed by a Gaussian of `sigma` pixels."""
+    return np.hypot(_derivative(images, sigma, 1, 0), _derivative(images, sigma, 0, 1))
+
+
+def _derivative(images: np.ndarray, sigma: float, *orders: int) -> np.ndarray:
     return ndimage.gaussian_filter(images, (0, sigma, sigma), (0, *orders))
 
 

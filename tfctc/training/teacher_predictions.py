@@ -1,16 +1,11 @@
 """Predictions of the teachers of a finished run, for the cells that have all of their channels."""
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 
-from tfctc.cells import OTHER_INDEX, is_other
+from tfctc.cells import OTHER_INDEX
 from tfctc.data.builder import Cells
-from tfctc.data.label_budget import keep_labels
-from tfctc.errors import RunError
 from tfctc.evaluation.keras_predictions import predict_splits
-from tfctc.evaluation.predictions import Predictions, described
+from tfctc.evaluation.predictions import Predictions, described, split_outputs
 from tfctc.progress import Progress, silent
 from tfctc.recipes import resolve, stream_seed
 from tfctc.runs.folder import RunFolder
@@ -31,15 +26,10 @@ def predict_with_teachers(run: RunFolder, builder: Cells, progress: Progress = s
     Raises:
         RunError: the run has no teacher, or a file is damaged.
     """
-    splits, budget = run.splits, run.config.training.label_budget
-    if budget is not None:
-        training = splits.mask(builder.manifest, "train")
-        kept = keep_labels(builder.manifest, training, budget, stream_seed(run.config.seed, "labels"))
-        splits = replace(splits, kept_labels=kept)
-    recipe = resolve(run.config, splits)
+    config = run.config
+    label_seed = stream_seed(config.seed, "labels")
+    recipe = resolve(config, run.splits.with_budget(builder.manifest, config.training.label_budget, label_seed))
     stage = recipe.stages[-1]
-    if not recipe.teacher_channels:
-        raise no_teacher(run.folder)
     if not stage.soft_labels:
         return predict_splits(run.teacher(), builder, progress)
     networks = run.teachers() if recipe.teachers else []
@@ -51,20 +41,13 @@ def predict_with_teachers(run: RunFolder, builder: Cells, progress: Progress = s
     }
 
 
-def no_teacher(folder: Path) -> RunError:
-    """Error of a run without a teacher."""
-    fix = "fit with --mode distilled and a loss that needs a teacher, such as soft-labels"
-    return RunError("has no teacher", path=folder, fix=fix)
-
-
 def _predictions(taught: Taught) -> Predictions:
-    probability = taught.probability
-    with np.errstate(divide="ignore"):
-        other = is_other(np.log(probability)) if probability.shape[1] > OTHER_INDEX else None
+    classes = taught.probability.shape[1]
+    probability, other = split_outputs(taught.probability if classes > OTHER_INDEX else taught.probability[:, 1])
     return Predictions(
         cell_id=taught.cell_id,
         patient_id=taught.patient_id,
         label=(taught.label == 1).astype(np.int32),
-        probability=probability[:, 1].astype(np.float32),
+        probability=probability.astype(np.float32),
         is_other=other,
     )

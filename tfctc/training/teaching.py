@@ -106,8 +106,7 @@ class Teaching:
         opinions = {kind: TEACHER_KINDS[kind].ask(cells) for kind in self.kinds}
         fitted_on = np.isin(split, ("train", "validation"))
         probability = combine(list(opinions.values()), np.where(fitted_on, label, -1), self.prior)
-        unseen = np.logical_and.reduce([opinion.unseen for opinion in opinions.values()])
-        judged = fitted_on & unseen & (label >= 0)
+        judged = fitted_on & probability.any(1) & (label >= 0)
         positive = label[judged] == 1
         aurocs = {kind: roc_auc_score(positive, _log_odds(one.logits[judged])) for kind, one in opinions.items()}
         return Taught(cell_id, patient_id, split, label, probability, aurocs)
@@ -123,12 +122,11 @@ class Teaching:
         log.info("AUROC of the teachers on labelled cells that they have not seen: %s", found)
         taught = taught.of(taught.split == "train")
         probability = taught.probability
-        pool = (taught.label < 0) & (probability.sum(1) > 0)
+        pool = (taught.label < 0) & probability.any(1)
         draws = pool.astype(np.int64)
         prevalence = 0.5
         if pool.any():
-            # Without a prior, the classes that the teachers know have the same one.
-            at = 1 / np.count_nonzero(probability.any(0)) if self.prior is None else float(self.prior[1])
+            at, _ = pipeline.network_prior(self.builder, self.cells, self.balanced)
             prevalence = estimated_prevalence(probability[pool, 1], at)
             tell_prevalence(prevalence, self.builder.facts.positive)
             if balanced_draws:

@@ -109,7 +109,7 @@ def report(plan: dict, row: dict, output: Path) -> dict:
     for seed in plan["seeds"]:
         for path in sorted((output / name_of(row) / f"seed-{seed}" / "predictions").glob("*.csv")):
             found.setdefault(path.stem, {})[seed] = metrics(path)
-    entry = {key: row[key] for key in row} | {"name": name_of(row), "arms": {}, "differences": {}}
+    entry = row | {"name": name_of(row), "arms": {}, "differences": {}}
     for arm in filter(found.get, plan["arms"]):
         entry["arms"][arm] = {
             metric: interval([one[metric] for one in found[arm].values()])
