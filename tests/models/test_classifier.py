@@ -11,6 +11,9 @@ from tfctc.models.backbones import BACKBONES
 from tfctc.models.classifier import build_classifier, log_odds, outputs, probability, with_taps
 from tfctc.models.fast import to_stock
 
+#: Layers of the ResNet50: the shortcut of a block, and the block's output. The first block of a stage projects it.
+RESIDUAL = ("conv2_block1_0_bn", "conv2_block1_out", "conv4_block1_out", "conv4_block2_out")
+
 
 @pytest.mark.parametrize("backbone", list(BACKBONES))
 def test_every_backbone_maps_one_channel_to_two_logits_through_its_taps(network, backbone):
@@ -34,6 +37,17 @@ def test_resnet50_is_the_stock_one_by_name_and_shape(network, stock_resnet50):
     for layer in stock_resnet50.layers:
         if layer.weights and layer.name != "conv1_conv":
             assert [w.shape for w in ours[layer.name].weights] == [w.shape for w in layer.weights]
+
+
+def test_every_block_of_a_new_resnet50_adds_nothing_yet(network, images):
+    """So its output is the ReLU of its shortcut, whatever the weights of the block are."""
+    tapped = keras.Model(
+        network("resnet50").input, {name: network("resnet50").get_layer(name).output for name in RESIDUAL}
+    )
+    found = tapped({"brightfield": images["brightfield"]}, training=True)
+    for shortcut, output in zip(RESIDUAL[::2], RESIDUAL[1::2], strict=True):
+        np.testing.assert_allclose(found[output], np.maximum(found[shortcut], 0), rtol=1e-5, atol=1e-5)
+        assert np.ptp(found[output]) > 0
 
 
 def test_saving_and_loading_keeps_every_prediction(build, images, tmp_path):
