@@ -49,7 +49,7 @@ def test_options_win_over_settings_and_settings_over_the_file(tiny_dataset, tmp_
     assert (config.seed, config.training.epochs, config.training.batch_size) == (4, 7, 4)
     assert config.mode == recipe.mode == "self-training" and config.data == str(tiny_dataset.resolve())
     assert folder == tmp_path / "run"
-    assert "best epoch is 2 of 3: AUROC 0.875 on the validation patients" in result.output
+    assert "The student is that of epoch 2 of 3: AUROC 0.875 on the validation patients" in result.output
     assert f"Next: tfctc evaluate {folder}" in result.output
 
 
@@ -61,7 +61,8 @@ def test_a_dry_run_prints_the_recipe_and_writes_nothing(tiny_dataset, tmp_path, 
     result = tfctc(tiny_dataset, *settings, "-o", tmp_path / "run", "--dry-run")
     assert result.exit_code == 0, result.output
     tables = {name: {"backbone": "compact"} for name in ("student", "teacher")}
-    tables |= {"training": {"epochs": 3, "batch_size": 8}, "distill": {"folds": 2, "teacher_kinds": ["network"]}}
+    tables |= {"distill": {"folds": 2, "teacher_kinds": ["network"]}}
+    tables |= {"training": {"epochs": 3, "batch_size": 8, "learning_rate": 0.01}}
     recipe = f"{resolve(from_dict(RunConfig, tables))}\n"
     assert result.stdout.startswith(recipe)
     counts = [line.split() for line in result.stdout.removeprefix(recipe).splitlines() if line]
@@ -127,6 +128,26 @@ def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path
     _, (alone, _, _), (both, _, _) = fitted
     assert alone.student.weights == both.student.weights == str(earlier / "student.keras")
     assert alone.teacher.weights == "none" and both.teacher.weights == str(earlier / "teacher.keras")
+    # Its networks too, though images of this size have the compact one.
+    assert {alone.student.backbone, both.student.backbone, both.teacher.backbone} == {"resnet50"}
+
+
+def test_what_is_not_set_is_chosen_by_the_images_and_told(tiny_dataset, tmp_path, fitted):
+    """In the file, on the command line or nowhere."""
+    (tmp_path / "run.toml").write_text("[student]\ndropout = 0.1\n")
+    result = tfctc(tiny_dataset, "--config", tmp_path / "run.toml", "-o", tmp_path / "1")
+    assert "Not set: student.backbone = compact (for images of 16 x 16 px; a ResNet50 was not" in result.output
+    assert "Not set: training.learning_rate = 0.01 (for compact)" in result.output
+    assert "teacher.backbone" not in result.output, "no teacher is a network"
+    (tmp_path / "run.toml").write_text('[student]\nbackbone = "resnet50"\n')
+    result = tfctc(tiny_dataset, "--config", tmp_path / "run.toml", "-o", tmp_path / "2")
+    assert "Not set: training.learning_rate = 0.001 (for resnet50)" in result.output
+    result = tfctc(
+        tiny_dataset, "--backbone", "resnet34", "--set", "training.learning_rate=0.002", "-o", tmp_path / "3"
+    )
+    assert "Not set" not in result.output
+    chosen = [(config.student.backbone, config.student.dropout, config.training.learning_rate) for config, *_ in fitted]
+    assert chosen == [("compact", 0.1, 0.01), ("resnet50", 0.0, 0.001), ("resnet34", 0.0, 0.002)]
 
 
 def test_paths_of_settings_hold_in_every_folder(tiny_dataset, tmp_path, monkeypatch, fitted):

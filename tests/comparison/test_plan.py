@@ -45,6 +45,13 @@ def test_settings_of_an_arm_override_those_of_the_base(tmp_path):
     assert plan.config("brightfield", "all", 0, 0.01).training.label_budget is None
 
 
+def test_a_plan_without_a_backbone_has_that_of_fit(tmp_path):
+    small, large = (load(tmp_path, PLAN.replace('backbone = "compact"', "")).on((size, size)) for size in (40, 96))
+    for plan, backbone in ((small, "compact"), (large, "resnet50")):
+        assert {getattr(plan.sample("distilled"), name).backbone for name in ("student", "teacher")} == {backbone}
+    assert load(tmp_path, PLAN).on((96, 96)).base == load(tmp_path, PLAN).base
+
+
 def test_all_arms_and_seeds_share_one_split(tmp_path):
     plan = load(tmp_path, PLAN)
     assert {plan.config(arm, 8, seed, 0.1).split.seed for arm in plan.arms for seed in (0, 7)} == {0}

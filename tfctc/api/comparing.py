@@ -64,6 +64,7 @@ def compare(
 
     chosen = plan if isinstance(plan, Plan) else Plan.load(Path(plan))
     manifest, folder = Manifest.open(data), Path(output)
+    chosen = chosen.on(manifest.facts.image_size)
     grid = Grid.open(chosen, manifest, folder)
     if not report_only:
         on_start(grid.remaining())

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: Largest number of patients for which leaving out one at a time is proposed.
 SMALL_COHORT = 15
-#: Folder and number of the simulated cells on which a fit without data trains.
-SIMULATED, SIMULATED_CELLS = Path("simulated", "cells"), 2000
+#: Folder, number, and height and width in pixels of the simulated cells on which a fit without data trains.
+SIMULATED, SIMULATED_CELLS, SIMULATED_SIZE = Path("simulated", "cells"), 2000, 64
 #: Name that `tfctc.data.simulate` gives its data sets.
 SIMULATED_NAME = "simulated"
 
@@ -140,7 +140,7 @@ def fit(
         resume: folder of an interrupted run to continue, with nothing else given.
         config: JSON or TOML file of settings.
         init: folder of a run whose weights are the initial weights.
-        backbone: backbone of student and teacher.
+        backbone: backbone of student and teacher; None chooses it by the size of the images.
         epochs: largest number of epochs, for student and teacher.
         folds: cross-validation with this number of folds, or "patient" or "site" to leave out one at a time; the run is
             then that of a final model, trained on all patients.
@@ -188,7 +188,7 @@ def prepare_fit(
     """Checks the settings of a training and opens its data set; trains nothing. Same arguments and errors as `fit`."""
     start_tensorflow(training=True)
     from tfctc.data.manifest import Manifest
-    from tfctc.recipes import resolve
+    from tfctc.recipes import defaults_for, resolve
     from tfctc.runs.folder import CONFIG, check_data
     from tfctc.training.checks import check_files
 
@@ -205,44 +205,43 @@ def prepare_fit(
         return FitRequest(chosen, resolve(chosen), Manifest.open(chosen.data), resume)
     cross_validation = {"cross_validation.folds": folds, "cross_validation.repeats": repeats}
     settings |= {key: value for key, value in cross_validation.items() if value is not None}
-    chosen, without_teacher = settings_of(config, init, backbone, epochs, settings)
-    chosen = with_absolute_paths(chosen)
+    settings = _with_dots(settings) | shortcuts(init, backbone, epochs)
+    base, stated = (configs.load(RunConfig, config), configs.read(config)) if config else (RunConfig(), {})
+    source = data or settings_with(base, settings).data
+    manifest = Manifest.open(source) if source else None
+    image_size = manifest.facts.image_size if manifest else (SIMULATED_SIZE, SIMULATED_SIZE)
+    defaults = defaults_for(configs.with_changes(stated, settings), image_size)
+    chosen = with_absolute_paths(settings_with(base, {one.key: one.value for one in defaults} | settings))
     recipe = resolve(chosen)
-    if without_teacher and recipe.teachers:
+    if init and recipe.teachers and "teacher.weights" not in settings:
         log.info("%s has no teacher, or several: the teachers start anew, without its weights.", init)
     check_files(recipe)
-    source = data or chosen.data
-    manifest = Manifest.open(source) if source else None
+    for default in defaults:
+        if recipe.teachers or not default.key.startswith("teacher."):
+            log.info("Not set: %s", default)
     chosen = replace(chosen, data=str((manifest.folder if manifest else SIMULATED).resolve()))
     return FitRequest(chosen, recipe, manifest, Path(output) if output else None)
 
 
-def settings_of(
-    config: str | Path | None,
-    init: str | Path | None,
-    backbone: str | None,
-    epochs: int | None,
-    settings: Mapping[str, Any],
-) -> tuple[RunConfig, bool]:
-    """Settings of a run from a file, from keyword arguments and from shortcuts; the later override the earlier.
+def settings_with(base: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    """Settings with some keys changed: dotted key -> value."""
+    return configs.from_dict(RunConfig, configs.with_changes(configs.to_dict(base), changes))
 
-    Returns:
-        The settings, and whether `init` is a run without a teacher, or with several.
-    """
+
+def shortcuts(init: str | Path | None, backbone: str | None, epochs: int | None) -> dict[str, Any]:
+    """Settings that `--init`, `--backbone` and `--epochs` stand for: dotted key -> value."""
     from tfctc.runs.folder import STUDENT, TEACHER, RunFolder
 
-    shortcuts: dict[str, Any] = {"training.epochs": epochs}
-    shortcuts |= {"student.backbone": backbone, "teacher.backbone": backbone}
-    without_teacher = False
+    found: dict[str, Any] = {"training.epochs": epochs}
     if init is not None:
-        folder = RunFolder.open(init).folder.resolve()
-        without_teacher = not (folder / TEACHER).exists()
-        shortcuts |= {"student.weights": str(folder / STUDENT)}
-        shortcuts |= {"teacher.weights": None if without_teacher else str(folder / TEACHER)}
-    shortcuts = {key: value for key, value in shortcuts.items() if value is not None}
-    base = configs.load(RunConfig, config) if config else RunConfig()
-    values = configs.with_changes(configs.to_dict(base), _with_dots(settings) | shortcuts)
-    return configs.from_dict(RunConfig, values), without_teacher
+        run = RunFolder.open(init)
+        folder, config = run.folder.resolve(), run.config
+        found |= {"student.weights": str(folder / STUDENT), "student.backbone": config.student.backbone}
+        if (folder / TEACHER).exists():
+            found |= {"teacher.weights": str(folder / TEACHER), "teacher.backbone": config.teacher.backbone}
+    if backbone is not None:
+        found |= {"student.backbone": backbone, "teacher.backbone": backbone}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def with_absolute_paths(config: RunConfig) -> RunConfig:

@@ -80,10 +80,10 @@ def command(data, output, settings, mode, seed, folds, workers, test_site, dry_r
         click.echo(f"Wrote the final model and its folds to {run.folder} (student.keras, folds, out_of_fold.csv).")
         print_next("tfctc", "export", run.folder)
         return
-    epochs, best = run.history("student"), run.record["best_epoch"]["student"]
+    epochs, kept = run.history("student"), run.record["best_epoch"]["student"]
     click.echo(f"Wrote the run to {run.folder} (student.keras, config.json, history.csv, logs).")
-    auroc = float(epochs[best - 1]["val_auroc"])
-    click.echo(f"The student's best epoch is {best} of {len(epochs)}: AUROC {auroc:.3f} on the validation patients.")
+    auroc = float(epochs[kept - 1]["val_auroc"])
+    click.echo(f"The student is that of epoch {kept} of {len(epochs)}: AUROC {auroc:.3f} on the validation patients.")
     print_next("tfctc", "evaluate", run.folder)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from tfctc import config as configs
 from tfctc.config import CrossValidationConfig, RunConfig
 from tfctc.errors import ConfigError, SplitError
-from tfctc.recipes import Recipe, conflicting_teacher_settings, resolve
+from tfctc.recipes import Recipe, conflicting_teacher_settings, defaults_for, resolve
 from tfctc.training.checks import check_files
 
 #: The label budget that keeps every label.
@@ -234,6 +234,12 @@ class Plan:
             problem = "training.precision must be float32, bfloat16 or float16 where runs are compared, got auto"
             raise ConfigError(problem, fix="auto would differ between machines; choose one")
         return replace(config, split=replace(config.split, seed=config.split.seed or 0))
+
+    def on(self, image_size: tuple[int, int]) -> "Plan":
+        """The plan with the backbones that `tfctc fit` chooses for such images, where its base names none."""
+        defaults = defaults_for(self.base, image_size)
+        backbones = {default.key: default.value for default in defaults if default.key.endswith(".backbone")}
+        return replace(self, base=configs.with_changes(self.base, backbones))
 
     def sample(self, arm: str) -> RunConfig:
         """Settings of the first run of an arm; network, losses and so on are the same in all its runs."""

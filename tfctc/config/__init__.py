@@ -1,6 +1,6 @@
 """Settings of a training run, and how they are read from files, from the command line and from Python."""
 
-from tfctc.config.codec import from_dict, load, to_dict
+from tfctc.config.codec import from_dict, load, read, to_dict
 from tfctc.config.overrides import merged, parse_assignment, with_changes
 from tfctc.config.schema import (
     CrossValidationConfig,
@@ -28,6 +28,7 @@ __all__ = [
     "load",
     "merged",
     "parse_assignment",
+    "read",
     "to_dict",
     "with_changes",
 ]

@@ -56,19 +56,28 @@ def load(kind: type[T], path: str | Path) -> T:
     Raises:
         ConfigError: no such file, a file that is not TOML or JSON, or as `from_dict`.
     """
+    values = read(path)
+    try:
+        return from_dict(kind, values)
+    except TfctcError as error:
+        raise type(error)(error.problem, path=Path(path), fix=error.fix) from None
+
+
+def read(path: str | Path) -> Any:
+    """Values that stand in a file, not checked and without defaults; see `load`.
+
+    Raises:
+        ConfigError: no such file, or a file that is not TOML or JSON.
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-        values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+        return tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise ConfigError("no such file", path=path, fix="check the path") from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
         fix = "give a file in TOML if its name ends in .toml, in JSON otherwise"
         raise ConfigError(f"cannot be read ({error})", path=path, fix=fix) from None
-    try:
-        return from_dict(kind, values)
-    except TfctcError as error:
-        raise type(error)(error.problem, path=path, fix=error.fix) from None
 
 
 def _complete(kind: Any, values: Any, where: str) -> Any:

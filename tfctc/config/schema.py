@@ -98,7 +98,8 @@ class ModelConfig:
     """One network.
 
     Args:
-        backbone: name of a registered backbone.
+        backbone: name of a registered backbone. Where it is left out, `tfctc fit` and `tfctc compare` choose it by the
+            size of the images: see `tfctc.recipes.defaults`.
         channels: input channels, in order.
         weights: initial weights: "none" (random), "imagenet", or the path of a weights file.
         dropout: dropout rate before the logits.
@@ -197,19 +198,22 @@ class TrainingConfig:
 
     Args:
         epochs: largest number of epochs.
-        steps_per_epoch: training steps of an epoch; None is one pass over the cells.
+        steps_per_epoch: training steps of an epoch; None is one pass over the cells, but at least 20 steps, so that few
+            cells are not trained on for too short a time.
         batch_size: cells of a batch.
         labelled_share: share of the labelled cells in a batch where unlabelled cells are used too. None is their share
             of all training cells, so that every cell is drawn equally often, but at least a tenth; with soft labels at
             least a tenth where half of the unlabelled cells are positive, up to a half where none is.
         label_budget: number of training cells that keep their label; None for all labelled ones.
-        learning_rate: highest learning rate of the schedule (cosine decay after the warm-up).
+        learning_rate: highest learning rate of the schedule (cosine decay after the warm-up). Where it is left out,
+            `tfctc fit` chooses it by the backbone: see `tfctc.recipes.defaults`.
         weight_decay: decoupled weight decay of AdamW.
         warmup: fraction of the training steps over which the learning rate rises from 0.
         weight_average: momentum of a moving average of the weights, which is validated and saved in place of the last
             weights; 0.99 averages over about a hundred steps, 0 is off.
-        patience: epochs without a better validation metric before training stops.
-        monitor: validation metric that chooses the best epoch; "last" keeps the last one, and ends no training early.
+        patience: epochs without a better validation metric before training stops; not used with `monitor` "last".
+        monitor: "last" keeps the last epoch, to which the learning rate has fallen to 0, and ends no training early; a
+            validation metric chooses the best epoch.
         class_weights: "balanced" gives all classes the same total weight, "none" gives every cell the same weight.
         precision: arithmetic of the layers: "float32", "bfloat16", "float16" (with loss scaling), or "auto": bfloat16
             where the processor has instructions for it and the network gains. Weights and files are float32 anyway.
@@ -229,7 +233,7 @@ class TrainingConfig:
     warmup: Fraction = 0.1
     weight_average: Fraction = 0.0
     patience: Count = 15
-    monitor: Literal["last", "val_auroc", "val_loss"] = "val_auroc"
+    monitor: Literal["last", "val_auroc", "val_loss"] = "last"
     class_weights: Literal["balanced", "none"] = "balanced"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     cache_mb: int = 1024

@@ -90,7 +90,8 @@ class Stage:
             f"cells      {' and '.join(map(str, self.cells))}",
             f"loss       {' + '.join(learns)}" + (f", taught by {', '.join(self.taught_by)}" if self.taught_by else ""),
             f"epochs     {self.training.epochs}, "
-            + ("the last is kept" if self.monitor == "last" else f"best by {self.monitor} on {self.validation}"),
+            + ("the last is kept" if self.monitor == "last" else f"best by {self.monitor} on {self.validation}")
+            + f"; learning rate {self.training.learning_rate:g}",
         ]
         lines += [f"channels   {self.channels}"] if self.channels else []
         lines += [f"starts as  {self.start_from}"] if self.start_from else []

@@ -34,6 +34,9 @@ from tfctc.training.weight_average import BATCHES, WeightAverage
 log = logging.getLogger(__name__)
 #: Folders of a run: the state of an unfinished training, and the logs for TensorBoard.
 STATE, LOGS = "state", "logs"
+#: Fewest steps of an epoch whose length is not set. The default of 60 epochs then has 1,200 steps, as the comparison
+#: with few labels has.
+LEAST_STEPS = 20
 #: Smallest share of labelled cells in a batch, even if fewer cells have a label: below it the student learns from the
 #: labels too slowly. With soft labels it rises to the second number where none of the other cells is positive, or all
 #: are: from these the student learns little about one of the classes.
@@ -154,9 +157,9 @@ class Trainer:
         tell_prevalence(share, self.builder.facts.positive)
 
     def steps_per_epoch(self, stage: Stage) -> int:
-        """Number of training steps in an epoch: the setting, or one pass over the cells."""
+        """Number of training steps in an epoch: the setting, or one pass over the cells, but at least `LEAST_STEPS`."""
         cells = sum(pipeline.count(self.builder, "train", selection) for selection in stage.cells)
-        return stage.training.steps_per_epoch or math.ceil(cells / stage.training.batch_size)
+        return stage.training.steps_per_epoch or max(math.ceil(cells / stage.training.batch_size), LEAST_STEPS)
 
     def batches(
         self, stage: Stage, model: keras.Model, total_steps: int, soft_labels: SoftLabels | None = None
