@@ -25,7 +25,9 @@ from tfctc.io.names import counted
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. training.epochs=30.")
 @click.option("--mode", help="distilled (default), brightfield (no DAPI), dapi-augmented or self-training.")
 @click.option(
-    "--backbone", help="Backbone of student and teacher: resnet50, resnet34, densenet121, efficientnetb4, compact."
+    "--backbone",
+    help="Backbone of student and teacher: compact, resnet34, resnet50, densenet121, efficientnetb4  [default: by the "
+    "size of the images].",
 )
 @click.option(
     "--epochs", type=int, help="Largest number of epochs, for student and teacher; see also distill.teacher_epochs."
