@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from tfctc.cells import DatasetFacts
+from tfctc.comparison import report
 from tfctc.comparison.plan import Arm
 from tfctc.comparison.report import write_report
 from tfctc.comparison.results import Job
@@ -86,8 +87,9 @@ def test_a_value_of_several_arms_is_of_the_seeds_that_they_share(finished):
         "high": None,
         "seeds": 1,
     }
+    alone = {"low": None, "high": None, "least": 1, "most": 2}
     # Half-way between 8 and 16 labels, as the baseline rises from 0.60 to 0.80.
-    assert found["label_efficiency"] == {"value": pytest.approx(2**0.5), "seeds": 1}
+    assert found["label_efficiency"] == {"value": pytest.approx(2**0.5), "seeds": 1, **alone}
     assert found["gap_closed"]["seeds"] == 2 and found["gap_closed"]["value"] == pytest.approx(0.1 / 0.275)
     found = entry(summarise(plan, results), "distilled", 16)["auroc"]
     assert found["seeds"] == 2 and found["gap_closed"]["seeds"] == 1
@@ -126,11 +128,25 @@ def test_a_budget_with_fewer_seeds_leaves_label_efficiency_its_seeds_where_it_is
     }
     plan = replace(finished.plan, arms=arms, budgets=(8, 16, 32), rivals=(), tuned_at=8)
     found = entry(summarise(plan, results), "distilled", 8)["auroc"]
-    assert found["label_efficiency"] == {"value": pytest.approx(2**0.5), "seeds": 2}
+    assert (found["label_efficiency"]["value"], found["label_efficiency"]["seeds"]) == (pytest.approx(2**0.5), 2)
     better = {job: replace(o, auroc=o.auroc + 0.15) if job.arm == "distilled" else o for job, o in results.items()}
     found = entry(summarise(plan, better), "distilled", 8)["auroc"]
     # From 0.80 with 16 labels half of the way to 0.90 with 32, which one seed alone has.
-    assert found["label_efficiency"] == {"value": pytest.approx(8**0.5), "seeds": 1}
+    assert (found["label_efficiency"]["value"], found["label_efficiency"]["seeds"]) == (pytest.approx(8**0.5), 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "seeds", "text"),
+    [
+        (1.2, 3.4, 2, "2.0 (1.2 to 3.4)"),
+        (None, 3.4, 2, "2.0 (below 1.0 to 3.4)"),
+        (1.2, None, 2, "2.0 (1.2 to above 8.0)"),
+        (None, None, 1, "2.0, 1 seed"),
+    ],
+)
+def test_a_label_efficiency_is_printed_with_its_interval(low, high, seeds, text):
+    found = {"value": 2.0, "low": low, "high": high, "least": 1.0, "most": 8.0, "seeds": seeds}
+    assert report._efficiency(found, [0, 1]) == text
 
 
 def test_untested_runs_are_not_reported(grid):

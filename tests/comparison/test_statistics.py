@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tfctc.comparison.statistics import gap_closed, interval, labels_needed
+from tfctc.comparison.statistics import gap_closed, interval, labels_interval, labels_needed
 
 
 def test_the_interval_of_paired_differences_is_that_of_the_paired_t_test():
@@ -62,3 +62,24 @@ def test_labels_needed_where_the_curve_falls_between_two_budgets():
     assert labels_needed(0.79, falling[1], falling[0]) is None
     assert labels_needed(0.80, falling[1], falling[0]) == 50
     assert 150 < labels_needed(0.82, falling[1], falling[0]) < 500
+
+
+def test_the_interval_of_the_labels_needed_is_where_the_paired_t_test_does_not_reject():
+    """The baseline gains 0.1 a doubling in every seed; the interval is that of the difference, in doublings."""
+    rng = np.random.default_rng(3)
+    start = rng.normal(0.6, 0.02, 6)
+    student = start + 0.15 + rng.normal(0, 0.03, 6)
+    low, high = stats.ttest_rel(student, start).confidence_interval(0.95)
+    found = labels_interval(student, [200, 100, 400, 800], [start + 0.1, start, start + 0.2, start + 0.3])
+    assert (found["low"], found["high"]) == pytest.approx((100 * 2 ** (low / 0.1), 100 * 2 ** (high / 0.1)), rel=5e-3)
+
+
+def test_the_labels_needed_have_no_bound_beyond_the_budgets():
+    start, noise = np.full(4, 0.7), np.array([-0.01, 0.01, -0.01, 0.01])
+    unlike = labels_interval(start + noise, [100, 200], [start, start + 0.1])
+    assert unlike["low"] is None and 100 < unlike["high"] < 200, "100 labels and fewer may do"
+    better = labels_interval(start + noise + 0.1, [100, 200], [start, start + 0.1])
+    assert 100 < better["low"] < 200 and better["high"] is None
+    far = labels_interval(start + noise + 0.5, [100, 200], [start, start + 0.1])
+    assert far == {"low": None, "high": None}
+    assert labels_interval([0.7], [100, 200], [[0.6], [0.8]]) == {"low": None, "high": None}

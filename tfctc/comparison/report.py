@@ -99,7 +99,14 @@ def _gap(found: dict | None, seeds: list[int]) -> str:
 
 
 def _efficiency(found: dict | None, seeds: list[int]) -> str:
-    return "" if found is None else f"{found['value']:.1f}{_fewer(found, seeds)}"
+    if found is None:
+        return ""
+    span = ""
+    if found["seeds"] > 1:
+        low = f"below {found['least']:.1f}" if found["low"] is None else f"{found['low']:.1f}"
+        high = f"above {found['most']:.1f}" if found["high"] is None else f"{found['high']:.1f}"
+        span = f" ({low} to {high})"
+    return f"{found['value']:.1f}{span}{_fewer(found, seeds)}"
 
 
 def _more(found: dict | None, seeds: list[int]) -> str:

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+#: Numbers of labels that are tried between the smallest and the largest budget.
+INTERPOLATED = 2000
+
 
 def interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> dict[str, Any]:
     """Mean of `values` with Student's t interval (Student 1908, "The probable error of a mean").
@@ -56,7 +59,71 @@ def gap_closed(
     return found
 
 
-def labels_needed(value: float, budgets: Sequence[int], baseline: Sequence[float]) -> float | None:
+def labels_interval(
+    student: Sequence[float], budgets: Sequence[float], baseline: Sequence[Sequence[float]], level: float = 0.95
+) -> dict[str, Any]:
+    """Numbers of labels with which the baseline would not differ from the student: an interval for `labels_needed`.
+
+    These are the numbers for which the paired t test of student and baseline does not reject (as in Fieller 1954, "Some
+    problems in interval estimation"). Between two budgets the baseline's metric is interpolated, for each seed, as in
+    `labels_needed`. The numbers may lie apart; their smallest and largest are returned.
+
+    Args:
+        student: the student's metric for each of S seeds.
+        budgets: B label budgets of the baseline, in any order.
+        baseline: the baseline's metric ``(B, S)``, the same seeds in the same order.
+        level: confidence level, in (0, 1).
+
+    Returns:
+        "low" and "high"; None where the interval goes on beyond the budgets, or with a single seed.
+    """
+    order = np.argsort(budgets)
+    labels, values = np.asarray(budgets, float)[order], np.asarray(baseline, float)[order]
+    tried = np.unique(np.concatenate([np.geomspace(labels[0], labels[-1], INTERPOLATED), labels]))
+    columns = [np.interp(np.log(tried), np.log(labels), one) for one in values.T]
+    found: dict[str, Any] = {"low": None, "high": None}
+    if len(columns) < 2 or len(labels) < 2:
+        return found
+    differences = np.asarray(student, float) - np.stack(columns, axis=1)
+    count = differences.shape[1]
+    half = stats.t.ppf(0.5 + level / 2, count - 1) * differences.std(axis=1, ddof=1) / math.sqrt(count)
+    alike = np.flatnonzero(np.abs(differences.mean(axis=1)) <= half)
+    if len(alike):
+        first, last = alike[0], alike[-1]
+        found |= {"low": float(tried[first]) if first else None}
+        found |= {"high": float(tried[last]) if last < len(tried) - 1 else None}
+    return found
+
+
+def label_efficiency(
+    student: Sequence[float], labels: float, budgets: Sequence[float], baseline: Sequence[Sequence[float]]
+) -> dict[str, Any] | None:
+    """Labels that the baseline needs to reach the student's mean metric, divided by the student's labels.
+
+    Args:
+        student: the student's metric for each of S seeds.
+        labels: the student's number of labels.
+        budgets: B label budgets of the baseline.
+        baseline: the baseline's metric ``(B, S)``, the same seeds in the same order.
+
+    Returns:
+        "value"; "low" and "high", its 95 % interval, None where that goes on beyond the budgets; "least" and "most",
+        the ratios of the smallest and of the largest budget; "seeds". None if no budget reaches the student.
+    """
+    needed = labels_needed(float(np.mean(student)), budgets, np.mean(baseline, axis=1).tolist())
+    if needed is None:
+        return None
+    bounds = {name: bound and bound / labels for name, bound in labels_interval(student, budgets, baseline).items()}
+    return {
+        "value": needed / labels,
+        **bounds,
+        "least": min(budgets) / labels,
+        "most": max(budgets) / labels,
+        "seeds": len(student),
+    }
+
+
+def labels_needed(value: float, budgets: Sequence[float], baseline: Sequence[float]) -> float | None:
     """Smallest number of labels with which the baseline's mean metric reaches `value`.
 
     Between two budgets the metric is interpolated linearly in log(labels).

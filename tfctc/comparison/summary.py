@@ -8,7 +8,7 @@ import numpy as np
 from tfctc.cells import DAPI
 from tfctc.comparison.plan import ALL, Plan
 from tfctc.comparison.results import METRICS, Outcome, Results
-from tfctc.comparison.statistics import gap_closed, interval, labels_needed
+from tfctc.comparison.statistics import gap_closed, interval, label_efficiency
 
 #: (arm, budget) -> seed -> outcome.
 Tested = dict[tuple[str, Any], dict[int, Outcome]]
@@ -111,9 +111,7 @@ def _labels_saved(plan: Plan, tested: Tested, arm: str, budget: Any, metric: str
     # First with the budgets that have all of the seeds; if these do not reach the metric, with all budgets.
     for tried in ([b for b in curve if paired <= curve[b].keys()], list(curve)):
         if not saved["label_efficiency"] and (shared := _shared(own, *(curve[b] for b in tried))):
-            reached, *points = map(mean, shared)
-            if needed := labels_needed(reached, tried, points):
-                saved["label_efficiency"] = {"value": needed / budget, "seeds": len(shared[0])}
+            saved["label_efficiency"] = label_efficiency(shared[0], budget, tried, shared[1:])
     more = min((b for b in curve if b >= 2 * budget), default=None)
     if more and (shared := _shared(own, curve[more])):
         learnt, reference = shared

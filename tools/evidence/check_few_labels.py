@@ -21,7 +21,8 @@ from few_labels_data import write_few_labels
 from tfctc import compare, config
 from tfctc.cells import DatasetFacts
 from tfctc.comparison.plan import Plan
-from tfctc.comparison.statistics import interval
+from tfctc.comparison.statistics import interval, label_efficiency
+from tfctc.data.manifest import Manifest
 from tfctc.runs.predictions import read_predictions
 
 METRICS = ("auroc", "sensitivity_99", "sensitivity_999")
@@ -45,6 +46,8 @@ def check(options) -> dict:
                 train(plan, row, seed, options.output, options.workers)
     rows = [report(plan, row, options.output) for row in plan["rows"]]
     correct(rows)
+    for row in rows:
+        row["label_efficiency"] = efficiency(row, rows)
     for row in rows:
         log.info("%s", sentence(row))
     return {"rows": rows}
@@ -109,7 +112,7 @@ def report(plan: dict, row: dict, output: Path) -> dict:
     for seed in plan["seeds"]:
         for path in sorted((output / name_of(row) / f"seed-{seed}" / "predictions").glob("*.csv")):
             found.setdefault(path.stem, {})[seed] = metrics(path)
-    entry = row | {"name": name_of(row), "arms": {}, "differences": {}}
+    entry = row | {"name": name_of(row), "labelled": labelled(output / name_of(row)), "arms": {}, "differences": {}}
     for arm in filter(found.get, plan["arms"]):
         entry["arms"][arm] = {
             metric: interval([one[metric] for one in found[arm].values()])
@@ -123,6 +126,35 @@ def report(plan: dict, row: dict, output: Path) -> dict:
                 for metric in METRICS
             }
     return entry
+
+
+def labelled(folder: Path) -> float | None:
+    """Labels of training and validation, as a mean over the data sets of a row; None if none is written."""
+    found = []
+    for cells in sorted(folder.glob("seed-*/cells")):
+        manifest = Manifest.open(cells)
+        found.append(sum(bool(cell.label) and manifest.pinned[cell.patient_id] != "test" for cell in manifest.cells()))
+    return float(np.mean(found)) if found else None
+
+
+def efficiency(row: dict, rows: list[dict]) -> dict | None:
+    """Labels, with those of validation, that bright-field alone needs for the AUROC of the row's distilled student.
+
+    Divided by the row's labels. Over the seeds that are done in this row and in all rows of bright-field alone of the
+    same cells; None if these do not reach the AUROC.
+    """
+
+    def values(one: dict, arm: str) -> dict[str, float]:
+        return one["arms"].get(arm, {}).get("auroc", {}).get("values", {})
+
+    same = [one for one in rows if (one["data"], one.get("positive")) == (row["data"], row.get("positive"))]
+    curve = [one for one in same if values(one, BASELINE)]
+    seeds = sorted(set(values(row, ARM)).intersection(*(values(one, BASELINE) for one in curve)))
+    if not seeds:
+        return None
+    baseline = [[values(one, BASELINE)[seed] for seed in seeds] for one in curve]
+    student = [values(row, ARM)[seed] for seed in seeds]
+    return label_efficiency(student, row["labelled"], [one["labelled"] for one in curve], baseline)
 
 
 def correct(rows: list[dict]) -> None:
@@ -145,6 +177,10 @@ def sentence(row: dict) -> str:
         one = differences["auroc"]
         span = "" if one["low"] is None else f" ({one['low']:+.3f} to {one['high']:+.3f}), Holm p {one['p_holm']:.3f}"
         parts.append(f"against {other} {one['mean']:+.3f}{span} over {one['seeds']} seeds")
+    if saved := row["label_efficiency"]:
+        bounds = [saved[end] or f"beyond {saved[limit]:.1f}" for end, limit in (("low", "least"), ("high", "most"))]
+        low, high = (bound if isinstance(bound, str) else f"{bound:.1f}" for bound in bounds)
+        parts.append(f"bright-field needs {saved['value']:.1f} times the labels ({low} to {high})")
     return f"{row['name']}: " + ("; ".join(parts) or "not trained yet")
 
 
