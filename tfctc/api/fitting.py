@@ -188,7 +188,8 @@ def prepare_fit(
     """Checks the settings of a training and opens its data set; trains nothing. Same arguments and errors as `fit`."""
     start_tensorflow(training=True)
     from tfctc.data.manifest import Manifest
-    from tfctc.recipes import defaults_for, resolve
+    from tfctc.recipes import resolve
+    from tfctc.recipes.defaults import defaults_for
     from tfctc.runs.folder import CONFIG, check_data
     from tfctc.training.checks import check_files
 

@@ -11,7 +11,8 @@ from typing import Any
 from tfctc import config as configs
 from tfctc.config import CrossValidationConfig, RunConfig
 from tfctc.errors import ConfigError, SplitError
-from tfctc.recipes import Recipe, conflicting_teacher_settings, defaults_for, resolve
+from tfctc.recipes import Recipe, conflicting_teacher_settings, resolve
+from tfctc.recipes.defaults import defaults_for
 from tfctc.training.checks import check_files
 
 #: The label budget that keeps every label.

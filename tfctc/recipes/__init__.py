@@ -1,16 +1,6 @@
 """Recipes: everything that a training will do, as a value made from the settings. Each mode is one module."""
 
-from tfctc.recipes.defaults import defaults_for
 from tfctc.recipes.recipe import Network, Recipe, Stage, stream_seed
 from tfctc.recipes.resolve import RECIPES, conflicting_teacher_settings, resolve
 
-__all__ = [
-    "RECIPES",
-    "Network",
-    "Recipe",
-    "Stage",
-    "conflicting_teacher_settings",
-    "defaults_for",
-    "resolve",
-    "stream_seed",
-]
+__all__ = ["RECIPES", "Network", "Recipe", "Stage", "conflicting_teacher_settings", "resolve", "stream_seed"]
