@@ -89,3 +89,21 @@ def test_labels_saved_are_read_off_the_curve_of_bright_field_alone():
     assert "bright-field needs 2.0 times the labels (" in check_few_labels.sentence(
         rows[0] | {"arms": {name: {"auroc": {"mean": 0.7}} for name in ("brightfield", "distilled")}}
     )
+
+
+def test_a_guard_keeps_the_student_that_is_better_on_validation(tmp_path):
+    """Two seeds: the guard is right in one, which gains 0.1, and wrong in the other, which loses 0.2."""
+    for seed, (alone, distilled) in enumerate([((0.9, 0.8), (0.7, 0.7)), ((0.9, 0.6), (0.8, 0.8))]):
+        (folder := tmp_path / f"seed-{seed}" / "runs").mkdir(parents=True)
+        rows = [
+            f"{arm},{validation},{auroc}"
+            for arm, (validation, auroc) in {
+                "brightfield": alone,
+                "distilled": distilled,
+                "self-training": (1, 1),
+            }.items()
+        ]
+        (folder / "results.csv").write_text("\n".join(["arm,validation,auroc", "brightfield,1,", *rows]))
+    found = check_few_labels.guarded(tmp_path)
+    assert (found["mean"], found["chosen"], found["seeds"]) == (pytest.approx(-0.05), 2, 2)
+    assert check_few_labels.guarded(tmp_path / "nothing") is None

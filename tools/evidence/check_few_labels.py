@@ -9,6 +9,7 @@ The differences of the arms are paired by seed. Their intervals are Student's t 
 has its own patients. Holm's correction is over the rows. An interrupted command continues when it is given again.
 """
 
+import csv
 import shutil
 import tomllib
 from pathlib import Path
@@ -113,6 +114,7 @@ def report(plan: dict, row: dict, output: Path) -> dict:
         for path in sorted((output / name_of(row) / f"seed-{seed}" / "predictions").glob("*.csv")):
             found.setdefault(path.stem, {})[seed] = metrics(path)
     entry = row | {"name": name_of(row), "labelled": labelled(output / name_of(row)), "arms": {}, "differences": {}}
+    entry["guarded"] = guarded(output / name_of(row))
     for arm in filter(found.get, plan["arms"]):
         entry["arms"][arm] = {
             metric: interval([one[metric] for one in found[arm].values()])
@@ -126,6 +128,28 @@ def report(plan: dict, row: dict, output: Path) -> dict:
                 for metric in METRICS
             }
     return entry
+
+
+def guarded(folder: Path) -> dict | None:
+    """What a guard would do that keeps the better of both students by their AUROC on the validation patients.
+
+    Args:
+        folder: folder of a row.
+
+    Returns:
+        AUROC on the test split of the student that is kept, minus that of the distilled one, over the seeds; and
+        "chosen", the number of seeds with bright-field alone. None if no seed is done.
+    """
+    differences, chosen = [], 0
+    for path in sorted(folder.glob("seed-*/runs/results.csv")):
+        with path.open(newline="") as file:
+            arms = {row["arm"]: row for row in csv.DictReader(file) if row["auroc"]}
+        if not {ARM, BASELINE} <= arms.keys():
+            continue
+        better = max((ARM, BASELINE), key=lambda arm: float(arms[arm]["validation"]))
+        chosen += better == BASELINE
+        differences.append(float(arms[better]["auroc"]) - float(arms[ARM]["auroc"]))
+    return interval(differences) | {"chosen": chosen} if differences else None
 
 
 def labelled(folder: Path) -> float | None:
