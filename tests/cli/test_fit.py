@@ -136,16 +136,16 @@ def test_what_is_not_set_is_chosen_by_the_images_and_told(tiny_dataset, tmp_path
     """In the file, on the command line or nowhere."""
     (tmp_path / "run.toml").write_text("[student]\ndropout = 0.1\n")
     result = tfctc(tiny_dataset, "--config", tmp_path / "run.toml", "-o", tmp_path / "1")
-    assert "Not set: student.backbone = compact (for images of 16 x 16 px; a ResNet50 was not" in result.output
-    assert "Not set: training.learning_rate = 0.01 (for compact)" in result.output
+    assert "Default: student.backbone = compact (for images of 16 x 16 px; a ResNet50 was not" in result.output
+    assert "Default: training.learning_rate = 0.01 (for compact)" in result.output
     assert "teacher.backbone" not in result.output, "no teacher is a network"
     (tmp_path / "run.toml").write_text('[student]\nbackbone = "resnet50"\n')
     result = tfctc(tiny_dataset, "--config", tmp_path / "run.toml", "-o", tmp_path / "2")
-    assert "Not set: training.learning_rate = 0.001 (for resnet50)" in result.output
+    assert "Default: training.learning_rate = 0.001 (for resnet50)" in result.output
     result = tfctc(
         tiny_dataset, "--backbone", "resnet34", "--set", "training.learning_rate=0.002", "-o", tmp_path / "3"
     )
-    assert "Not set" not in result.output
+    assert "Default" not in result.output
     chosen = [(config.student.backbone, config.student.dropout, config.training.learning_rate) for config, *_ in fitted]
     assert chosen == [("compact", 0.1, 0.01), ("resnet50", 0.0, 0.001), ("resnet34", 0.0, 0.002)]
 

@@ -219,7 +219,7 @@ def prepare_fit(
     check_files(recipe)
     for default in defaults:
         if recipe.teachers or not default.key.startswith("teacher."):
-            log.info("Not set: %s", default)
+            log.info("Default: %s", default)
     chosen = replace(chosen, data=str((manifest.folder if manifest else SIMULATED).resolve()))
     return FitRequest(chosen, recipe, manifest, Path(output) if output else None)
 
