@@ -18,6 +18,8 @@ DAPI: Final = "dapi"
 CHANNELS = (BRIGHTFIELD, DAPI)
 #: Name of the feature that is 1 for a cell with a DAPI image and 0 for one without; float32.
 DAPI_PRESENT = "dapi_present"
+#: Key of the bright-field images of a training batch as they are without augmentation.
+PLAIN_BRIGHTFIELD = "plain_brightfield"
 #: Class index of a cell without a label.
 UNLABELLED = -1
 #: Key of the cells without a label in counts by class.

@@ -141,6 +141,13 @@ def test_a_channel_not_asked_for_does_not_arrive(builder):
     assert set(record) == {"cell_id", "patient_id", "site", "label", "dapi_present", "brightfield"}
 
 
+def test_the_images_without_augmentation_are_those_that_the_batch_has_without_it(builder):
+    changed, plain = stream(builder, 2, plain=True), stream(builder, 2, augment=unchanged)
+    for (x, _, _), (expected, _, _) in zip(changed, plain, strict=True):
+        np.testing.assert_array_equal(x["plain_brightfield"], expected["brightfield"])
+        assert not np.array_equal(x["brightfield"], expected["brightfield"])
+
+
 def test_missing_classes_are_those_that_no_selected_cell_has(builder, partly):
     assert pipeline.missing_classes(builder, "train") == []
     assert pipeline.missing_classes(partly, "train", Selection("unlabelled")) == ["leukocyte", "ctc"]

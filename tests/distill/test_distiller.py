@@ -21,6 +21,7 @@ def cells(seed=0):
     rng = np.random.default_rng(seed)
     x = {name: rng.random((CELLS, *SIZE, 1), np.float32) for name in ("brightfield", "dapi")}
     y, soft = rng.integers(0, 2, CELLS).astype(np.int32), rng.random(CELLS).astype(np.float32)
+    x["plain_brightfield"] = rng.random((CELLS, *SIZE, 1), np.float32)
     return x | {"dapi_present": np.ones(CELLS, np.float32), "soft_label": np.stack([1 - soft, soft], 1)}, y
 
 
@@ -134,7 +135,7 @@ def test_cells_without_dapi_learn_from_their_label_alone():
     assert logs["logits_loss"] == 0.0 and logs["student_loss"] > 0.0
 
 
-@pytest.mark.parametrize("name", [name for name in LOSSES if name not in ("alignment", "staining")])
+@pytest.mark.parametrize("name", [name for name in LOSSES if name not in ("alignment", "staining", "pseudo-labels")])
 def test_a_teacher_that_does_not_see_dapi_teaches_the_same_without_it(name):
     x, y = cells()
     values = []
@@ -142,6 +143,23 @@ def test_a_teacher_that_does_not_see_dapi_teaches_the_same_without_it(name):
         model, _, _ = distiller({name: {}}, sees=ALONE)
         values.append(model.train_on_batch(x | {"dapi_present": present}, y, return_dict=True)[f"{name}_loss"])
     assert values[0] == values[1] > 0
+
+
+def test_the_students_own_logits_are_those_of_an_inference_without_augmentation():
+    x, y = cells()
+    model, student, _ = distiller({"pseudo-labels": {"threshold": 0.5001}}, teaching=False)
+    own, seen = (
+        student({"brightfield": x[name]}, training=name == "brightfield")
+        for name in ("plain_brightfield", "brightfield")
+    )
+    called = np.argmax(own, axis=-1)
+    expected = tf.nn.sparse_softmax_cross_entropy_with_logits(called, seen)
+    # Training has changed the statistics of BatchNorm, which the inference reads.
+    model, _, _ = distiller({"pseudo-labels": {"threshold": 0.5001}}, teaching=False)
+    logs = model.train_on_batch(x, y, np.zeros(CELLS, np.float32), return_dict=True)
+    assert logs["pseudo-labels_loss"] == pytest.approx(float(tf.reduce_mean(expected)), rel=1e-4)
+    labelled = model.train_on_batch(x, y, return_dict=True)
+    assert labelled["pseudo-labels_loss"] == 0
 
 
 @pytest.mark.parametrize("name", ["alignment", "staining"])

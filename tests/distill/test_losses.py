@@ -27,8 +27,9 @@ def made_up():
         "embedding": rng.normal(size=(5, 6)),
         "stage3": rng.normal(size=(5, 3, 3, 6)),
     }
-    inputs = {"dapi": rng.random(size=(5, 14, 13, 1)), "counts": np.ones(5), "label": np.array([0, 1, -1, 1, 0])}
+    inputs = {"dapi": rng.random(size=(5, 14, 13, 1)), "counts": np.ones(5), "label": np.array([0, 1, -1, 1, -1])}
     inputs["soft_label"] = softmax(rng.normal(size=(5, 2)))
+    inputs["own_logits"] = 9 * rng.normal(size=(5, 2))
     return student, teacher, inputs
 
 
@@ -82,6 +83,21 @@ def test_soft_labels_is_the_kl_divergence_and_nothing_for_a_cell_without_one():
     found = values(built("soft-labels"), inputs=INPUTS | {"soft_label": p})
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert found[0] == 0
+
+
+def test_pseudo_labels_are_what_the_student_calls_confident_cells_without_a_label():
+    """By threshold 0.8: two cells have a label, one is not confident, and two are, one of each class."""
+    own = np.log([[0.9, 0.1], [0.1, 0.9], [0.25, 0.75], [0.85, 0.15], [0.1, 0.9]]) + [[3], [0], [0], [-5], [1]]
+    given = INPUTS | {"own_logits": own, "label": np.array([0, 1, -1, -1, -1])}
+    q = softmax(STUDENT["logits"])
+    expected = [0, 0, 0, -np.log(q[3, 0]), -np.log(q[4, 1])]
+    np.testing.assert_allclose(values(built("pseudo-labels", threshold=0.8), inputs=given), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 1.0, -1, "high"])
+def test_a_threshold_of_pseudo_labels_is_a_probability_above_a_half(threshold):
+    with pytest.raises(ConfigError, match="distillation loss pseudo-labels: threshold must be"):
+        build_losses({"pseudo-labels": {"threshold": threshold}})
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
@@ -258,14 +274,15 @@ def test_batch_losses_pass_over_cells_without_dapi(name):
 def test_every_loss_teaches_the_student_and_its_own_weights_and_never_the_teacher(name):
     # The correlation of two images ignores what is added to one of them: it leaves the decoder's last bias alone.
     arguments = {"measure": "huber"} if name == "staining" else {}
+    given = ("dapi", "soft_label", "own_logits")
     loss, student, teacher, inputs = built(name, **arguments), tensors(STUDENT), tensors(TEACHER), tensors(LACKING)
     with tf.GradientTape() as tape:
-        tape.watch([student, teacher, inputs["dapi"], inputs["soft_label"]])
+        tape.watch([student, teacher, *(inputs[name] for name in given)])
         # The distiller masks the cells that do not count.
         found = loss(student, teacher, inputs) * inputs["counts"]
         total = tf.reduce_sum(found)
         read = {tap: teacher[tap] for tap in loss.teacher_taps}
-        read |= {name: inputs[name] for name in ("dapi", "soft_label") if name in loss.inputs}
+        read |= {name: inputs[name] for name in given if name in loss.inputs}
     own, learnt, taught = tape.gradient(
         total, [loss.trainable_variables, {tap: student[tap] for tap in loss.student_taps}, read]
     )

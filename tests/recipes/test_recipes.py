@@ -173,6 +173,12 @@ def test_self_training_asks_a_network_unless_another_kind_is_named():
     assert stage(recipe("self-training", distill=DistillConfig()), "student").soft_labels == ("network",)
 
 
+def test_pseudo_labels_need_no_teacher_and_no_dapi():
+    found = recipe("self-training", distill=DistillConfig(losses={"pseudo-labels": {}}))
+    assert (list(found.networks), names(found), found.channels) == (["student"], ["student"], BOTH[:1])
+    assert found.teacher_channels == () and stage(found, "student").cells == (LABELLED, UNLABELLED)
+
+
 def test_soft_labels_and_taps_of_a_teacher_go_together():
     losses = {"soft-labels": {}, "logits": {}}
     student = stage(recipe(distill=DistillConfig(losses=losses)), "student")
@@ -243,9 +249,9 @@ def test_every_stream_of_random_numbers_has_a_seed_of_its_own():
         ),
         (
             {"pretrain": PretrainConfig(1, {"logits": {}})},
-            "pretrain.losses must be .* no teacher, got logits; .*staining",
+            "pretrain.losses must be .* no teacher and no labels, got logits; .*staining",
         ),
-        ({"pretrain": PretrainConfig(1, {})}, "pretrain.losses must be .* no teacher, got none"),
+        ({"pretrain": PretrainConfig(1, {})}, "pretrain.losses must be .* no teacher and no labels, got none"),
         (
             {"distill": with_network(losses={"staining": {}}, folds=2)},
             "about teacher networks.*add the loss",
@@ -266,7 +272,11 @@ def test_every_stream_of_random_numbers_has_a_seed_of_its_own():
         ),
         (
             {"pretrain": PretrainConfig(1, {"soft-labels": {}})},
-            "pretrain.losses must be .* no teacher, got soft-labels",
+            "pretrain.losses must be .* no teacher and no labels, got soft-labels",
+        ),
+        (
+            {"pretrain": PretrainConfig(1, {"pseudo-labels": {}})},
+            "pretrain.losses must be .* no teacher and no labels, got pseudo-labels",
         ),
         ({"mode": "brightfield", "distill": with_network(losses={"nonsense": {}})}, "unknown .* loss 'nonsense'"),
         ({"pretrain": PretrainConfig(0, {"nonsense": {}})}, "unknown distillation loss 'nonsense'"),

@@ -172,7 +172,7 @@ class PretrainConfig:
 
     Args:
         epochs: epochs of pretraining; 0 for none.
-        losses: distillation losses that need no teacher.
+        losses: distillation losses that need no teacher and no labels.
     """
 
     epochs: Annotated[int, Meta(ge=0)] = 0

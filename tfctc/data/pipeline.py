@@ -13,7 +13,7 @@ from functools import lru_cache
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfctc.cells import DAPI_PRESENT, OTHER_INDEX, UNLABELLED
+from tfctc.cells import BRIGHTFIELD, DAPI_PRESENT, OTHER_INDEX, PLAIN_BRIGHTFIELD, UNLABELLED
 from tfctc.data.builder import Cells, pixel_bytes, without_warnings
 from tfctc.data.manifest import IDS
 from tfctc.data.selection import ALL, FOLD, LABELLED, Selection, as_written, visible_to
@@ -79,6 +79,7 @@ def train_batches(
     augment: Callable[[Mapping[str, tf.Tensor], tf.Tensor], Mapping[str, tf.Tensor]],
     class_weights: tuple[float, ...] | None = None,
     soft_labels: SoftLabels | None = None,
+    plain: bool = False,
     start_step: int = 0,
     cache_mb: int = 1024,
     parallelism: int = tf.data.AUTOTUNE,
@@ -93,6 +94,7 @@ def train_batches(
         augment: function ``(channels, seed) -> channels`` of a batch; the seed is int32 ``(2,)``.
         class_weights: sample weight of a cell of each class, in the order of the class indices; None is 1 for all.
         soft_labels: soft labels of the training cells, which also say how often a cell without a label is drawn.
+        plain: whether a batch also has the bright-field images without augmentation, as "plain_brightfield".
         start_step: number of batches to skip, so that a resumed training goes on with the same batches.
         cache_mb: megabytes of memory for decoded records of each selection.
         parallelism: number of parallel calls.
@@ -134,7 +136,8 @@ def train_batches(
         if class_weights is not None:
             weight *= tf.gather(tf.constant(class_weights, tf.float32), y)
         augmented = augment({name: x[name] for name in channels}, tf.stack([seed, tf.cast(number, tf.int32)]))
-        return {**x, **augmented}, y, weight
+        kept = {PLAIN_BRIGHTFIELD: x[BRIGHTFIELD]} if plain else {}
+        return {**x, **kept, **augmented}, y, weight
 
     parts = tuple(drawn(selection, size, (seed + i) % 2**31) for i, (selection, size) in enumerate(draw))
     numbered = tf.data.Dataset.zip((parts, tf.data.Dataset.range(start_step, tf.int64.max)))

@@ -6,9 +6,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT
+from tfctc.cells import BRIGHTFIELD, DAPI, DAPI_PRESENT, PLAIN_BRIGHTFIELD
 from tfctc.data.soft_labels import SOFT_LABEL
-from tfctc.distill.losses import COUNTS, LABEL, DistillationLoss
+from tfctc.distill.losses import COUNTS, LABEL, OWN_LOGITS, DistillationLoss
 from tfctc.distill.teachers import Teachers
 
 
@@ -16,9 +16,11 @@ class Distiller(keras.Model):
     """Keras model that trains a student on its label loss plus distillation losses.
 
     A batch is ``(x, y, sample_weight)`` with ``x = {"brightfield", "dapi": (B, H, W, 1), "dapi_present": (B,)}``, and
-    "fold", int32 ``(B,)``, for several teachers, and "soft_label", float32 ``(B, K)``, for a loss that reads it. A cell
-    without a label has sample weight 0: the student learns from it by the distillation losses alone. A loss that needs
-    DAPI does not count cells without it. `call`, evaluation and prediction read bright-field only.
+    "fold", int32 ``(B,)``, for several teachers, "soft_label", float32 ``(B, K)``, for a loss that reads it, and
+    "plain_brightfield" ``(B, H, W, 1)``, the images without augmentation, for a loss that reads the student's own
+    logits for them. A cell without a label has sample weight 0: the student learns from it by the distillation losses
+    alone. A loss that needs DAPI does not count cells without it. `call`, evaluation and prediction read bright-field
+    only.
 
     `keras.distillation.Distiller` does not fit: it gives teacher and student the same input and ignores sample weights.
 
@@ -61,6 +63,9 @@ class Distiller(keras.Model):
         label = ops.cast(y, "float32")
         inputs = {LABEL: label if sample_weight is None else ops.where(sample_weight > 0, label, -1.0)}
         inputs |= {name: x[name] for name in (DAPI, SOFT_LABEL) if name in x}
+        if any(loss.needs_own_logits for loss in self.distillation_losses.values()):
+            own = self.student({BRIGHTFIELD: x[PLAIN_BRIGHTFIELD]}, training=False)
+            inputs[OWN_LOGITS] = ops.cast(own["logits"], "float32")
 
         with tf.GradientTape() as tape:
             learnt = self.student({BRIGHTFIELD: x[BRIGHTFIELD]}, training=True)

@@ -186,6 +186,7 @@ class Trainer:
                 augment=self.recipe.augmentation,
                 class_weights=pipeline.class_weights(self.builder, draw[0][0]) if balanced else None,
                 soft_labels=soft_labels,
+                plain=any(loss.needs_own_logits for loss in stage.losses.values()),
                 start_step=step,
                 cache_mb=training.cache_mb,
             )

@@ -136,11 +136,14 @@ def invariances(name: str, seed: int) -> dict[str, float]:
 def arguments(loss, teacher: dict[str, np.ndarray], changed: Callable[[np.ndarray], np.ndarray]) -> list[dict]:
     """Arguments of a loss: taps of the student, taps of the teacher, inputs."""
     from tfctc.data.soft_labels import SOFT_LABEL
-    from tfctc.distill.losses import COUNTS, LABEL
+    from tfctc.distill.losses import COUNTS, LABEL, OWN_LOGITS
 
     student = {tap: changed(x) for tap, x in teacher.items()}
     given = {COUNTS: np.ones(CELLS, np.float32), LABEL: np.float32(teacher["logits"][:, 1] > 0)}
     given[SOFT_LABEL] = np.float32(softmax(teacher["logits"], axis=-1))
+    if OWN_LOGITS in loss.inputs:
+        # In place of a teacher: the student's own logits, of cells without a label.
+        given |= {OWN_LOGITS: np.float32(teacher["logits"]), LABEL: np.full(CELLS, -1, np.float32)}
     taps = of_taps(student, set(loss.student_taps)), of_taps(teacher, set(loss.teacher_taps))
     return [*taps, {key: given[key] for key in loss.inputs}]
 

@@ -18,10 +18,11 @@ from tfctc.registry import Registry
 Tensors = Mapping[str, Any]
 #: Inputs of a loss beside the taps. "dapi": the DAPI images ``(B, H, W, 1)`` in [0, 1]. "label": float32 ``(B,)``; 0 is
 #: negative, 1 positive, 2 other, -1 unlabelled. "soft_label": float32 ``(B, K)``, probabilities of the classes, all 0
-#: for a cell without a soft label. "counts": float32 ``(B,)``; 1 for a cell that this loss counts, 0 for a cell that
-#: lacks the DAPI image which the loss needs.
-LABEL, COUNTS = "label", "counts"
-INPUTS = (DAPI, LABEL, SOFT_LABEL, COUNTS)
+#: for a cell without a soft label. "own_logits": float32 ``(B, K)``, logits of the student itself, as an inference
+#: gives them before this step, for the images without augmentation. "counts": float32 ``(B,)``; 1 for a cell that this
+#: loss counts, 0 for a cell that lacks the DAPI image which the loss needs.
+LABEL, OWN_LOGITS, COUNTS = "label", "own_logits", "counts"
+INPUTS = (DAPI, LABEL, SOFT_LABEL, OWN_LOGITS, COUNTS)
 
 
 class DistillationLoss(keras.layers.Layer):
@@ -66,6 +67,11 @@ class DistillationLoss(keras.layers.Layer):
     def needs_soft_labels(self) -> bool:
         """Whether the loss reads the soft labels of teachers."""
         return SOFT_LABEL in self.inputs
+
+    @property
+    def needs_own_logits(self) -> bool:
+        """Whether the loss reads what the student gives for the images without augmentation."""
+        return OWN_LOGITS in self.inputs
 
     @property
     def reads_dapi(self) -> bool:
