@@ -24,10 +24,11 @@ from tfctc.cells import DatasetFacts
 from tfctc.comparison.plan import Plan
 from tfctc.comparison.statistics import interval, label_efficiency
 from tfctc.data.manifest import Manifest
+from tfctc.io.files import atomic_file
 from tfctc.runs.predictions import read_predictions
 
 METRICS = ("auroc", "sensitivity_99", "sensitivity_999")
-BASELINE, ARM, RIVAL = "brightfield", "distilled", "self-training"
+BASELINE, ARM, RIVALS = "brightfield", "distilled", ("self-training", "pseudo-labels")
 
 
 def add_options(parser) -> None:
@@ -62,7 +63,7 @@ def name_of(row: dict) -> str:
 
 def arms_of(plan: dict, row: dict) -> dict:
     """Arms of a row: without a pool of unlabelled cells nothing can be trained on itself."""
-    names = [name for name in plan["arms"] if row["labels"] != "all" or name != RIVAL]
+    names = [name for name in plan["arms"] if row["labels"] != "all" or name not in RIVALS]
     if row["labels"] == "all" and "pool" in row:
         names = [BASELINE]
     return {name: plan["arms"][name] for name in names}
@@ -71,7 +72,8 @@ def arms_of(plan: dict, row: dict) -> dict:
 def train(plan: dict, row: dict, seed: int, output: Path, workers: int) -> None:
     """Trains the arms of a row with one seed. What is done already is not done again."""
     about, folder = plan["data"][row["data"]], output / name_of(row) / f"seed-{seed}"
-    if (folder / "predictions" / "done").exists():
+    predictions = folder / "predictions"
+    if all((predictions / f"{arm}.csv").exists() for arm in arms_of(plan, row)):
         return
     if not (folder / "cells").exists():
         write_few_labels(Path(about["folder"]), folder / "cells", row, about, seed)
@@ -84,10 +86,10 @@ def train(plan: dict, row: dict, seed: int, output: Path, workers: int) -> None:
     }
     log.info("%s, seed %d", name_of(row), seed)
     compare(folder / "cells", config.from_dict(Plan, settings), folder / "runs", workers=workers)
-    (folder / "predictions").mkdir(exist_ok=True)
+    predictions.mkdir(exist_ok=True)
     for path in sorted((folder / "runs" / "runs").glob("*/*/*/predictions.csv")):
-        shutil.copyfile(path, folder / "predictions" / f"{path.parents[2].name}.csv")
-    (folder / "predictions" / "done").touch()
+        with atomic_file(predictions / f"{path.parents[2].name}.csv") as temporary:
+            shutil.copyfile(path, temporary)
     # The pixels: they can be written again.
     shutil.rmtree(folder / "cells" / "tfrecords", ignore_errors=True)
 
@@ -121,7 +123,7 @@ def report(plan: dict, row: dict, output: Path) -> dict:
             | {"values": {str(seed): round(one[metric], 4) for seed, one in found[arm].items()}}
             for metric in METRICS
         }
-    for other in (BASELINE, RIVAL):
+    for other in (BASELINE, *RIVALS):
         if seeds := sorted(found.get(ARM, {}).keys() & found.get(other, {}).keys()):
             entry["differences"][other] = {
                 metric: interval([found[ARM][seed][metric] - found[other][seed][metric] for seed in seeds])
@@ -183,7 +185,7 @@ def efficiency(row: dict, rows: list[dict]) -> dict | None:
 
 def correct(rows: list[dict]) -> None:
     """Adds p values of the AUROC to each contrast, alone and by Holm's correction over the rows."""
-    for other in (BASELINE, RIVAL):
+    for other in (BASELINE, *RIVALS):
         contrasts = [row["differences"][other]["auroc"] for row in rows if other in row["differences"]]
         contrasts = [one for one in contrasts if one["low"] is not None]
         if not contrasts:
