@@ -40,8 +40,8 @@ from tfctc.system.processor import processor_flags
 from tfctc.system.startup import choose_strategy, has_gpu
 from tfctc.training.calibrate import calibrate_student
 from tfctc.training.checks import check_cells, check_files
+from tfctc.training.earlier_teachers import find_teachers, load_teachers
 from tfctc.training.networks import build_networks
-from tfctc.training.teachers import find_teachers, load_teachers
 from tfctc.training.trainer import STATE, Trainer
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from tfctc.evaluation.predictions import Predictions, described, split_outputs
 from tfctc.progress import Progress, silent
 from tfctc.recipes import resolve, stream_seed
 from tfctc.runs.folder import RunFolder
-from tfctc.training.teaching import Taught, Teaching
+from tfctc.training.ask_teachers import Taught, Teaching
 
 
 def predict_with_teachers(run: RunFolder, builder: Cells, progress: Progress = silent) -> dict[str, Predictions]:

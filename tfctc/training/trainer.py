@@ -23,12 +23,12 @@ from tfctc.models.fast import to_stock
 from tfctc.models.weights import copy_from_teacher
 from tfctc.progress import Progress, silent
 from tfctc.recipes import Recipe, Stage
+from tfctc.training.ask_teachers import Teaching, tell_prevalence
 from tfctc.training.callbacks import EpochLog, ProgressReport
 from tfctc.training.checkpoint import Checkpoint
 from tfctc.training.metrics import AUROC
 from tfctc.training.networks import Normalisation, model_to_train
 from tfctc.training.optimizer import build_optimizer
-from tfctc.training.teaching import Teaching, tell_prevalence
 from tfctc.training.weight_average import BATCHES, WeightAverage
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from tfctc.distill.stacking import combine
 from tfctc.distill.teacher_kinds import TEACHER_KINDS, Opinion, TeacherKind
 from tfctc.errors import ManifestError
 from tfctc.runs.folder import RunFolder
+from tfctc.training.ask_teachers import Teaching
 from tfctc.training.fit import fit
 from tfctc.training.teacher_predictions import predict_with_teachers
-from tfctc.training.teaching import Teaching
 
 SOFT = DistillConfig()
 
@@ -99,7 +99,7 @@ def test_the_teachers_of_a_finished_run_predict_as_they_taught(hidden, tmp_path,
     """From the labels that the run kept, which are fewer than there are."""
     told = []
     given = combine
-    monkeypatch.setattr("tfctc.training.teaching.combine", lambda *a: told.append(given(*a)) or told[-1])
+    monkeypatch.setattr("tfctc.training.ask_teachers.combine", lambda *a: told.append(given(*a)) or told[-1])
     settings = config(hidden, distill=replace(SOFT, teacher_kinds=kinds), label_budget=budget)
     run = fit(settings, tmp_path / "run")
     assert (run.folder / "teacher.keras").exists() == ("network" in kinds)
