@@ -130,13 +130,23 @@ def test_init_takes_the_networks_that_the_earlier_run_has(tiny_dataset, tmp_path
     assert alone.teacher.weights == "none" and both.teacher.weights == str(earlier / "teacher.keras")
     # Its networks too, though images of this size have the compact one.
     assert {alone.student.backbone, both.student.backbone, both.teacher.backbone} == {"resnet50"}
+    assert "Default: student.backbone = resnet50 (that of the earlier run)" in forests.output
+    tfctc(tiny_dataset, "--init", earlier, "--set", "student.backbone=compact")
+    assert fitted[-1][0].student.backbone == "compact", "what is given is not changed"
+
+
+def test_a_table_that_is_none_is_a_mistake(tiny_dataset, fitted):
+    for setting in ("student=compact", "training=3", "student.weights=5"):
+        result = tfctc(tiny_dataset, "--set", setting)
+        assert result.exit_code == 2 and setting.partition("=")[0] in result.output, result.output
+    assert not fitted
 
 
 def test_what_is_not_set_is_chosen_by_the_images_and_told(tiny_dataset, tmp_path, fitted):
     """In the file, on the command line or nowhere."""
     (tmp_path / "run.toml").write_text("[student]\ndropout = 0.1\n")
     result = tfctc(tiny_dataset, "--config", tmp_path / "run.toml", "-o", tmp_path / "1")
-    assert "Default: student.backbone = compact (for images of 16 x 16 px; a ResNet50 was not" in result.output
+    assert "Default: student.backbone = compact (for images of 16 x 16 px; a ResNet50 was not better" in result.output
     assert "Default: training.learning_rate = 0.01 (for compact)" in result.output
     assert "teacher.backbone" not in result.output, "no teacher is a network"
     (tmp_path / "run.toml").write_text('[student]\nbackbone = "resnet50"\n')
@@ -146,6 +156,10 @@ def test_what_is_not_set_is_chosen_by_the_images_and_told(tiny_dataset, tmp_path
         tiny_dataset, "--backbone", "resnet34", "--set", "training.learning_rate=0.002", "-o", tmp_path / "3"
     )
     assert "Default" not in result.output
+    result = tfctc(tiny_dataset, "--set", "training.patience=5", "--dry-run")
+    assert "training.patience is not used: set training.monitor" in result.output
+    stops = ["--set", "training.patience=5", "--set", "training.monitor=val_auroc"]
+    assert "not used" not in tfctc(tiny_dataset, *stops, "--dry-run").output
     chosen = [(config.student.backbone, config.student.dropout, config.training.learning_rate) for config, *_ in fitted]
     assert chosen == [("compact", 0.1, 0.01), ("resnet50", 0.0, 0.001), ("resnet34", 0.0, 0.002)]
 

@@ -49,7 +49,26 @@ def test_a_plan_without_a_backbone_has_that_of_fit(tmp_path):
     small, large = (load(tmp_path, PLAN.replace('backbone = "compact"', "")).on((size, size)) for size in (40, 96))
     for plan, backbone in ((small, "compact"), (large, "resnet50")):
         assert {getattr(plan.sample("distilled"), name).backbone for name in ("student", "teacher")} == {backbone}
-    assert load(tmp_path, PLAN).on((96, 96)).base == load(tmp_path, PLAN).base
+    assert load(tmp_path, PLAN).on((96, 96)) == load(tmp_path, PLAN)
+
+
+def test_each_arm_has_the_backbone_of_its_own_settings(tmp_path):
+    text = """
+budgets = ["all"]
+[arms.brightfield.settings]
+mode = "brightfield"
+student.backbone = "resnet50"
+[arms.published.settings]
+student.weights = "imagenet"
+[arms.self-training]
+teachers = "brightfield"
+settings = {mode = "self-training", distill = {losses = {logits = {}}}}
+"""
+    plan = load(tmp_path, text.replace('teachers = "brightfield"', "")).on((40, 40))
+    backbones = [plan.sample(arm).student.backbone for arm in ("brightfield", "published", "self-training")]
+    assert backbones == ["resnet50", "resnet50", "compact"]
+    with pytest.raises(ConfigError, match="self-training asks for other teachers.*set teacher.backbone to 'resnet50'"):
+        load(tmp_path, text).on((40, 40))
 
 
 def test_all_arms_and_seeds_share_one_split(tmp_path):

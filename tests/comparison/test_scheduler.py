@@ -181,9 +181,13 @@ def test_one_process_at_a_time_works_in_a_folder(grid, plan, manifest, tmp_path,
 
 
 def test_results_from_before_a_setting_existed_stay_valid():
-    """The digest is that of the commit before `training.weight_average`, in float32: results on record carry it."""
-    losses = {"distill": {"losses": {"logits": {"weight": 2.0, "temperature": 2.0}}}}  # the default then
-    arms = {"brightfield": Arm({"mode": "brightfield", **losses})}
+    """The digest is that of the commit before `training.weight_average`, in float32 and with the defaults of then.
+
+    Results on record carry it.
+    """
+    then = {"distill": {"losses": {"logits": {"weight": 2.0, "temperature": 2.0}}}}
+    then |= {"training": {"monitor": "val_auroc"}}
+    arms = {"brightfield": Arm({"mode": "brightfield", **then})}
     plan = Plan(arms, budgets=(8,), seeds=(0,), learning_rates=(1e-3,))
     job = Job("brightfield", 8, 0, 1e-3)
     assert Grid(plan, Path(), Path(), "cells").settings(job) == "05534978677af24d"

@@ -83,3 +83,8 @@ def test_the_labels_needed_have_no_bound_beyond_the_budgets():
     far = labels_interval(start + noise + 0.5, [100, 200], [start, start + 0.1])
     assert far == {"low": None, "high": None}
     assert labels_interval([0.7], [100, 200], [[0.6], [0.8]]) == {"low": None, "high": None}
+
+
+def test_equal_differences_in_all_seeds_leave_one_number_of_labels():
+    found = labels_interval([0.75, 0.75], [100, 200], [[0.70, 0.70], [0.80, 0.80]])
+    assert (found["low"], found["high"]) == (pytest.approx(100 * 2**0.5),) * 2

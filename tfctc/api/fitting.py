@@ -1,14 +1,14 @@
 """Training: `tfctc.fit`."""
 
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfctc import config as configs
+from tfctc.api.settings import given_settings
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError, RunError, TfctcError
 from tfctc.io.files import output_errors
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 #: Largest number of patients for which leaving out one at a time is proposed.
 SMALL_COHORT = 15
 #: Folder, number, and height and width in pixels of the simulated cells on which a fit without data trains.
-SIMULATED, SIMULATED_CELLS, SIMULATED_SIZE = Path("simulated", "cells"), 2000, 64
+SIMULATED, SIMULATED_CELLS, SIMULATED_SIZE = Path("simulated", "cells"), 2000, (64, 64)
 #: Name that `tfctc.data.simulate` gives its data sets.
 SIMULATED_NAME = "simulated"
 
@@ -189,14 +189,13 @@ def prepare_fit(
     start_tensorflow(training=True)
     from tfctc.data.manifest import Manifest
     from tfctc.recipes import resolve
-    from tfctc.recipes.defaults import defaults_for
     from tfctc.runs.folder import CONFIG, check_data
     from tfctc.training.checks import check_files
 
-    given = (data, output, config, init, backbone, epochs, folds, repeats)
+    options = (data, output, config, init, backbone, epochs, folds, repeats)
     if resume is not None:
         resume = Path(resume)
-        if settings or any(value is not None for value in given):
+        if settings or any(value is not None for value in options):
             problem = "--resume continues a run with the settings it began with, and other settings were given"
             raise ConfigError(problem, fix="give nothing else with --resume")
         if not is_file(resume / CONFIG, RunError):
@@ -206,58 +205,22 @@ def prepare_fit(
         return FitRequest(chosen, resolve(chosen), Manifest.open(chosen.data), resume)
     cross_validation = {"cross_validation.folds": folds, "cross_validation.repeats": repeats}
     settings |= {key: value for key, value in cross_validation.items() if value is not None}
-    settings = _with_dots(settings) | shortcuts(init, backbone, epochs)
-    base, stated = (configs.load(RunConfig, config), configs.read(config)) if config else (RunConfig(), {})
-    source = data or settings_with(base, settings).data
+    given = given_settings(config, init, backbone, epochs, settings)
+    source = data or given.checked.data
     manifest = Manifest.open(source) if source else None
-    image_size = manifest.facts.image_size if manifest else (SIMULATED_SIZE, SIMULATED_SIZE)
-    defaults = defaults_for(configs.with_changes(stated, settings), image_size)
-    chosen = with_absolute_paths(settings_with(base, {one.key: one.value for one in defaults} | settings))
+    seen = Manifest.open(SIMULATED) if manifest is None and SIMULATED.exists() else manifest
+    chosen, defaults = given.completed(seen.facts.image_size if seen else SIMULATED_SIZE)
     recipe = resolve(chosen)
-    if init and recipe.teachers and "teacher.weights" not in settings:
+    if init and recipe.teachers and "teacher.weights" not in given.changes:
         log.info("%s has no teacher, or several: the teachers start anew, without its weights.", init)
     check_files(recipe)
     for default in defaults:
         if recipe.teachers or not default.key.startswith("teacher."):
             log.info("Default: %s", default)
+    if "patience" in given.stated.get("training", {}) and chosen.training.monitor == "last":
+        log.warning('training.patience is not used: set training.monitor = "val_auroc" to stop early.')
     chosen = replace(chosen, data=str((manifest.folder if manifest else SIMULATED).resolve()))
     return FitRequest(chosen, recipe, manifest, Path(output) if output else None)
-
-
-def settings_with(base: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
-    """Settings with some keys changed: dotted key -> value."""
-    return configs.from_dict(RunConfig, configs.with_changes(configs.to_dict(base), changes))
-
-
-def shortcuts(init: str | Path | None, backbone: str | None, epochs: int | None) -> dict[str, Any]:
-    """Settings that `--init`, `--backbone` and `--epochs` stand for: dotted key -> value."""
-    from tfctc.runs.folder import STUDENT, TEACHER, RunFolder
-
-    found: dict[str, Any] = {"training.epochs": epochs}
-    if init is not None:
-        run = RunFolder.open(init)
-        folder, config = run.folder.resolve(), run.config
-        found |= {"student.weights": str(folder / STUDENT), "student.backbone": config.student.backbone}
-        if (folder / TEACHER).exists():
-            found |= {"teacher.weights": str(folder / TEACHER), "teacher.backbone": config.teacher.backbone}
-    if backbone is not None:
-        found |= {"student.backbone": backbone, "teacher.backbone": backbone}
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def with_absolute_paths(config: RunConfig) -> RunConfig:
-    """Settings with absolute paths, so that a run can be resumed and evaluated from any folder."""
-
-    def absolute(path: str) -> str:
-        return path if path in ("", "none", "imagenet") else str(Path(path).resolve())
-
-    teachers = config.distill.teachers
-    distill = replace(config.distill, teachers=absolute(teachers) if teachers else teachers)
-    student = replace(config.student, weights=absolute(config.student.weights))
-    teacher = replace(config.teacher, weights=absolute(config.teacher.weights))
-    file, of = (path and absolute(path) for path in (config.split.file, config.split.of))
-    split = replace(config.split, file=file, of=of)
-    return replace(config, data=absolute(config.data), split=split, distill=distill, student=student, teacher=teacher)
 
 
 def next_run_folder(name: str) -> Path:
@@ -277,18 +240,6 @@ def next_run_folder(name: str) -> Path:
             path.mkdir()
             return path
     raise AssertionError("unreachable")
-
-
-def _with_dots(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with nested tables replaced by dotted names: {"training": {"epochs": 5}} -> {"training.epochs": 5}."""
-    tables = {field.name for field in fields(RunConfig) if is_dataclass(field.default)}
-    dotted: dict[str, Any] = {}
-    for key, value in settings.items():
-        if key in tables and isinstance(value, Mapping):
-            dotted |= {f"{key}.{name}": inner for name, inner in value.items()}
-        else:
-            dotted[key] = value
-    return dotted
 
 
 def _simulated_cells(seed: int, progress: Progress) -> "Manifest":

@@ -61,7 +61,7 @@ class Grid:
             RunError: results of other settings, other cells or another learning rate, or a folder with other files.
             SplitError: patients that cannot be divided into the folds, or a table of splits that cannot be read.
         """
-        fix = "choose another --output, or give the changed arm a new name"
+        fix = "choose another --output, or give the changed arm a new name; a default may have changed with the version"
         with output_errors(folder):
             others = os.path.lexists(folder) and not (folder / RESULTS).exists() and any(folder.iterdir())
             results = read_results(folder)

@@ -12,7 +12,7 @@ from tfctc import config as configs
 from tfctc.config import CrossValidationConfig, RunConfig
 from tfctc.errors import ConfigError, SplitError
 from tfctc.recipes import Recipe, conflicting_teacher_settings, resolve
-from tfctc.recipes.defaults import defaults_for
+from tfctc.recipes.defaults import default_backbones
 from tfctc.training.checks import check_files
 
 #: The label budget that keeps every label.
@@ -175,7 +175,7 @@ class Plan:
                 plan._check_teachers(name, arm.teachers, path)
         return plan
 
-    def _check_teachers(self, arm: str, source: str, path: Path) -> None:
+    def _check_teachers(self, arm: str, source: str, path: Path | None = None) -> None:
         """Checks that arm `arm` may use the teachers of arm `source`: same network, same settings of their training."""
         config, theirs, ours = self.sample(source), self.recipe(source), self.recipe(arm)
         given, asked = theirs.can_teach, ours.teacher
@@ -237,10 +237,21 @@ class Plan:
         return replace(config, split=replace(config.split, seed=config.split.seed or 0))
 
     def on(self, image_size: tuple[int, int]) -> "Plan":
-        """The plan with the backbones that `tfctc fit` chooses for such images, where its base names none."""
-        defaults = defaults_for(self.base, image_size)
-        backbones = {default.key: default.value for default in defaults if default.key.endswith(".backbone")}
-        return replace(self, base=configs.with_changes(self.base, backbones))
+        """The plan with the backbones that `tfctc fit` chooses for such images, where an arm names none.
+
+        Raises:
+            ConfigError: an arm that would use teachers of another network than it asks for.
+        """
+        arms = {}
+        for name, arm in self.arms.items():
+            chosen = default_backbones(configs.merged(self.base, arm.settings), image_size)
+            settings = configs.with_changes(arm.settings, {default.key: default.value for default in chosen})
+            arms[name] = replace(arm, settings=settings)
+        plan = replace(self, arms=arms)
+        for name, arm in arms.items():
+            if arm.teachers:
+                plan._check_teachers(name, arm.teachers)
+        return plan
 
     def sample(self, arm: str) -> RunConfig:
         """Settings of the first run of an arm; network, losses and so on are the same in all its runs."""

@@ -79,7 +79,9 @@ def labels_interval(
     """
     order = np.argsort(budgets)
     labels, values = np.asarray(budgets, float)[order], np.asarray(baseline, float)[order]
-    tried = np.unique(np.concatenate([np.geomspace(labels[0], labels[-1], INTERPOLATED), labels]))
+    needed = labels_needed(float(np.mean(student)), labels, values.mean(axis=1))
+    tried = np.concatenate([np.geomspace(labels[0], labels[-1], INTERPOLATED), labels, [needed] if needed else []])
+    tried = np.unique(tried)
     columns = [np.interp(np.log(tried), np.log(labels), one) for one in values.T]
     found: dict[str, Any] = {"low": None, "high": None}
     if len(columns) < 2 or len(labels) < 2:
@@ -87,7 +89,8 @@ def labels_interval(
     differences = np.asarray(student, float) - np.stack(columns, axis=1)
     count = differences.shape[1]
     half = stats.t.ppf(0.5 + level / 2, count - 1) * differences.std(axis=1, ddof=1) / math.sqrt(count)
-    alike = np.flatnonzero(np.abs(differences.mean(axis=1)) <= half)
+    # Where the means are equal no test rejects, also if the differences do not vary.
+    alike = np.flatnonzero((np.abs(differences.mean(axis=1)) <= half) | (tried == needed))
     if len(alike):
         first, last = alike[0], alike[-1]
         found |= {"low": float(tried[first]) if first else None}
@@ -123,7 +126,9 @@ def label_efficiency(
     }
 
 
-def labels_needed(value: float, budgets: Sequence[float], baseline: Sequence[float]) -> float | None:
+def labels_needed(
+    value: float, budgets: Sequence[float] | np.ndarray, baseline: Sequence[float] | np.ndarray
+) -> float | None:
     """Smallest number of labels with which the baseline's mean metric reaches `value`.
 
     Between two budgets the metric is interpolated linearly in log(labels).

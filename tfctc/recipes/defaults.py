@@ -1,19 +1,19 @@
-"""Defaults that depend on the data set: what the comparisons showed best for such images, and why.
+"""Defaults that depend on the data set: what the comparisons showed for such images, and why.
 
 The comparisons are in docs/evidence/distillation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tfctc.config import ModelConfig
 
 COMPACT, RESNET50 = "compact", "resnet50"
-#: Largest height and width, in pixels, of images for which the compact network is the default. Larger images have not
-#: been compared.
+#: Largest height and width, in pixels, of images for which the compact network is the default.
 LARGEST_COMPACT = 64
-#: Backbone -> highest learning rate of the schedule, as chosen on validation patients; any other backbone has the last.
+#: Backbone -> highest learning rate of the schedule, as chosen on validation patients. Other backbones have that of the
+#: ResNet50.
 LEARNING_RATES = {COMPACT: 0.01, RESNET50: 0.001}
 
 
@@ -35,30 +35,48 @@ class Default:
         return f"{self.key} = {self.value} ({self.reason})"
 
 
-def defaults_for(given: Mapping[str, Any], image_size: tuple[int, int]) -> list[Default]:
-    """Values of the settings that depend on the data set and are left out.
+def default_backbones(
+    given: Mapping[str, Any], image_size: tuple[int, int], earlier: Mapping[str, str] | None = None
+) -> list[Default]:
+    """Backbones of student and teacher, as far as they are left out.
 
     Args:
         given: settings that are given, as nested tables.
         image_size: height and width of the images, in pixels.
+        earlier: "student" and "teacher" -> backbone of a network of an earlier run whose weights are used.
     """
-    student, training = given.get("student") or {}, given.get("training") or {}
-    backbone, found = student.get("backbone"), []
-    if backbone is None:
-        backbone, reason = _backbone(student.get("weights", ModelConfig.weights), image_size)
-        found.append(Default("student.backbone", backbone, reason))
-    if (given.get("teacher") or {}).get("backbone") is None:
-        found.append(Default("teacher.backbone", backbone, "that of the student"))
-    if training.get("learning_rate") is None:
-        rate = LEARNING_RATES.get(backbone, LEARNING_RATES[RESNET50])
-        found.append(Default("training.learning_rate", rate, f"for {backbone}"))
+    found, student = [], None
+    for name in ("student", "teacher"):
+        own = given.get(name) or {}
+        backbone = own.get("backbone")
+        if backbone is None:
+            if earlier and name in earlier:
+                backbone, reason = earlier[name], "that of the earlier run"
+            elif _is_published(own.get("weights", ModelConfig.weights)):
+                backbone, reason = RESNET50, "it has published weights"
+            elif student:
+                backbone, reason = student, "that of the student"
+            else:
+                backbone, reason = _for_images(image_size)
+            found.append(Default(f"{name}.backbone", backbone, reason))
+        student = student or backbone
     return found
 
 
-def _backbone(weights: str, image_size: tuple[int, int]) -> tuple[str, str]:
-    if weights == "imagenet" or weights.endswith(".h5"):
-        return RESNET50, "the published weights are of large networks"
+def default_learning_rate(backbones: Iterable[str]) -> Default:
+    """Learning rate for networks of these backbones: the smallest of theirs, since they share it."""
+    backbones = sorted(set(backbones))
+    rate = min(LEARNING_RATES.get(backbone, LEARNING_RATES[RESNET50]) for backbone in backbones)
+    return Default("training.learning_rate", rate, f"for {' and '.join(backbones)}")
+
+
+def _is_published(weights: str) -> bool:
+    return weights == "imagenet" or weights.endswith(".h5")
+
+
+def _for_images(image_size: tuple[int, int]) -> tuple[str, str]:
     height, width = image_size
     if max(image_size) <= LARGEST_COMPACT:
-        return COMPACT, f"for images of {height} x {width} px; a ResNet50 was not better at up to {LARGEST_COMPACT} px"
+        reason = f"a ResNet50 was not better in comparisons of up to {LARGEST_COMPACT} px"
+        return COMPACT, f"for images of {height} x {width} px; {reason}"
     return RESNET50, f"for images of {height} x {width} px; smaller networks have not been compared at this size"

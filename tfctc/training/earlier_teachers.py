@@ -39,7 +39,9 @@ def find_teachers(recipe: Recipe, config: RunConfig, manifest: Manifest, splits:
         )
     if kind != recipe.teacher:
         problem = "its teachers are other networks than the settings of teacher ask for"
-        raise RunError(problem, path=run.folder, fix="leave out distill.teachers to train new ones")
+        asked = vars(recipe.teacher) if recipe.teacher else {}
+        other = [f"teacher.{key} to {value!r}" for key, value in vars(kind).items() if asked.get(key) != value]
+        raise RunError(problem, path=run.folder, fix=f"set {', '.join(other)}, or leave out distill.teachers")
     if other := conflicting_teacher_settings(config, run.config):
         raise RunError(
             f"its teachers have been trained with another {other[0]}", path=run.folder, fix=f"leave out {other[0]}"

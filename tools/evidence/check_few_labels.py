@@ -204,9 +204,10 @@ def sentence(row: dict) -> str:
         span = "" if one["low"] is None else f" ({one['low']:+.3f} to {one['high']:+.3f}), Holm p {one['p_holm']:.3f}"
         parts.append(f"against {other} {one['mean']:+.3f}{span} over {one['seeds']} seeds")
     if saved := row["label_efficiency"]:
-        bounds = [saved[end] or f"beyond {saved[limit]:.1f}" for end, limit in (("low", "least"), ("high", "most"))]
-        low, high = (bound if isinstance(bound, str) else f"{bound:.1f}" for bound in bounds)
-        parts.append(f"bright-field needs {saved['value']:.1f} times the labels ({low} to {high})")
+        low = f"{saved['low']:.1f}" if saved["low"] else f"below {saved['least']:.1f}"
+        high = f"{saved['high']:.1f}" if saved["high"] else f"above {saved['most']:.1f}"
+        span = f" ({low} to {high})" if saved["seeds"] > 1 else ""
+        parts.append(f"bright-field needs {saved['value']:.1f} times the labels{span}")
     return f"{row['name']}: " + ("; ".join(parts) or "not trained yet")
 
 
