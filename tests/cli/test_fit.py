@@ -49,7 +49,7 @@ def test_options_win_over_settings_and_settings_over_the_file(tiny_dataset, tmp_
     assert (config.seed, config.training.epochs, config.training.batch_size) == (4, 7, 4)
     assert config.mode == recipe.mode == "self-training" and config.data == str(tiny_dataset.resolve())
     assert folder == tmp_path / "run"
-    assert "The student is that of epoch 2 of 3: AUROC 0.875 on the validation patients" in result.output
+    assert "weights of epoch 2 of 3.\nIts AUROC on the validation patients is 0.875.\n" in result.output
     assert f"Next: tfctc evaluate {folder}" in result.output
 
 
@@ -146,7 +146,10 @@ def test_what_is_not_set_is_chosen_by_the_images_and_told(tiny_dataset, tmp_path
     """In the file, on the command line or nowhere."""
     (tmp_path / "run.toml").write_text("[student]\ndropout = 0.1\n")
     result = tfctc(tiny_dataset, "--config", tmp_path / "run.toml", "-o", tmp_path / "1")
-    assert "Default: student.backbone = compact (for images of 16 x 16 px; a ResNet50 was not better" in result.output
+    assert (
+        "Default: student.backbone = compact (for images of 16 x 16 px; at 40 and 64 px no ResNet50 was better)"
+        in result.output
+    )
     assert "Default: training.learning_rate = 0.01 (for compact)" in result.output
     assert "teacher.backbone" not in result.output, "no teacher is a network"
     (tmp_path / "run.toml").write_text('[student]\nbackbone = "resnet50"\n')

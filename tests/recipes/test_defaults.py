@@ -54,7 +54,5 @@ def test_the_learning_rate_suits_every_network(networks, rate, reason):
 
 def test_a_default_tells_its_reason():
     (backbone, teacher) = map(str, default_backbones({}, (40, 40)))
-    assert backbone == (
-        "student.backbone = compact (for images of 40 x 40 px; a ResNet50 was not better in comparisons of up to 64 px)"
-    )
+    assert backbone == ("student.backbone = compact (for images of 40 x 40 px; at 40 and 64 px no ResNet50 was better)")
     assert teacher == "teacher.backbone = compact (that of the student)"

@@ -85,7 +85,8 @@ def command(data, output, settings, mode, seed, folds, workers, test_site, dry_r
     epochs, kept = run.history("student"), run.record["best_epoch"]["student"]
     click.echo(f"Wrote the run to {run.folder} (student.keras, config.json, history.csv, logs).")
     auroc = float(epochs[kept - 1]["val_auroc"])
-    click.echo(f"The student is that of epoch {kept} of {len(epochs)}: AUROC {auroc:.3f} on the validation patients.")
+    click.echo(f"The student has the weights of epoch {kept} of {len(epochs)}.")
+    click.echo(f"Its AUROC on the validation patients is {auroc:.3f}.")
     print_next("tfctc", "evaluate", run.folder)
 
 

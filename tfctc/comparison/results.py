@@ -49,8 +49,8 @@ class Outcome:
 
     Args:
         settings: digest of everything that determines the run, as `Grid.settings` gives it.
-        validation: AUROC of the student's best epoch on the validation split; with folds, the mean over the folds.
-        epoch: the best epoch; with folds, their sum.
+        validation: AUROC of the student on the validation split; with folds, the mean over the folds.
+        epoch: the epoch that is kept; with folds, their sum.
         epochs: number of epochs of the student; with folds, their sum.
         seconds: time of the whole run, its own teachers included.
         auroc, f1: metrics of the student on the test split, or on the out-of-fold predictions; None if not evaluated.

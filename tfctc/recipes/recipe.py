@@ -41,7 +41,7 @@ class Stage:
         name: name of the stage: "teacher", "teacher-0", "pretraining", "student".
         network: name of the network that is trained.
         cells: selections of training cells. Of two selections, the first has `training.labelled_share` of every batch.
-        validation: validation cells on which the best epoch is chosen.
+        validation: validation cells by which each epoch is measured.
         training: settings of the training.
         monitor: metric that chooses the best epoch; smaller is better if its name ends in "loss". With "last" the last
             epoch is kept.

@@ -36,7 +36,7 @@ def calibrate_student(student: keras.Model, recipe: Recipe, builder: Cells, fold
     calibration, predictions = calibrate(student, recipe, builder)
     chosen_on, cells_of_choice = "validation", predictions
     if (folder / OUT_OF_FOLD).exists():
-        # Predictions for every patient, in place of the few that chose the best epoch.
+        # Predictions for every patient, in place of the few of validation.
         chosen_on, cells_of_choice = "out-of-fold", read_out_of_fold(folder / OUT_OF_FOLD, builder.facts.positive)
     threshold = choose_threshold(cells_of_choice.label, cells_of_choice.probability)
     point = {"threshold": threshold, "rule": "f1", "chosen_on": chosen_on, "cells": len(cells_of_choice)}

@@ -1,4 +1,4 @@
-"""Checkpoint of a stage: the best epoch, early stopping, and everything needed to resume."""
+"""Checkpoint of a stage: the epoch that is kept, early stopping, and everything needed to resume."""
 
 import json
 import math

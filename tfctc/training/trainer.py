@@ -89,7 +89,7 @@ class Trainer:
             to_stock(self.networks[network]).save(temporary)
 
     def train_stage(self, stage: Stage) -> None:
-        """Trains one network, from a saved state if there is one; at the end it has the weights of its best epoch."""
+        """Trains one network, from a saved state if there is one. It ends with the weights of the kept epoch."""
         network, training = self.networks[stage.network], stage.training
         if stage.start_from:
             copy_from_teacher(network, self.networks[stage.start_from])
@@ -199,7 +199,7 @@ class Trainer:
         return stream
 
     def validation_batches(self, stage: Stage, model: keras.Model) -> tf.data.Dataset:
-        """Batches of the validation cells on which the best epoch is chosen, each cell once and not augmented."""
+        """Batches of the validation cells, by which each epoch is measured; each cell once and not augmented."""
         channels, size = self.recipe.channels_of(stage), stage.training.batch_size
         return _for_model(model, pipeline.eval_batches(self.builder, "validation", channels, size, stage.validation))
 
