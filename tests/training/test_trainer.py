@@ -236,8 +236,8 @@ def test_a_pool_with_few_positive_cells_is_told(halved, tmp_path, caplog, bias, 
     found = [record.message for record in caplog.records]
     assert found == (
         [
-            "By the teachers, about 0 % of the cells without a label are ctc. With so few of them no gain from "
-            "distillation has been shown: train with --mode brightfield too, and compare."
+            "By the teachers, about 0 % of the cells without a label are ctc. With so few of them the gain "
+            "from distillation is small, if any: train with --mode brightfield too, and compare."
         ]
         if told
         else []

@@ -20,8 +20,8 @@ from tfctc.recipes import Stage
 
 log = logging.getLogger(__name__)
 BATCH = 256
-#: Share of positive cells among those without a label below which a warning is given. All finished comparisons in
-#: docs/evidence have pools with 43 or 50 % positive cells.
+#: Share of positive cells among those without a label below which a warning is given. The comparisons in docs/evidence
+#: have pools with 40 % positive cells or more, except for one of simulated cells with 2 %.
 RARE = 0.2
 
 
@@ -169,8 +169,8 @@ def tell_prevalence(share: float, positive: str) -> None:
     text = f"By the teachers, about {100 * share:.0f} % of the cells without a label are {positive}."
     if share < RARE:
         log.warning(
-            "%s With so few of them no gain from distillation has been shown: train with --mode brightfield too, and "
-            "compare.",
+            "%s With so few of them the gain from distillation is small, if any: train with --mode brightfield too, "
+            "and compare.",
             text,
         )
     else:
