@@ -4,10 +4,12 @@ import pytest
 
 from tfctc.api.settings import given_settings
 from tfctc.errors import ConfigError
+from tfctc.recipes import resolve
 
 
 def completed(config=None, init=None, backbone=None, epochs=None, size=(40, 40), **settings):
-    chosen, defaults = given_settings(config, init, backbone, epochs, settings).completed(size)
+    chosen, recipe, defaults = given_settings(config, init, backbone, epochs, settings).completed(size)
+    assert str(recipe) == str(resolve(chosen))
     return chosen, {default.key: default.value for default in defaults}
 
 

@@ -273,7 +273,10 @@ def test_pretraining_needs_no_label(tiny_dataset, tmp_path, untrained):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pretrain": PretrainConfig(1, {"logits": {}})}, "pretrain.losses must be .* no teacher, got logits"),
+        (
+            {"pretrain": PretrainConfig(1, {"logits": {}})},
+            "pretrain.losses must be .* no teacher and no labels, got logits",
+        ),
         ({"student": ModelConfig("compact", weights="nowhere.keras")}, "nowhere.keras: no such weights file"),
         ({"teacher": ModelConfig("compact", BOTH, weights="nowhere.h5")}, "nowhere.h5: no such weights file"),
         ({"distill": replace(LOGITS, teachers="nowhere")}, "nowhere: is not a run folder"),

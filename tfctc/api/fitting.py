@@ -209,8 +209,7 @@ def prepare_fit(
     source = data or given.checked.data
     manifest = Manifest.open(source) if source else None
     seen = Manifest.open(SIMULATED) if manifest is None and SIMULATED.exists() else manifest
-    chosen, defaults = given.completed(seen.facts.image_size if seen else SIMULATED_SIZE)
-    recipe = resolve(chosen)
+    chosen, recipe, defaults = given.completed(seen.facts.image_size if seen else SIMULATED_SIZE)
     if init and recipe.teachers and "teacher.weights" not in given.changes:
         log.info("%s has no teacher, or several: the teachers start anew, without its weights.", init)
     check_files(recipe)

@@ -9,6 +9,7 @@ from tfctc import config as configs
 from tfctc.config import RunConfig
 
 if TYPE_CHECKING:
+    from tfctc.recipes import Recipe
     from tfctc.recipes.defaults import Default
 
 
@@ -37,8 +38,8 @@ class GivenSettings:
         """
         return self._with({})
 
-    def completed(self, image_size: tuple[int, int]) -> "tuple[RunConfig, list[Default]]":
-        """All settings, with absolute paths, and those that were left out and depend on the data set.
+    def completed(self, image_size: tuple[int, int]) -> "tuple[RunConfig, Recipe, list[Default]]":
+        """All settings, with absolute paths, their recipe, and those that were left out and depend on the data set.
 
         Args:
             image_size: height and width of the images, in pixels.
@@ -50,10 +51,13 @@ class GivenSettings:
         from tfctc.recipes.defaults import default_backbones, default_learning_rate
 
         defaults = default_backbones(self.stated, image_size, self.earlier)
+        chosen = with_absolute_paths(self._with({one.key: one.value for one in defaults}))
+        recipe = resolve(chosen)
         if "learning_rate" not in self.stated.get("training", {}):
-            networks = resolve(self._with({one.key: one.value for one in defaults})).networks
-            defaults.append(default_learning_rate(network.config.backbone for network in networks.values()))
-        return with_absolute_paths(self._with({one.key: one.value for one in defaults})), defaults
+            rate = default_learning_rate(network.config.backbone for network in recipe.networks.values())
+            chosen = replace(chosen, training=replace(chosen.training, learning_rate=rate.value))
+            recipe, defaults = recipe.with_learning_rate(rate.value), [*defaults, rate]
+        return chosen, recipe, defaults
 
     def _with(self, defaults: Mapping[str, Any]) -> RunConfig:
         values = configs.with_changes(configs.to_dict(self.base), {**defaults, **self.changes})

@@ -155,6 +155,11 @@ class Recipe:
         dapi = stage.channels or any(loss.reads_dapi for loss in stage.losses.values())
         return tuple(dict.fromkeys([*read, *([DAPI] if dapi else [])]))
 
+    def with_learning_rate(self, rate: float) -> "Recipe":
+        """The recipe with another learning rate in all stages."""
+        stages = (replace(one, training=replace(one.training, learning_rate=rate)) for one in self.stages)
+        return replace(self, stages=tuple(stages))
+
     @property
     def folds(self) -> int:
         """Number of folds that the training patients are split into; 1 for none."""
