@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfctc import config as configs
 from tfctc.api.settings import given_settings
+from tfctc.cells import DatasetFacts
 from tfctc.config import RunConfig
 from tfctc.errors import ConfigError, RunError, TfctcError
 from tfctc.io.files import output_errors
@@ -187,7 +188,7 @@ def prepare_fit(
 ) -> FitRequest:
     """Checks the settings of a training and opens its data set; trains nothing. Same arguments and errors as `fit`."""
     start_tensorflow(training=True)
-    from tfctc.data.manifest import Manifest
+    from tfctc.data.manifest import FACTS, Manifest
     from tfctc.recipes import resolve
     from tfctc.runs.folder import CONFIG, check_data
     from tfctc.training.checks import check_files
@@ -208,8 +209,12 @@ def prepare_fit(
     given = given_settings(config, init, backbone, epochs, settings)
     source = data or given.checked.data
     manifest = Manifest.open(source) if source else None
-    seen = Manifest.open(SIMULATED) if manifest is None and SIMULATED.exists() else manifest
-    chosen, recipe, defaults = given.completed(seen.facts.image_size if seen else SIMULATED_SIZE)
+    if manifest:
+        image_size = manifest.facts.image_size
+    else:
+        facts = SIMULATED / FACTS
+        image_size = configs.load(DatasetFacts, facts).image_size if facts.exists() else SIMULATED_SIZE
+    chosen, recipe, defaults = given.completed(image_size)
     if init and recipe.teachers and "teacher.weights" not in given.changes:
         log.info("%s has no teacher, or several: the teachers start anew, without its weights.", init)
     check_files(recipe)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ class GivenSettings:
     stated: Mapping[str, Any]
     earlier: Mapping[str, str]
 
-    @property
+    @cached_property
     def checked(self) -> RunConfig:
         """The settings without those that the data set decides.
 

@@ -98,15 +98,17 @@ def _gap(found: dict | None, seeds: list[int]) -> str:
     return f"{found['value']:.2f}{interval}{_fewer(found, seeds)}"
 
 
+def efficiency_text(found: dict) -> str:
+    """Text of a label efficiency and its interval, such as "3.5 (2.3 to above 4.0)"; see `label_efficiency`."""
+    if found["seeds"] == 1:
+        return f"{found['value']:.1f}"
+    low = f"below {found['least']:.1f}" if found["low"] is None else f"{found['low']:.1f}"
+    high = f"above {found['most']:.1f}" if found["high"] is None else f"{found['high']:.1f}"
+    return f"{found['value']:.1f} ({low} to {high})"
+
+
 def _efficiency(found: dict | None, seeds: list[int]) -> str:
-    if found is None:
-        return ""
-    span = ""
-    if found["seeds"] > 1:
-        low = f"below {found['least']:.1f}" if found["low"] is None else f"{found['low']:.1f}"
-        high = f"above {found['most']:.1f}" if found["high"] is None else f"{found['high']:.1f}"
-        span = f" ({low} to {high})"
-    return f"{found['value']:.1f}{span}{_fewer(found, seeds)}"
+    return "" if found is None else f"{efficiency_text(found)}{_fewer(found, seeds)}"
 
 
 def _more(found: dict | None, seeds: list[int]) -> str:

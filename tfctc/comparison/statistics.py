@@ -62,9 +62,9 @@ def gap_closed(
 def labels_interval(
     student: Sequence[float], budgets: Sequence[float], baseline: Sequence[Sequence[float]], level: float = 0.95
 ) -> dict[str, Any]:
-    """Numbers of labels with which the baseline would not differ from the student: an interval for `labels_needed`.
+    """Interval of `labels_needed`: numbers of labels with which the baseline does not differ from the student.
 
-    These are the numbers for which the paired t test of student and baseline does not reject (as in Fieller 1954, "Some
+    They are the numbers for which the paired t test of student and baseline does not reject (as in Fieller 1954, "Some
     problems in interval estimation"). Between two budgets the baseline's metric is interpolated, for each seed, as in
     `labels_needed`. The numbers may lie apart; their smallest and largest are returned.
 

@@ -193,12 +193,12 @@ def _pretraining(config: RunConfig) -> tuple[Stage, ...]:
             LOSSES[name]  # Raises for an unknown name, even though the loss is not used.
         return ()
     losses = build_losses(config.pretrain.losses)
-    with_teacher = [
+    unsuited = [
         name for name, loss in losses.items() if loss.needs_teacher or loss.needs_soft_labels or loss.needs_own_logits
     ]
-    if with_teacher or not losses:
+    if unsuited or not losses:
         problem = "pretrain.losses must be losses that need no teacher and no labels"
-        raise ConfigError(f"{problem}, got {', '.join(with_teacher) or 'none'}", fix="choose staining or alignment")
+        raise ConfigError(f"{problem}, got {', '.join(unsuited) or 'none'}", fix="choose staining or alignment")
     # No labels are used: classes cannot be balanced, and the best epoch is chosen by the loss.
     training = replace(config.training, epochs=epochs, patience=epochs, class_weights="none")
     return (

@@ -50,14 +50,7 @@ def default_backbones(
         own = given.get(name) or {}
         backbone = own.get("backbone")
         if backbone is None:
-            if earlier and name in earlier:
-                backbone, reason = earlier[name], "that of the earlier run"
-            elif _is_published(own.get("weights", ModelConfig.weights)):
-                backbone, reason = RESNET50, "it has published weights"
-            elif student:
-                backbone, reason = student, "that of the student"
-            else:
-                backbone, reason = _for_images(image_size)
+            backbone, reason = _backbone(own, (earlier or {}).get(name), student, image_size)
             found.append(Default(f"{name}.backbone", backbone, reason))
         student = student or backbone
     return found
@@ -70,11 +63,17 @@ def default_learning_rate(backbones: Iterable[str]) -> Default:
     return Default("training.learning_rate", rate, f"for {' and '.join(backbones)}")
 
 
-def _is_published(weights: str) -> bool:
-    return weights == "imagenet" or weights.endswith(".h5")
-
-
-def _for_images(image_size: tuple[int, int]) -> tuple[str, str]:
+def _backbone(
+    own: Mapping[str, Any], earlier: str | None, student: str | None, image_size: tuple[int, int]
+) -> tuple[str, str]:
+    """Backbone of a network whose settings `own` name none, and the reason."""
+    if earlier:
+        return earlier, "that of the earlier run"
+    weights = own.get("weights", ModelConfig.weights)
+    if weights == "imagenet" or weights.endswith(".h5"):
+        return RESNET50, "it has published weights"
+    if student:
+        return student, "that of the student"
     height, width = image_size
     if max(image_size) <= LARGEST_COMPACT:
         return COMPACT, f"for images of {height} x {width} px; at 40 and 64 px no ResNet50 was better"

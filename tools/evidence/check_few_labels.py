@@ -22,6 +22,7 @@ from few_labels_data import write_few_labels
 from tfctc import compare, config
 from tfctc.cells import DatasetFacts
 from tfctc.comparison.plan import Plan
+from tfctc.comparison.report import efficiency_text
 from tfctc.comparison.statistics import interval, label_efficiency
 from tfctc.data.manifest import Manifest
 from tfctc.io.files import atomic_file
@@ -133,7 +134,7 @@ def report(plan: dict, row: dict, output: Path) -> dict:
 
 
 def guarded(folder: Path) -> dict | None:
-    """What a guard would do that keeps the better of both students by their AUROC on the validation patients.
+    """Change in AUROC by a guard. It keeps the student that is better on the validation patients.
 
     Args:
         folder: folder of a row.
@@ -164,10 +165,10 @@ def labelled(folder: Path) -> float | None:
 
 
 def efficiency(row: dict, rows: list[dict]) -> dict | None:
-    """Labels, with those of validation, that bright-field alone needs for the AUROC of the row's distilled student.
+    """Label efficiency of a row's distilled student, with the labels of validation counted.
 
-    Divided by the row's labels. Over the seeds that are done in this row and in all rows of bright-field alone of the
-    same cells; None if these do not reach the AUROC.
+    It is over the seeds that are done in this row and in all rows of bright-field alone of the same cells; None if
+    these do not reach the AUROC of the student.
     """
 
     def values(one: dict, arm: str) -> dict[str, float]:
@@ -204,10 +205,8 @@ def sentence(row: dict) -> str:
         span = "" if one["low"] is None else f" ({one['low']:+.3f} to {one['high']:+.3f}), Holm p {one['p_holm']:.3f}"
         parts.append(f"against {other} {one['mean']:+.3f}{span} over {one['seeds']} seeds")
     if saved := row["label_efficiency"]:
-        low = f"{saved['low']:.1f}" if saved["low"] else f"below {saved['least']:.1f}"
-        high = f"{saved['high']:.1f}" if saved["high"] else f"above {saved['most']:.1f}"
-        span = f" ({low} to {high})" if saved["seeds"] > 1 else ""
-        parts.append(f"bright-field needs {saved['value']:.1f} times the labels{span}")
+        value, _, span = efficiency_text(saved).partition(" ")
+        parts.append(f"bright-field needs {value} times the labels {span}".rstrip())
     return f"{row['name']}: " + ("; ".join(parts) or "not trained yet")
 
 

@@ -12,10 +12,10 @@ from tfctc.errors import ConfigError
 
 @LOSSES.register("pseudo-labels")
 class PseudoLabelsLoss(DistillationLoss):
-    """Cross-entropy of the student with the class that it calls itself where it sees the cell without augmentation.
+    """Cross-entropy of the student with its own call of the same cell without augmentation.
 
-    It counts the cells without a label for which the student is confident, and is 0 for all others. DAPI has no part in
-    it: this is the rival of distillation that learns from unlabelled bright-field images alone.
+    It counts the cells without a label of whose class the student is confident, and is 0 for all others. DAPI has no
+    part in it: this is the rival of distillation that learns from unlabelled bright-field images alone.
 
     Args:
         threshold: probability from which the student is confident, in (0.5, 1).
